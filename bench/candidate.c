@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "bench/candidate.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "bench/command.h"
+#include "bench/keepnat.h"
+
+static void address_text(__u32 address, char text[INET_ADDRSTRLEN])
+{
+	struct in_addr in = { .s_addr = htonl(address) };
+
+	inet_ntop(AF_INET, &in, text, INET_ADDRSTRLEN);
+}
+
+/* Kernel forwarding, no NAT: what the router itself costs, and there is nothing to start, to empty or to stop. */
+static int plain_start(struct candidate *candidate)
+{
+	(void)candidate;
+	return 0;
+}
+
+static void plain_stop(struct candidate *candidate) { (void)candidate; }
+
+/*
+ * nftables. Connections must outlast the run (a UDP flow without an answer lives for 30 s by default); checksums are
+ * not verified, since a real interface would have done that; and there is one rule: nothing but the NAT is paid for.
+ */
+static int nft_rule(struct candidate *candidate, const char *rule)
+{
+	char command[700];
+
+	snprintf(command, sizeof(command),
+		 "nft 'table ip nat { chain postrouting { type nat hook postrouting priority srcnat; "
+		 "oifname \"wan0\" %s; }; }' && "
+		 "sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600 "
+		 "net.netfilter.nf_conntrack_checksum=0 "
+		 "net.netfilter.nf_conntrack_udp_timeout_stream=3600",
+		 rule);
+	return router_run(candidate->lab, candidate->router, command);
+}
+
+static int nft_start(struct candidate *candidate)
+{
+	char first[INET_ADDRSTRLEN], last[INET_ADDRSTRLEN], rule[100];
+
+	address_text(candidate->setting->pool_first, first);
+	address_text(candidate->setting->pool_last, last);
+	snprintf(rule, sizeof(rule), "snat to %s-%s", first, last);
+	return nft_rule(candidate, rule);
+}
+
+static int masquerade_start(struct candidate *candidate) { return nft_rule(candidate, "masquerade"); }
+
+/* Busy entries may be skipped by one flush: the count decides. */
+static int nft_empty(struct candidate *candidate)
+{
+	for (int i = 0; i < 5; i++) {
+		int err = router_run(candidate->lab, candidate->router, "conntrack -F 2>/dev/null");
+
+		if (err)
+			return err;
+		if (!router_read(candidate->lab, candidate->router,
+				 "/proc/sys/net/netfilter/nf_conntrack_count"))
+			return 0;
+	}
+	return -EBUSY;
+}
+
+static void nft_stop(struct candidate *candidate)
+{
+	nft_empty(candidate);
+	router_run(candidate->lab, candidate->router, "nft flush ruleset");
+}
+
+static struct candidate candidates[CANDIDATES] = {
+	{ .name = "plain",
+	  .title = "kernel forwarding, no NAT",
+	  .start = plain_start,
+	  .empty = plain_start,
+	  .stop = plain_stop },
+	{ .name = "nft",
+	  .title = "nftables snat to the pool",
+	  .translates = true,
+	  .start = nft_start,
+	  .empty = nft_empty,
+	  .stop = nft_stop },
+	{ .name = "masquerade",
+	  .title = "nftables masquerade, one address",
+	  .translates = true,
+	  .start = masquerade_start,
+	  .empty = nft_empty,
+	  .stop = nft_stop },
+	{ .name = "keepnat",
+	  .title = "keepnat at TC",
+	  .translates = true,
+	  .start = keepnat_start,
+	  .empty = keepnat_empty,
+	  .stop = keepnat_stop },
+};
+
+struct candidate *candidate_find(const char *name)
+{
+	for (int i = 0; i < CANDIDATES; i++)
+		if (candidates[i].name && !strcmp(candidates[i].name, name))
+			return &candidates[i];
+	return NULL;
+}
+
+bool candidate_is_present(const struct candidate *candidate, const struct setting *setting)
+{
+	return candidate->start != keepnat_start || (setting->keepnatd && !access(setting->keepnatd, X_OK));
+}
+
+int candidate_start(struct candidate *candidate, const struct lab *lab, struct router *router,
+		    const struct setting *setting)
+{
+	candidate->lab = lab;
+	candidate->router = router;
+	candidate->setting = setting;
+	return candidate->start(candidate);
+}
+
+int candidate_empty(struct candidate *candidate) { return candidate->empty(candidate); }
+
+void candidate_stop(struct candidate *candidate)
+{
+	if (candidate->router)
+		candidate->stop(candidate);
+	candidate->router = NULL;
+}
+
+static const char *const conntrack_paths[2] = {
+	"/proc/sys/net/netfilter/nf_conntrack_buckets",
+	"/proc/sys/net/netfilter/nf_conntrack_max",
+};
+static long conntrack_before[2];
+
+bool candidate_uses_conntrack(const struct candidate *candidate) { return candidate->empty == nft_empty; }
+
+void conntrack_size(__u32 sessions)
+{
+	char text[32];
+
+	/* Two tuples a connection: one bucket for each. Setting the buckets may set the maximum, so it comes last. */
+	snprintf(text, sizeof(text), "%u", 2 * sessions);
+	for (int i = 0; i < 2; i++) {
+		conntrack_before[i] = file_read_number(conntrack_paths[i]);
+		if (conntrack_before[i] > 0 && conntrack_before[i] < 2 * (long)sessions &&
+		    file_write(conntrack_paths[i], text))
+			fprintf(stderr, "bench: cannot write %s\n", conntrack_paths[i]);
+	}
+}
+
+/* In the network namespace where conntrack_size() was called. */
+void conntrack_restore(void)
+{
+	char text[32];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "%ld", conntrack_before[i]);
+		if (conntrack_before[i] > 0 && file_read_number(conntrack_paths[i]) != conntrack_before[i])
+			file_write(conntrack_paths[i], text);
+	}
+}

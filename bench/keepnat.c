@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "bench/keepnat.h"
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "bench/candidate.h"
+#include "bench/command.h"
+
+enum {
+	START_SECONDS = 30,
+	STOP_SECONDS = 20,
+	MAPS = 64,
+};
+
+static int keepnat_configure(const struct candidate *candidate, const char *path)
+{
+	const struct setting *setting = candidate->setting;
+	struct in_addr first = { htonl(setting->pool_first) }, last = { htonl(setting->pool_last) };
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		return -errno;
+	fprintf(file, "interfaces:\n  - name: wan0\n    role: outside\n    pool: [%s", inet_ntoa(first));
+	fprintf(file, "-%s]\n", inet_ntoa(last));
+	fprintf(file, "  - name: lan0\n    role: inside\n    networks: [10.0.0.0/8]\n");
+	fprintf(file, "nat:\n  timers: {udp_timeout: 3600}\n");
+	fprintf(file, "capacity: {sessions: %u, hosts: %u", setting->sessions, setting->hosts);
+	if (setting->sessions_per_mapping > 1)
+		fprintf(file, ", mappings: %u", setting->sessions / setting->sessions_per_mapping);
+	fprintf(file, "}\n%s", setting->more ? setting->more : "");
+	return fclose(file) ? -errno : 0;
+}
+
+/* In the child. */
+static void keepnat_exec(const struct candidate *candidate, int output)
+{
+	const struct router *router = candidate->router;
+	const char *folder = candidate->lab->folder;
+	char paths[4][LAB_PATH + 64];
+
+	snprintf(paths[0], sizeof(paths[0]), "%s/keepnat.yaml", folder);
+	snprintf(paths[1], sizeof(paths[1]), "%s/run", folder);
+	snprintf(paths[2], sizeof(paths[2]), "%s/state", folder);
+	snprintf(paths[3], sizeof(paths[3]), "%s/pins/%s", folder, router->name);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (netns_enter(router->netns) || dup2(output, STDERR_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0)
+		_exit(126);
+	execl(candidate->setting->keepnatd, "keepnatd", "--config", paths[0], "--instance", router->name,
+	      "--run-dir", paths[1], "--state-dir", paths[2], "--pin-dir", paths[3], NULL);
+	_exit(127);
+}
+
+/* Waits until the daemon's log has a line that ends with `ready`; shows the log when that does not come. */
+static int keepnat_wait_ready(struct candidate *candidate, const char *log)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	char text[8192];
+
+	for (int i = 0; i < START_SECONDS * 100; i++) {
+		if (command_read(text, sizeof(text), "cat %s", log))
+			return -EIO;
+		if (strstr(text, "ready\n"))
+			return 0;
+		if (waitpid(candidate->daemon, NULL, WNOHANG)) {
+			candidate->daemon = 0;
+			break;
+		}
+		nanosleep(&pause, NULL);
+	}
+	fprintf(stderr, "bench: keepnatd did not become ready; it said:\n%s", text);
+	return -ETIMEDOUT;
+}
+
+static int keepnat_launch(struct candidate *candidate)
+{
+	char path[LAB_PATH + 32];
+	int log;
+
+	snprintf(path, sizeof(path), "%s/keepnat.log", candidate->lab->folder);
+	log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+	if (log < 0)
+		return -errno;
+	candidate->daemon = fork();
+	if (!candidate->daemon)
+		keepnat_exec(candidate, log);
+	close(log);
+	return candidate->daemon < 0 ? -errno : keepnat_wait_ready(candidate, path);
+}
+
+int keepnat_start(struct candidate *candidate)
+{
+	const char *folder = candidate->lab->folder;
+	char path[LAB_PATH + 32];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/run", folder);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/state", folder);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/keepnat.yaml", folder);
+	err = keepnat_configure(candidate, path);
+	err = err ? err : keepnat_launch(candidate);
+	if (err)
+		keepnat_stop(candidate);
+	return err;
+}
+
+/* A clean stop takes the state away; the pins, if it could not, would be adopted by the next start. */
+void keepnat_stop(struct candidate *candidate)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	int status = 0;
+
+	if (candidate->daemon <= 0)
+		return;
+	kill(candidate->daemon, SIGTERM);
+	for (int i = 0; i < STOP_SECONDS * 50; i++) {
+		if (waitpid(candidate->daemon, &status, WNOHANG)) {
+			candidate->daemon = 0;
+			break;
+		}
+		nanosleep(&pause, NULL);
+	}
+	if (candidate->daemon) {
+		fprintf(stderr, "bench: keepnatd did not stop within %d s; killed\n", STOP_SECONDS);
+		kill(candidate->daemon, SIGKILL);
+		waitpid(candidate->daemon, &status, 0);
+		candidate->daemon = 0;
+	}
+	command_run("rm -rf %s/pins/%s %s/state/* %s/run/*", candidate->lab->folder, candidate->router->name,
+		    candidate->lab->folder, candidate->lab->folder);
+}
+
+int keepnat_empty(struct candidate *candidate)
+{
+	keepnat_stop(candidate);
+	return keepnat_start(candidate);
+}
+
+static json_t *json_at(json_t *json, const char *path)
+{
+	char name[64];
+
+	while (json && *path) {
+		size_t n = strcspn(path, ".");
+
+		snprintf(name, sizeof(name), "%.*s", (int)n, path);
+		json = json_object_get(json, name);
+		path += n + (path[n] == '.');
+	}
+	return json;
+}
+
+int keepnat_status(const struct candidate *candidate, const char *path, double *number)
+{
+	static char text[1 << 20];
+	json_t *status, *value;
+	int err;
+
+	err = command_read(text, sizeof(text), "%s --instance %s --run-dir %s/run --json status",
+			   candidate->setting->keepnat, candidate->router->name, candidate->lab->folder);
+	if (err)
+		return err;
+	status = json_loads(text, 0, NULL);
+	value = json_at(status, path);
+	err = json_is_number(value) ? 0 : -ENOENT;
+	if (!err)
+		*number = json_number_value(value);
+	json_decref(status);
+	return err;
+}
+
+/* The kernel's own account of a map, from the descriptor's fdinfo. */
+static bool map_read(const char *path, unsigned int *id, __u64 *bytes, unsigned int *entries,
+		     unsigned int *value)
+{
+	FILE *file = fopen(path, "re");
+	unsigned long long memlock = 0;
+	char line[128];
+
+	*id = *entries = *value = 0;
+	while (file && fgets(line, sizeof(line), file)) {
+		sscanf(line, "map_id: %u", id);
+		sscanf(line, "memlock: %llu", &memlock);
+		sscanf(line, "max_entries: %u", entries);
+		sscanf(line, "value_size: %u", value);
+	}
+	if (file)
+		fclose(file);
+	*bytes = memlock;
+	return *id;
+}
+
+/* Of one process; a map that it holds twice counts once. */
+static int maps_sum(pid_t pid, bool verbose, unsigned int *ids, int *count, __u64 *bytes)
+{
+	unsigned int id, entries, value;
+	char path[300];
+	struct dirent *entry;
+	__u64 size;
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", pid);
+	fds = opendir(path);
+	if (!fds)
+		return -errno;
+	while ((entry = readdir(fds))) {
+		bool known = false;
+
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, entry->d_name);
+		if (!map_read(path, &id, &size, &entries, &value))
+			continue;
+		for (int i = 0; i < *count; i++)
+			known |= ids[i] == id;
+		if (known || *count == MAPS)
+			continue;
+		ids[(*count)++] = id;
+		*bytes += size;
+		if (verbose)
+			fprintf(stderr, "map %u: %u entries of %u bytes: %llu bytes\n", id, entries, value,
+				(unsigned long long)size);
+	}
+	closedir(fds);
+	return 0;
+}
+
+int keepnat_memory(const struct candidate *candidate, __u64 *bytes)
+{
+	char text[4096], path[64], *at = text;
+	unsigned int ids[MAPS];
+	int count = 0, err;
+	long child;
+
+	*bytes = 0;
+	err = maps_sum(candidate->daemon, candidate->setting->verbose, ids, &count, bytes);
+	/* A worker below a small parent holds them, then. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", candidate->daemon, candidate->daemon);
+	if (!err && !command_read(text, sizeof(text), "cat %s 2>/dev/null || true", path))
+		while ((child = strtol(at, &at, 10)) > 0 && !err)
+			err = maps_sum((pid_t)child, candidate->setting->verbose, ids, &count, bytes);
+	return err ? err : count ? 0 : -ENOENT;
+}

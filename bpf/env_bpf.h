@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * env_bpf.h - the core's home in the kernel. See core/env.h for what each name owes.
+ *
+ * The instance is the program's context: the maps are global, and a global function may take the context.
+ */
+#pragma once
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "core/types.h"
+
+#define nat_instance __sk_buff
+
+#define SLOW __attribute__((noinline))
+/* The compiler passes rubbish for an argument that it saw unused; the verifier insists on the context. */
+#define SLOW_ENTER(nat) asm volatile("" : : "r"(nat))
+
+#define LOAD(p)                                                     \
+	({                                                          \
+		u64 load_ = *(const volatile u64 *)(p);             \
+		asm volatile("" ::: "memory");                      \
+		load_;                                              \
+	})
+#define STORE(p, v)                                                 \
+	({                                                          \
+		asm volatile("" ::: "memory");                      \
+		*(volatile u64 *)(p) = (v);                         \
+	})
+#define CAS(p, o, n) (__sync_val_compare_and_swap((p), (o), (n)) == (o))
+#define FETCH_OR(p, v) __sync_fetch_and_or((p), (v))
+#define FETCH_AND(p, v) __sync_fetch_and_and((p), (v))
+#define FETCH_ADD(p, v) __sync_fetch_and_add((p), (v))
+
+/* The verifier follows each value of a loop counter that is kept; make it forget which one it was. */
+#define FORGET(x, any)                                              \
+	({                                                          \
+		u64 forget_ = (x), any_ = (any);                    \
+		asm volatile("%0 += %1\n%0 -= %1" : "+r"(forget_) : "r"(any_)); \
+		(u32)forget_;                                       \
+	})
+/* An offset that is compared with its bound in the register that is then used: kept in a struct it loses its bounds. */
+#define BOUNDED(x, max)                                             \
+	({                                                          \
+		u64 bounded_ = (x);                                 \
+		asm volatile("" : "+r"(bounded_));                  \
+		bounded_;                                           \
+	})
+
+enum { SOCKET_NONE, SOCKET_OPEN, SOCKET_CONNECTED };
+
+struct work;
+struct endpoint;
+static __always_inline struct config *env_config(struct nat_instance *nat);
+static __always_inline struct slot *env_slot(struct nat_instance *nat, enum table t, u32 i);
+static __always_inline u64 *env_port_word(struct nat_instance *nat, u32 i);
+static __always_inline u64 *env_address(struct nat_instance *nat, u32 i);
+static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i);
+static __always_inline struct work *env_scratch(struct nat_instance *nat);
+static __always_inline u32 env_now(struct nat_instance *nat);
+static __always_inline u32 env_random(struct nat_instance *nat);
+static __always_inline int env_local_socket(struct nat_instance *nat, u32 class, struct endpoint remote,
+					    struct endpoint local);
+static __always_inline int env_route_inside(struct nat_instance *nat, __be32 saddr, __be32 daddr);
+#define env_loop(count, step, context) bpf_loop((count), (step), (context), 0)

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * forward.h - where a translated packet goes: on to the kernel, or, hairpinned, straight to an inside interface.
+ *
+ * A hairpinned packet has an outside address of ours as its source, and the kernel would drop it as an impostor's. So
+ * it is sent without the kernel's routing, which makes TTL and MTU our business.
+ */
+#pragma once
+#include "core/rewrite.h"
+#include "bpf/state.h"
+
+/* The inside interface towards addr. 0: none. */
+static __always_inline u32 hairpin_interface(struct __sk_buff *skb, const struct config *c, __be32 from, __be32 to)
+{
+	struct bpf_fib_lookup fib = {};
+	const struct interface *way;
+
+	if (virtual_time)
+		return skb->ifindex;
+	fib.family = 2; /* AF_INET */
+	fib.ifindex = skb->ifindex;
+	fib.ipv4_src = from;
+	fib.ipv4_dst = to;
+	long rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH && rc != BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return 0;
+	way = interface_find(c, fib.ifindex);
+	return way && way->role == ROLE_INSIDE ? fib.ifindex : 0;
+}
+
+/* One hop less. The header checksum follows. 0 or a reason. */
+static __always_inline u32 hairpin_ttl(const struct bytes *b, const struct packet *p)
+{
+	u8 *ip = packet_bytes(b, p->ip.l3, IP_MIN);
+
+	if (!ip)
+		return REASON_internal;
+	if (p->ttl <= 1)
+		return REASON_hairpin_ttl;
+	u16 was = (u16)get16(ip, IP_TTL);
+	ip[IP_TTL] = p->ttl - 1;
+	put16(ip, IP_CHECK, (__be16)checksum_apply((u16)get16(ip, IP_CHECK), checksum_diff16(was, (u16)get16(ip, IP_TTL))));
+	return 0;
+}

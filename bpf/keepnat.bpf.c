@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * keepnat.bpf.c - the programs: one for each place where a packet is met, for devices with and without an Ethernet
+ * header.
+ *
+ *   out_*      egress of an outside interface
+ *   in_*       ingress of an outside interface
+ *   hairpin_*  ingress of an inside interface
+ *
+ * A packet's way: keepnat.bpf.c builds struct packet -> packet.h parses -> translate.h plans -> rewrite_skb.h writes ->
+ * forward.h sends -> its reason is counted.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include "core/translate.h"
+#include "bpf/rewrite_skb.h"
+#include "bpf/forward.h"
+
+enum { ETHERNET = 14, ETHERTYPE_IPV4 = 0x0800 };
+enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN };
+
+static __always_inline void count(const struct plan *plan, u32 bytes)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct counters *all = bpf_map_lookup_elem(&counters, &cpu);
+
+	if (!all || plan->interface >= MAX_INTERFACES || plan->reason >= REASONS)
+		return;
+	struct counter *counter = &all->by[plan->interface][plan->reason];
+	counter->packets++;
+	counter->bytes += bytes;
+}
+
+static __always_inline void bytes_attach(struct __sk_buff *skb, struct bytes *b)
+{
+	b->data = (void *)(long)skb->data;
+	b->end = (void *)(long)skb->data_end;
+}
+
+/* Bytes from the start of the frame that must be readable to parse it. */
+static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
+{
+	u8 *ip = packet_bytes(b, l3, IP_MIN);
+
+	if (!ip)
+		return l3 + IP_MIN;
+	u32 l4 = l3 + (ip[0] & 15u) * 4;
+	switch (ip[IP_PROTOCOL]) {
+	case PROTOCOL_TCP:
+		return l4 + TCP_MIN;
+	case PROTOCOL_UDP:
+		return l4 + UDP_HEADER;
+	case PROTOCOL_ICMP:
+		return l4 + ICMP_HEADER + 60 + TCP_MIN;
+	default:
+		return l4;
+	}
+}
+
+/* Make the headers readable: a packet may lie in pieces. */
+static __always_inline void bytes_pull(struct __sk_buff *skb, struct bytes *b, u32 l3)
+{
+	bytes_attach(skb, b);
+	for (int i = 0; i < 2; i++) { /* the IP header first, since it tells how much more */
+		u32 wanted = bytes_wanted(b, l3);
+		if (wanted > skb->len)
+			wanted = skb->len;
+		if ((u8 *)b->data + (wanted & 0x1ff) <= (u8 *)b->end)
+			continue;
+		(void)bpf_skb_pull_data(skb, wanted); /* in vain: the parser will see */
+		bytes_attach(skb, b);
+	}
+}
+
+/* Send a hairpinned packet on its way, after it was rewritten. The program's return value. */
+static __always_inline int hairpin_send(struct __sk_buff *skb, const struct config *c, struct plan *plan)
+{
+	u32 to = hairpin_interface(skb, c, plan->ip.saddr, plan->ip.daddr), mtu = 0;
+
+	if (!to) {
+		plan_because(plan, REASON_no_mapping);
+		return TC_ACT_SHOT;
+	}
+	if (virtual_time)
+		return TC_ACT_UNSPEC;
+	if (bpf_check_mtu(skb, to, &mtu, 0, 0)) {
+		plan_because(plan, REASON_hairpin_too_big);
+		return TC_ACT_SHOT;
+	}
+	return (int)bpf_redirect_neigh(to, 0, 0, 0);
+}
+
+/* Carry out the plan. */
+static __always_inline int act(struct __sk_buff *skb, const struct config *c, const struct bytes *b, struct work *work)
+{
+	struct plan *plan = &work->plan;
+
+	if (plan->verdict == VERDICT_PASS)
+		return TC_ACT_UNSPEC;
+	if (plan->verdict == VERDICT_DROP)
+		return TC_ACT_SHOT;
+	if (plan->hairpin) {
+		u32 reason = hairpin_ttl(b, &work->packet);
+		if (reason) {
+			plan_because(plan, reason);
+			return TC_ACT_SHOT;
+		}
+	}
+	if (rewrite_skb(skb, b, &work->packet, plan)) {
+		plan_because(plan, REASON_internal);
+		return TC_ACT_SHOT;
+	}
+	return plan->hairpin ? hairpin_send(skb, c, plan) : TC_ACT_UNSPEC;
+}
+
+/* Is it for the NAT at all? If not, the plan says so. */
+static __always_inline int concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
+				    enum hook hook, struct plan *plan)
+{
+	if (skb->protocol != (u32)host_to_be16(ETHERTYPE_IPV4) || skb->vlan_present) {
+		plan_because(plan, REASON_not_ipv4);
+		return 0;
+	}
+	bytes_pull(skb, b, l3);
+	if (hook != HOOK_HAIRPIN)
+		return 1;
+	u8 *ip = packet_bytes(b, l3, IP_MIN);
+	if (ip && address_is_ours(skb, c, get32(ip, IP_TARGET)))
+		return 1;
+	plan_because(plan, REASON_inside_other);
+	return 0;
+}
+
+static __always_inline void meeting_fill(struct __sk_buff *skb, const struct config *c, struct meeting *m,
+					 const struct interface *at, enum hook hook)
+{
+	const struct interface *from = at;
+
+	m->now = env_now(skb);
+	m->interface = at->number;
+	m->local = hook == HOOK_OUT && !skb->ingress_ifindex;
+	if (hook == HOOK_OUT)
+		from = m->local ? 0 : interface_find(c, skb->ingress_ifindex);
+	m->from = from ? from->role : (u8)ROLE_NONE;
+	m->listed = from ? from->listed : 0;
+}
+
+static __always_inline void translate(struct __sk_buff *skb, const struct config *c, struct work *work, enum hook hook)
+{
+	switch (hook) {
+	case HOOK_OUT:
+		translate_out(skb, c, work);
+		break;
+	case HOOK_IN:
+		translate_in(skb, c, work);
+		break;
+	default:
+		translate_hairpin(skb, c, work);
+		break;
+	}
+}
+
+static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
+{
+	const struct config *c = env_config(skb);
+	struct work *work = env_scratch(skb);
+	u32 length = skb->len - l3;
+	struct bytes b;
+
+	if (!c || !work)
+		return TC_ACT_SHOT;
+	const struct interface *at = interface_find(c, skb->ifindex);
+	if (!at || at->role != (hook == HOOK_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
+		return hook == HOOK_OUT ? TC_ACT_SHOT : TC_ACT_UNSPEC; /* half configured: nothing leaves */
+	__builtin_memset(&work->plan, 0, sizeof(work->plan));
+	work->plan.interface = at->number;
+	if (!concerns(skb, c, &b, l3, hook, &work->plan)) {
+		count(&work->plan, length);
+		return TC_ACT_UNSPEC;
+	}
+	meeting_fill(skb, c, &work->meeting, at, hook);
+	__builtin_memset(&work->packet, 0, sizeof(work->packet));
+	work->packet.ip.l3 = (u16)l3;
+	u32 reason = (u32)packet_parse(&b, &work->packet, length);
+	if (reason)
+		plan_because(&work->plan, reason);
+	else
+		translate(skb, c, work, hook);
+	int verdict = act(skb, c, &b, work);
+	count(&work->plan, length);
+	return verdict;
+}
+
+SEC("tc") int out_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_OUT); }
+SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_IN); }
+SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
+SEC("tc") int out_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_OUT); }
+SEC("tc") int in_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_IN); }
+SEC("tc") int hairpin_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_HAIRPIN); }
+
+/* Not attached: tells the daemon the kernel's jiffies, by which the entries' times are kept. */
+struct clock {
+	u64 jiffies;
+};
+SEC("syscall") int clock_read(struct clock *clock)
+{
+	clock->jiffies = bpf_jiffies64();
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

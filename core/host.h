@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * host.h - an inside address and the outside address that it keeps.
+ *
+ * Paired pooling (RFC 4787 REQ-2, RFC 6888 REQ-2): all mappings of a host use one outside address of the interface
+ * by which they leave. The address is chosen once, by where the hash of the host lands in the interface's
+ * buckets, and then kept in the host table; the daemon fills the buckets so that a change of the pool moves few
+ * of them. Hosts that are in the table move only when their address has left.
+ */
+#pragma once
+#include "core/request.h"
+
+union host_key {
+	u64 word;
+	struct {
+		__be32 inside;
+		u8 interface;
+		u8 zero[3];
+	};
+};
+
+/* The entry of an outside address in the address table. Flags 0: it is none of ours. */
+static __always_inline struct outside_address address_find(struct nat_instance *nat, const struct config *c, __be32 addr)
+{
+	union {
+		u64 word;
+		struct outside_address address;
+	} found = { .word = 0 };
+	u32 h = (u32)hash_words(c, addr, 0);
+
+	for (u32 i = 0; i < ADDRESS_PROBES; i++) {
+		u64 *at = env_address(nat, (h + i) & c->address_mask);
+		if (!at)
+			break;
+		found.word = LOAD(at);
+		if (found.address.addr == addr && found.word)
+			return found.address;
+		if (!found.word)
+			break;
+	}
+	found.word = 0;
+	return found.address;
+}
+
+/* Is addr an address that hosts (or, for own, the router itself) may use on this interface now? */
+static __always_inline int address_serves(struct outside_address a, u32 interface, int own)
+{
+	return (a.flags & ADDRESS_LIVE) && a.interface == interface &&
+	       (a.flags & (own ? ADDRESS_LOCAL | ADDRESS_POOL : ADDRESS_POOL));
+}
+
+static __always_inline struct outside_address host_choose(struct nat_instance *nat, const struct config *c,
+							  const struct request *r)
+{
+	union {
+		u64 word;
+		struct outside_address address;
+	} chosen = { .word = 0 };
+	u32 bucket = (u32)hash_words(c, r->inside.addr, 1) & (POOL_BUCKETS - 1);
+	u64 *at;
+
+	if (r->own)
+		return address_find(nat, c, r->inside.addr);
+	at = env_pool(nat, r->interface * POOL_BUCKETS + bucket);
+	if (at)
+		chosen.word = LOAD(at);
+	return chosen.address;
+}
+
+/* The host's outside address if it has one that still serves: 1 and r->outside.addr, r->index. */
+static __always_inline int host_known(struct nat_instance *nat, const struct config *c, struct request *r,
+				      const u64 *key, u64 hash)
+{
+	union {
+		u64 word[2];
+		struct {
+			u8 interface;
+			u8 own;
+			u16 index;
+			__be32 outside;
+			u64 rest;
+		};
+	} value;
+	u64 w;
+	u32 number;
+	struct slot *s = table_find(nat, c, TABLE_HOSTS, hash, key, &w, &number);
+
+	if (!s)
+		return 0;
+	value.word[0] = LOAD(&s->data[1]);
+	if (word_stale(c, TABLE_HOSTS, r->interface, w) ||
+	    !address_serves(address_find(nat, c, value.outside), r->interface, r->own)) {
+		slot_end(s, w);
+		return 0;
+	}
+	if (!slot_touch(s, w, r->now, generation_now(c, TABLE_HOSTS, r->interface), 0))
+		return 0;
+	r->outside.addr = value.outside;
+	r->index = value.index;
+	return 1;
+}
+
+/*
+ * The outside address of r->inside.addr on r->interface: r->outside.addr and r->index. The host is found or made.
+ * 0 or a reason.
+ */
+SLOW u32 host_get(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	struct insert *ins = &work->ins;
+	union host_key key = { .word = 0 };
+
+	key.inside = r->inside.addr;
+	key.interface = r->interface;
+	u64 hash = table_hash(c, TABLE_HOSTS, &key.word);
+	if (host_known(nat, c, r, &key.word, hash))
+		return 0;
+
+	struct outside_address a = host_choose(nat, c, r);
+	if (!address_serves(a, r->interface, r->own))
+		return REASON_no_address;
+	ins->words[0] = word_make(r->now, generation_now(c, TABLE_HOSTS, r->interface), 0);
+	ins->words[1] = key.word;
+	ins->words[2] = ins->words[3] = ins->words[4] = ins->words[5] = ins->words[6] = ins->words[7] = 0;
+	ins->host.interface = r->interface;
+	ins->host.own = r->own;
+	ins->host.index = a.index;
+	ins->host.outside = a.addr;
+	ins->host.created = r->now;
+	ins->hash = hash;
+	ins->now = r->now;
+	switch (hosts_insert(nat, ins)) {
+	case INSERT_NEW:
+		r->outside.addr = a.addr;
+		r->index = a.index;
+		return 0;
+	case INSERT_FOUND: /* another packet of the host was first: its choice stands */
+		return host_known(nat, c, r, &key.word, hash) ? 0 : REASON_table_busy;
+	case INSERT_FULL:
+		return REASON_hosts_full;
+	default:
+		return REASON_table_busy;
+	}
+}

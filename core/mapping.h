@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * mapping.h - endpoint-independent mappings (RFC 4787 REQ-1), each two halves that point at each other.
+ *
+ * THE PROTOCOL (tests/model/mapping.pml; the table's own guarantees are taken from table.h)
+ *
+ * A mapping lives while its inside half I is LIVE and the outside half O that I names is LIVE and names I's endpoint.
+ * Inserting O if absent is the claim on the outside port: one slot per (class, address, port, interface), so two
+ * inside endpoints cannot own one port. Inserting I if absent makes it the endpoint's only one. The port bit says
+ * where to look, nothing more.
+ *
+ *   out   I found: touch I, then check and touch O. O absent: put it back (mend). O somebody else's: end I, create.
+ *   create take a bit, insert O, insert I. Lost the race for I: end O by its word, give the bit, use the winner's.
+ *   in    O found: look at I too. Both must agree; then touch I, then O.
+ *   end   the sweep, after a pass in which no session marked it and no packet touched it: I, then O, then the bit.
+ *
+ * Whoever dies between two steps leaves an O without I, or a bit without O; the sweep finds both. A mapping of an
+ * older generation, or whose outside address left the interface, is absent to packets; its O keeps the port from others
+ * until the sweep has ended it.
+ */
+#pragma once
+#include "core/host.h"
+#include "core/ports.h"
+
+enum { CLAIMS = 8, MAPPING_TRIES = 2 };
+enum { MAPPING_ABSENT, MAPPING_STANDS, MAPPING_AGAIN = 0xffff };
+
+union mapping_key {
+	u64 word;
+	struct {
+		__be32 addr;
+		__be16 port;
+		u8 class;
+		u8 half;
+	};
+};
+
+/* The first word of the value. */
+union mapping_value {
+	u64 word;
+	struct {
+		u8 interface;
+		u8 own;
+		__be16 port;
+		__be32 addr;
+	};
+};
+
+/* One half, found and read. */
+struct half {
+	struct slot *slot;
+	u64 word;
+	u32 number;
+	union mapping_value value;
+};
+
+static __always_inline u64 mapping_key(struct endpoint e, u8 class, u32 half, u32 interface)
+{
+	union mapping_key key = { .word = 0 };
+
+	key.addr = e.addr;
+	key.port = e.port;
+	key.class = class;
+	key.half = (u8)(half | interface);
+	return key.word;
+}
+
+/* What half_find() saw. */
+enum { HALF_LOST = -1, HALF_ABSENT, HALF_STALE, HALF_LIVE };
+
+/* The half with this key: *h is read if it is HALF_LIVE or, of an older generation, HALF_STALE; HALF_LOST: it ended. */
+static __always_inline int half_find(struct nat_instance *nat, const struct config *c, u64 key, u32 interface,
+				     struct half *h)
+{
+	h->slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &h->word, &h->number);
+	if (!h->slot)
+		return HALF_ABSENT;
+	h->value.word = LOAD(&h->slot->data[1]);
+	if (!slot_same(h->slot, h->word))
+		return HALF_LOST;
+	return word_stale(c, TABLE_MAPPINGS, interface, h->word) ? HALF_STALE : HALF_LIVE;
+}
+
+static __always_inline int half_touch(const struct config *c, const struct half *h, const struct request *r)
+{
+	return slot_touch(h->slot, h->word, r->now, generation_now(c, TABLE_MAPPINGS, r->interface), 0);
+}
+
+/* Insert a half. INSERT_*; work->ins names the slot. */
+static __always_inline u32 half_insert(struct nat_instance *nat, const struct config *c, struct work *work, u64 key,
+				       struct endpoint other)
+{
+	struct request *r = &work->req;
+	struct insert *ins = &work->ins;
+	ins->words[0] = word_make(r->now, generation_now(c, TABLE_MAPPINGS, r->interface), 0);
+	ins->words[1] = key;
+	ins->mapping.interface = r->interface;
+	ins->mapping.own = r->own;
+	ins->mapping.addr = other.addr;
+	ins->mapping.port = other.port;
+	ins->mapping.zero = 0;
+	ins->mapping.created = r->now;
+	ins->hash = table_hash(c, TABLE_MAPPINGS, &key);
+	ins->now = r->now;
+	return mappings_insert(nat, ins);
+}
+
+/* The candidate of try i: r->port, or 0 and r->outcome if there is none. */
+static __always_inline void claim_candidate(struct nat_instance *nat, const struct config *c, struct work *work, u32 i)
+{
+	struct request *r = &work->req;
+	u32 inside = be16_to_host(r->inside.port);
+
+	if (!i && inside && (r->own || (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
+		r->port = inside;
+		return;
+	}
+	/* RFC 7857 section 9, RFC 6056: a port that has to change is not to be guessed. */
+	u32 from = i <= 1 ? r->port_min + env_random(nat) % (r->port_max - r->port_min + 1) : r->port + 1;
+
+	if (!port_search(nat, work, from) && r->port_mask != ~0ull) { /* RFC 4787 REQ-4: parity is a wish */
+		r->port_mask = ~0ull;
+		port_search(nat, work, from);
+	}
+	if (!r->port)
+		r->outcome = REASON_no_port;
+}
+
+/* Try the candidate r->port. 1: the search is over, r->outcome says how; 0: somebody has it, go on. */
+static __always_inline int claim_try(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	u32 port = r->port & 0xffff;
+	int taken = port_take(nat, port_area(r->index, r->class), port);
+
+	if (taken < 0)
+		r->outcome = REASON_internal;
+	if (taken <= 0)
+		return taken;
+	r->outside.port = host_to_be16(port);
+	if (!r->own && env_local_socket(nat, r->class, r->remote, r->outside)) {
+		port_give(nat, port_area(r->index, r->class), port);
+		return 0;
+	}
+	switch (half_insert(nat, c, work, mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface), r->inside)) {
+	case INSERT_NEW:
+		r->claim = work->ins.found;
+		r->claim_slot = work->ins.slot;
+		r->outcome = 0;
+		return 1;
+	case INSERT_FOUND: /* its bit was missing: now it is there */
+		return 0;
+	case INSERT_FULL:
+		r->outcome = REASON_mappings_full;
+		break;
+	default:
+		r->outcome = REASON_table_busy;
+		break;
+	}
+	port_give(nat, port_area(r->index, r->class), port);
+	return 1;
+}
+
+static __always_inline void claim_undo(struct nat_instance *nat, const struct request *r)
+{
+	struct slot *s = env_slot(nat, TABLE_MAPPINGS, r->claim_slot);
+
+	if (s && slot_end(s, r->claim))
+		port_give(nat, port_area(r->index, r->class), be16_to_host(r->outside.port));
+}
+
+/* An outside port for r->inside at r->outside.addr: r->outside.port, claimed by its outside half. 0 or a reason. */
+SLOW u32 port_claim(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	port_range(c, &work->req);
+	work->req.outcome = REASON_port_contention;
+	for (u32 i = 0; i < CLAIMS; i++) {
+		claim_candidate(nat, c, work, i);
+		if (!work->req.port || claim_try(nat, c, work))
+			break;
+	}
+	return work->req.outcome;
+}
+
+/* The other half of what port_claim() claimed. 0; MAPPING_AGAIN: another packet was first; or a reason. */
+SLOW u32 mapping_join(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	u64 key = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
+	switch (half_insert(nat, c, work, key, r->outside)) {
+	case INSERT_NEW:
+		r->mapping = work->ins.slot;
+		return 0;
+	case INSERT_FOUND:
+		claim_undo(nat, r);
+		return MAPPING_AGAIN;
+	case INSERT_FULL:
+		claim_undo(nat, r);
+		return REASON_mappings_full;
+	default:
+		claim_undo(nat, r);
+		return REASON_table_busy;
+	}
+}
+
+/*
+ * The outside half of a mapping whose inside half was found and touched. 1: it stands (again); 0: it is another's;
+ * -1: it changed while we looked.
+ */
+static __always_inline int mapping_confirm(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	struct half o;
+	u64 key = mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface);
+	int found = half_find(nat, c, key, r->interface, &o);
+
+	if (found == HALF_LOST)
+		return -1;
+	if (found != HALF_ABSENT) {
+		if (o.value.addr != r->inside.addr || o.value.port != r->inside.port)
+			return 0;
+		return half_touch(c, &o, r) ? 1 : -1;
+	}
+	if (half_insert(nat, c, work, key, r->inside) != INSERT_NEW)
+		return -1;
+	port_take(nat, port_area(r->index, r->class), be16_to_host(r->outside.port));
+	return 1;
+}
+
+/*
+ * Use the mapping whose inside half is *i. 1: it stands, and r->outside and r->mapping tell it; 0: it does not, and
+ * i->word is what to end it by; -1: it changed while we looked.
+ */
+static __always_inline int mapping_use(struct nat_instance *nat, const struct config *c, struct work *work,
+				       struct half *i)
+{
+	struct request *r = &work->req;
+	struct outside_address a = address_find(nat, c, i->value.addr);
+
+	if (!address_serves(a, r->interface, r->own))
+		return 0;
+	r->outside.addr = i->value.addr;
+	r->outside.port = i->value.port;
+	r->mapping = i->number;
+	r->index = a.index;
+	if (!half_touch(c, i, r))
+		return -1;
+	int stands = mapping_confirm(nat, c, work);
+	if (stands)
+		return stands;
+	u64 w = LOAD(&i->slot->word);
+	if ((w ^ i->word) & IDENT)
+		return -1;
+	i->word = w;
+	return 0;
+}
+
+/*
+ * The mapping of r->inside towards r->interface, if there is one: used just now, r->outside and r->mapping tell it.
+ * MAPPING_STANDS, MAPPING_ABSENT (what was stale, without its address or overruled is ended), MAPPING_AGAIN.
+ */
+SLOW u32 mapping_known(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return MAPPING_AGAIN;
+	struct request *r = &work->req;
+	u64 key = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
+	struct half i;
+	int found = half_find(nat, c, key, r->interface, &i);
+
+	if (found == HALF_ABSENT)
+		return MAPPING_ABSENT;
+	if (found == HALF_LOST)
+		return MAPPING_AGAIN;
+	if (found == HALF_LIVE) {
+		int stands = mapping_use(nat, c, work, &i);
+		if (stands)
+			return stands > 0 ? MAPPING_STANDS : MAPPING_AGAIN;
+	}
+	return slot_end(i.slot, i.word) ? MAPPING_ABSENT : MAPPING_AGAIN;
+}
+
+/*
+ * The mapping of r->inside towards r->interface, found or made, and used just now: r->outside, r->mapping.
+ * 0 or a reason.
+ */
+static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *work)
+{
+	for (int try = 0; try < MAPPING_TRIES; try++) {
+		u32 known = mapping_known(nat, work);
+		if (known == MAPPING_STANDS)
+			return 0;
+		if (known == MAPPING_AGAIN)
+			continue;
+		u32 reason = host_get(nat, work);
+		if (!reason)
+			reason = port_claim(nat, work);
+		if (!reason)
+			reason = mapping_join(nat, work);
+		if (reason != MAPPING_AGAIN)
+			return reason;
+	}
+	return REASON_mapping_lost;
+}
+
+/*
+ * The mapping that owns r->outside: r->inside, r->own, r->mapping. use: it counts as used now.
+ * 0, REASON_no_mapping, or REASON_mapping_lost.
+ */
+SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	struct half o, i;
+	u64 key = mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface);
+	int found = half_find(nat, c, key, r->interface, &o);
+
+	if (found != HALF_LIVE)
+		return found == HALF_LOST ? REASON_mapping_lost : REASON_no_mapping;
+	r->inside.addr = o.value.addr;
+	r->inside.port = o.value.port;
+	r->own = o.value.own;
+	key = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
+	found = half_find(nat, c, key, r->interface, &i);
+	if (found == HALF_LOST)
+		return REASON_mapping_lost;
+	if (found != HALF_LIVE || i.value.addr != r->outside.addr || i.value.port != r->outside.port)
+		return REASON_no_mapping;
+	if (!address_serves(address_find(nat, c, r->outside.addr), r->interface, r->own))
+		return REASON_no_mapping;
+	r->mapping = i.number;
+	if (use && !(half_touch(c, &i, r) && half_touch(c, &o, r)))
+		return REASON_mapping_lost;
+	return 0;
+}
+
+/*
+ * The outside endpoint of an inside one, if it has a mapping; nothing is touched (ICMP errors refresh nothing,
+ * RFC 5508 REQ-6). r->outside, r->own. 0 or REASON_no_mapping.
+ */
+SLOW u32 mapping_peek_out(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	struct half i;
+	u64 key = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
+
+	if (half_find(nat, c, key, r->interface, &i) != HALF_LIVE)
+		return REASON_no_mapping;
+	r->outside.addr = i.value.addr;
+	r->outside.port = i.value.port;
+	r->own = i.value.own;
+	return 0;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * miss.h - packets that no flow knows: first packets, ICMP errors, the router's own, and what is to be refused.
+ *
+ * One function for each place where a packet is met (translate.h); each takes work->packet and work->meeting and fills
+ * work->plan. They are functions of their own to the verifier, and off the hot path.
+ */
+#pragma once
+#include "core/classify.h"
+#include "core/fragment.h"
+#include "core/session.h"
+
+static __always_inline struct endpoint source_of(const struct tuple *t)
+{
+	struct endpoint e = { .addr = t->saddr, .port = t->sport, .zero = 0 };
+
+	return e;
+}
+
+static __always_inline struct endpoint destination_of(const struct tuple *t)
+{
+	struct endpoint e = { .addr = t->daddr, .port = t->dport, .zero = 0 };
+
+	return e;
+}
+
+/* Begin the request of a packet. Which end is inside depends on the way it goes. */
+static __always_inline struct request *request_start(struct work *work)
+{
+	const struct packet *p = &work->packet;
+	const struct tuple *t = p->kind == PACKET_ERROR ? &p->quote : &p->ip;
+	struct request *r = &work->req;
+
+	r->protocol = t->protocol;
+	r->class = p->kind == PACKET_PORTS || p->kind == PACKET_ERROR ? t->class : (u8)CLASSES;
+	r->interface = work->meeting.interface & (MAX_OUTSIDE - 1);
+	r->own = 0;
+	r->flags = p->kind == PACKET_PORTS && t->protocol == PROTOCOL_TCP && !p->later ? (u8)tcp_flags_after(0, p->tcp_flags)
+										       : 0;
+	r->hairpin = 0;
+	r->bytes = p->length;
+	r->now = work->meeting.now;
+	r->mapping = 0;
+	return r;
+}
+
+/*
+ * OUT
+ */
+
+/* A packet leaves from r->inside to r->remote. The reason; on a TRANSLATE one r->outside is the new source. */
+static __always_inline u32 open_out(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	u32 reason = source_classify(nat, c, &work->meeting, r);
+
+	if (reason)
+		return reason;
+	if (r->own && address_is_multicast(r->remote.addr))
+		return REASON_own_other;
+	if (r->class >= CLASSES) {
+		if (r->own)
+			return REASON_own_other;
+		if (work->packet.kind == PACKET_FRAGMENT)
+			return REASON_fragment_unknown;
+		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
+	}
+	if (r->class == CLASS_ICMP && !work->packet.request)
+		return r->own ? REASON_own_error : REASON_reply_no_session;
+	return session_out(nat, work);
+}
+
+/* An ICMP error leaves, about a packet to r->inside (RFC 5508 REQ-5). r->own: it is the router's own. */
+static __always_inline u32 error_out(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	int own = work->meeting.from != ROLE_INSIDE && address_is_ours(nat, c, work->packet.ip.saddr);
+
+	if (own && address_is_ours(nat, c, r->inside.addr))
+		return REASON_own_error; /* about a packet to the router itself */
+	if (mapping_peek_out(nat, work))
+		return REASON_error_no_mapping;
+	r->own = (u8)own;
+	return REASON_out_error;
+}
+
+SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	const struct packet *p = &work->packet;
+	struct plan *plan = &work->plan;
+	struct request *r = request_start(work);
+
+	if (p->kind == PACKET_ERROR) {
+		r->inside = destination_of(&p->quote);
+		plan_because(plan, error_out(nat, c, work));
+		plan->quote.daddr = r->outside.addr;
+		plan->quote.dport = r->outside.port;
+		if (!r->own) /* also for a router inside, whose address means nothing outside */
+			plan->ip.saddr = r->outside.addr;
+		return 0;
+	}
+	r->inside = source_of(&p->ip);
+	r->remote = destination_of(&p->ip);
+	plan_because(plan, open_out(nat, c, work));
+	plan->ip.saddr = r->outside.addr;
+	plan->ip.sport = r->outside.port;
+	return 0;
+}
+
+/*
+ * IN
+ */
+
+/* A packet came in from r->remote to r->outside. The reason; on a TRANSLATE one r->inside is the new destination. */
+static __always_inline u32 open_in(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	const struct packet *p = &work->packet;
+	struct request *r = &work->req;
+	struct outside_address a;
+	u32 reason = target_classify(nat, c, r, p->ip.saddr, p->ip.daddr, &a);
+
+	if (reason)
+		return reason;
+	if (p->kind == PACKET_FRAGMENT)
+		return REASON_fragment_unknown;
+	if (r->class >= CLASSES) {
+		if (a.flags & ADDRESS_LOCAL)
+			return REASON_local_address;
+		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
+	}
+	if (r->class == CLASS_ICMP && p->request)
+		return a.flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
+	int socket = env_local_socket(nat, r->class, r->remote, r->outside);
+	if (socket == SOCKET_CONNECTED)
+		return REASON_local_socket;
+	reason = session_in(nat, work);
+	if (reason != REASON_no_mapping)
+		return reason;
+	if (socket)
+		return REASON_local_socket;
+	return a.flags & ADDRESS_POOL ? REASON_no_mapping : REASON_local_address;
+}
+
+/* An ICMP error came in, about a packet from r->outside (RFC 5508 REQ-4). */
+static __always_inline u32 error_in(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	struct outside_address a;
+	u32 reason = target_classify(nat, c, r, work->packet.ip.saddr, work->packet.ip.daddr, &a);
+
+	if (reason)
+		return reason;
+	if (!mapping_in(nat, work, 0))
+		return r->own ? REASON_own_error : REASON_in_error;
+	return a.flags & ADDRESS_LOCAL ? REASON_own_error : REASON_error_no_mapping;
+}
+
+SLOW u32 miss_in(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	const struct packet *p = &work->packet;
+	struct plan *plan = &work->plan;
+	struct request *r = request_start(work);
+
+	if (p->kind == PACKET_ERROR) {
+		r->outside = source_of(&p->quote);
+		plan_because(plan, error_in(nat, c, work));
+		plan->quote.saddr = plan->ip.daddr = r->inside.addr;
+		plan->quote.sport = r->inside.port;
+		return 0;
+	}
+	r->remote = source_of(&p->ip);
+	r->outside = destination_of(&p->ip);
+	plan_because(plan, open_in(nat, c, work));
+	plan->ip.daddr = r->inside.addr;
+	plan->ip.dport = r->inside.port;
+	return 0;
+}
+
+/*
+ * HAIRPIN (RFC 4787 REQ-9, RFC 5382 REQ-8): two sessions, the sender's towards an outside endpoint, and that endpoint's
+ * owner's with the sender's outside endpoint. A packet is a hit in the outbound flow of the one and, with the source
+ * that it gets there, in the inbound flow of the other.
+ */
+
+/* A packet from inside to an outside endpoint without an owner inside: the router's, or nobody's. */
+static __always_inline u32 hairpin_nobody(struct nat_instance *nat, const struct config *c, const struct work *work)
+{
+	const struct request *r = &work->req;
+	struct outside_address a = address_find(nat, c, work->packet.ip.daddr);
+
+	if (a.flags & ADDRESS_LOCAL)
+		return REASON_local_address;
+	return r->class < CLASSES && env_local_socket(nat, r->class, r->inside, r->outside) ? REASON_local_socket
+											    : REASON_no_mapping;
+}
+
+/*
+ * A packet from r->inside to r->outside. REASON_hairpin: the new source is r->remote, the new destination r->inside.
+ */
+static __always_inline u32 open_hairpin(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	struct endpoint sender = r->inside, target = r->outside;
+
+	if (r->class >= CLASSES || r->class == CLASS_ICMP)
+		return hairpin_nobody(nat, c, work);
+	u32 reason = mapping_in(nat, work, 0), own = r->own;
+	r->own = 0;
+	r->inside = sender;
+	if (reason == REASON_no_mapping || (!reason && own))
+		return hairpin_nobody(nat, c, work);
+	if (reason)
+		return reason;
+	if (!c->hairpin)
+		return REASON_hairpin_off;
+	if (work->meeting.listed && !address_is_inside(c, sender.addr))
+		return REASON_source_not_inside;
+	r->hairpin = FLOW_HAIRPIN;
+	r->remote = target;
+	u32 opened = session_out(nat, work);
+	if (reason_verdict(opened) != VERDICT_TRANSLATE)
+		return opened;
+	r->remote = r->outside;
+	r->outside = target;
+	opened = session_in(nat, work);
+	return reason_verdict(opened) == VERDICT_TRANSLATE ? REASON_hairpin : opened;
+}
+
+/*
+ * An ICMP error from inside about a packet from r->outside to r->inside (RFC 5508 REQ-7). REASON_hairpin_error: the quoted
+ * destination becomes r->remote, the quoted source r->inside.
+ */
+static __always_inline u32 error_hairpin(struct nat_instance *nat, struct work *work)
+{
+	struct request *r = &work->req;
+	struct endpoint quoted = r->outside;
+
+	if (mapping_peek_out(nat, work))
+		return REASON_own_error; /* not about a hairpinned packet */
+	r->remote = r->outside;
+	r->outside = quoted;
+	if (mapping_in(nat, work, 0))
+		return REASON_error_no_mapping;
+	return r->own ? REASON_own_error : REASON_hairpin_error;
+}
+
+SLOW u32 miss_hairpin(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	const struct packet *p = &work->packet;
+	struct plan *plan = &work->plan;
+	struct request *r = request_start(work);
+
+	r->interface = address_find(nat, c, p->ip.daddr).interface & (MAX_OUTSIDE - 1);
+	if (p->kind == PACKET_ERROR) {
+		r->inside = destination_of(&p->quote);
+		r->outside = source_of(&p->quote);
+		plan_because(plan, error_hairpin(nat, work));
+		plan->quote.saddr = plan->ip.daddr = r->inside.addr;
+		plan->quote.sport = r->inside.port;
+		plan->quote.daddr = plan->ip.saddr = r->remote.addr;
+		plan->quote.dport = r->remote.port;
+		return 0;
+	}
+	r->inside = source_of(&p->ip);
+	r->outside = destination_of(&p->ip);
+	plan_because(plan, open_hairpin(nat, c, work));
+	plan->ip.saddr = r->remote.addr;
+	plan->ip.sport = r->remote.port;
+	plan->ip.daddr = r->inside.addr;
+	plan->ip.dport = r->inside.port;
+	return 0;
+}

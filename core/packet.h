@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * packet.h - from bytes to a struct packet.
+ *
+ * All bytes are read and written through packet_bytes(), which bounds offset and length and returns NULL. The
+ * parser trusts nothing: impossible lengths end with a reason, never with a guess. What it does not understand
+ * but may pass is told by packet->kind.
+ */
+#pragma once
+#include "core/env.h"
+
+enum {
+	PACKET_REACH = 255, /* headers end before this: Ethernet 14, IPv4 60, ICMP 8, quoted IPv4 60, 20 of TCP */
+	IP_MIN = 20,
+	UDP_HEADER = 8,
+	TCP_MIN = 20,
+	ICMP_HEADER = 8,
+	QUOTE_MIN = 8, /* of the quoted transport header: RFC 792 */
+};
+
+enum {
+	PROTOCOL_ICMP = 1,
+	PROTOCOL_TCP = 6,
+	PROTOCOL_UDP = 17,
+};
+
+/* Byte offsets within the headers. */
+enum { IP_LENGTH = 2, IP_ID = 4, IP_FRAGMENT = 6, IP_TTL = 8, IP_PROTOCOL = 9, IP_CHECK = 10, IP_SOURCE = 12, IP_TARGET = 16 };
+enum { UDP_LENGTH = 4, UDP_CHECK = 6, TCP_OFFSET = 12, TCP_FLAGS = 13, TCP_CHECK = 16, ICMP_CHECK = 2, ICMP_ID = 4 };
+enum { IP_DONT_FRAGMENT = 0x4000, IP_MORE_FRAGMENTS = 0x2000, IP_OFFSET_MASK = 0x1fff };
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
+enum {
+	ICMP_ECHO_REPLY = 0,
+	ICMP_UNREACHABLE = 3,
+	ICMP_REDIRECT = 5,
+	ICMP_ECHO = 8,
+	ICMP_TIME_EXCEEDED = 11,
+	ICMP_PARAMETER = 12,
+	ICMP_TIMESTAMP = 13,
+	ICMP_TIMESTAMP_REPLY = 14,
+	ICMP_MASK = 17,
+	ICMP_MASK_REPLY = 18,
+};
+
+/* What the parser found. */
+enum packet_kind {
+	PACKET_PORTS,	 /* TCP, UDP or an ICMP query: both endpoints are known */
+	PACKET_ERROR,	 /* an ICMP error; quote is filled */
+	PACKET_FRAGMENT, /* not the first fragment: no ports */
+	PACKET_OTHER,	 /* a protocol without ports, or an ICMP message that is neither */
+	PACKET_NOT_IP,
+};
+
+/* Addresses and ports of one IPv4 header, with the offsets of its parts. Ports as in struct flow. */
+struct tuple {
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport;
+	__be16 dport;
+	u8 protocol;
+	u8 class;
+	u8 has_check; /* the transport checksum is within reach */
+	u8 zero;
+	u16 l3;
+	u16 l4;
+};
+
+/* The readable bytes of a packet. The verifier knows these pointers only on the stack. */
+struct bytes {
+	void *data;
+	void *end;
+};
+
+struct packet {
+	struct tuple ip;
+	struct tuple quote;
+	u16 length;	/* of the IP packet */
+	__be16 id;
+	u8 kind;	/* enum packet_kind */
+	u8 tcp_flags;
+	u8 ttl;
+	u8 first;	/* the first fragment of several */
+	u8 request;	/* an ICMP query, as opposed to its reply */
+	u8 later;	/* a later fragment whose ports the first one told */
+	u8 icmp_type;
+};
+
+/* len bytes at offset off of the packet, or NULL. The one accessor. */
+static __always_inline void *packet_bytes(const struct bytes *b, u32 off, u32 len)
+{
+	off = BOUNDED(off, PACKET_REACH);
+	if (off > PACKET_REACH)
+		return 0;
+	u8 *at = (u8 *)b->data + off;
+	if (at + len > (u8 *)b->end)
+		return 0;
+	return at;
+}
+
+/* 16-bit words lie on even addresses, 32-bit ones perhaps not on multiples of four. */
+static __always_inline __be16 get16(const void *at, u32 off)
+{
+	return (__be16)(*(const volatile u16 *)((const u8 *)at + off));
+}
+
+static __always_inline __be32 get32(const void *at, u32 off)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__be32)((u32)get16(at, off) | (u32)get16(at, off + 2) << 16);
+#else
+	return (__be32)((u32)get16(at, off) << 16 | (u32)get16(at, off + 2));
+#endif
+}
+
+static __always_inline int protocol_class(u8 protocol)
+{
+	switch (protocol) {
+	case PROTOCOL_UDP:
+		return CLASS_UDP;
+	case PROTOCOL_TCP:
+		return CLASS_TCP;
+	case PROTOCOL_ICMP:
+		return CLASS_ICMP;
+	default:
+		return -1;
+	}
+}
+
+/* 1: a query, 0: a reply to one, -1: neither. RFC 5508 section 3.1; information requests are obsolete (RFC 6918). */
+static __always_inline int icmp_is_request(u8 type)
+{
+	switch (type) {
+	case ICMP_ECHO:
+	case ICMP_TIMESTAMP:
+	case ICMP_MASK:
+		return 1;
+	case ICMP_ECHO_REPLY:
+	case ICMP_TIMESTAMP_REPLY:
+	case ICMP_MASK_REPLY:
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static __always_inline int icmp_is_error(u8 type)
+{
+	return type == ICMP_UNREACHABLE || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER;
+}
+
+/* The transport ports of a tuple whose l3, l4 and protocol are set; room: bytes there must be. 0 or a reason. */
+static __always_inline int tuple_ports(const struct bytes *b, struct packet *p, struct tuple *t, int quoted)
+{
+	u8 *at = packet_bytes(b, t->l4, QUOTE_MIN);
+
+	if (!at)
+		return REASON_malformed_transport;
+	if (t->protocol != PROTOCOL_ICMP) {
+		t->sport = get16(at, 0);
+		t->dport = get16(at, 2);
+		return 0;
+	}
+	int request = icmp_is_request(at[0]);
+	if (request < 0)
+		return REASON_icmp_unsupported;
+	if (!quoted)
+		p->request = (u8)request;
+	t->sport = request ? get16(at, ICMP_ID) : 0;
+	t->dport = request ? 0 : get16(at, ICMP_ID);
+	return 0;
+}
+
+/* The IPv4 header at t->l3. Its header length in bytes, or 0. */
+static __always_inline u32 tuple_ip(const struct bytes *b, struct tuple *t)
+{
+	u8 *ip = packet_bytes(b, t->l3, IP_MIN);
+
+	if (!ip || ip[0] >> 4 != 4)
+		return 0;
+	u32 header = (ip[0] & 15u) * 4;
+	if (header < IP_MIN)
+		return 0;
+	t->saddr = get32(ip, IP_SOURCE);
+	t->daddr = get32(ip, IP_TARGET);
+	t->protocol = ip[IP_PROTOCOL];
+	t->l4 = (u16)(t->l3 + header);
+	return header;
+}
+
+/* The packet that an ICMP error quotes. 0 or a reason. RFC 5508 section 4; options are skipped (REQ-3b). */
+static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
+{
+	struct tuple *q = &p->quote;
+
+	q->l3 = (u16)(p->ip.l4 + ICMP_HEADER);
+	if (!tuple_ip(b, q))
+		return REASON_malformed_error;
+	u8 *ip = packet_bytes(b, q->l3, IP_MIN);
+	if (!ip || (be16_to_host(get16(ip, IP_FRAGMENT)) & IP_OFFSET_MASK))
+		return REASON_malformed_error; /* a later fragment: nothing says whose */
+	int class = protocol_class(q->protocol);
+	if (class < 0) { /* perhaps the router's own, ESP say */
+		p->kind = PACKET_OTHER;
+		return 0;
+	}
+	q->class = (u8)class;
+	if (tuple_ports(b, p, q, 1))
+		return REASON_malformed_error;
+	u32 check = q->l4 + (q->protocol == PROTOCOL_TCP ? TCP_CHECK : q->protocol == PROTOCOL_UDP ? UDP_CHECK : ICMP_CHECK);
+	q->has_check = packet_bytes(b, check, 2) != 0;
+	return 0;
+}
+
+static __always_inline int packet_tcp(const struct bytes *b, struct packet *p, u32 payload)
+{
+	u8 *at = packet_bytes(b, p->ip.l4, TCP_MIN);
+
+	if (!at || payload < TCP_MIN)
+		return REASON_malformed_transport;
+	u32 header = (u32)(at[TCP_OFFSET] >> 4) * 4;
+	if (header < TCP_MIN || (header > payload && !p->first))
+		return REASON_malformed_transport;
+	p->tcp_flags = at[TCP_FLAGS];
+	return 0;
+}
+
+static __always_inline int packet_udp(const struct bytes *b, struct packet *p, u32 payload)
+{
+	u8 *at = packet_bytes(b, p->ip.l4, UDP_HEADER);
+
+	if (!at || payload < UDP_HEADER)
+		return REASON_malformed_transport;
+	u32 length = be16_to_host(get16(at, UDP_LENGTH));
+	if (length < UDP_HEADER || (length > payload && !p->first))
+		return REASON_malformed_transport;
+	return 0;
+}
+
+static __always_inline int packet_icmp(const struct bytes *b, struct packet *p, u32 payload)
+{
+	u8 *at = packet_bytes(b, p->ip.l4, ICMP_HEADER);
+
+	if (!at || payload < ICMP_HEADER)
+		return REASON_malformed_transport;
+	p->icmp_type = at[0];
+	if (icmp_is_error(at[0])) {
+		if (p->first)
+			return REASON_malformed_error;
+		p->kind = PACKET_ERROR;
+		return packet_quote(b, p);
+	}
+	if (icmp_is_request(at[0]) < 0)
+		p->kind = PACKET_OTHER;
+	return 0;
+}
+
+/*
+ * Read the IPv4 packet at p->ip.l3; all else of *p is zero. 0, or the reason why it cannot be translated.
+ * skb_length: bytes from the IP header to the end of the packet, which may be more than lies before p->end.
+ */
+static __always_inline int packet_parse(const struct bytes *b, struct packet *p, u32 skb_length)
+{
+	struct tuple *t = &p->ip;
+	u32 header = tuple_ip(b, t);
+	u8 *ip = packet_bytes(b, t->l3, IP_MIN);
+
+	if (!header || !ip)
+		return REASON_malformed_ip;
+	u32 length = be16_to_host(get16(ip, IP_LENGTH));
+	u32 fragment = be16_to_host(get16(ip, IP_FRAGMENT));
+	/* A segment that offload will cut may be longer than 16 bits tell, and carry 0: take what there is. */
+	if (!length && skb_length > 0xffff)
+		length = skb_length;
+	if (length < header || length > skb_length)
+		return REASON_malformed_ip;
+	p->length = (u16)(length > 0xffff ? 0xffff : length);
+	p->id = get16(ip, IP_ID);
+	p->ttl = ip[IP_TTL];
+	int class = protocol_class(t->protocol);
+	t->class = class < 0 ? (u8)CLASSES : (u8)class;
+	t->has_check = 1;
+	if (class < 0) {
+		p->kind = PACKET_OTHER;
+		return 0;
+	}
+	if (fragment & IP_OFFSET_MASK) {
+		/* RFC 1858, 3128: a fragment that reaches into the transport header. */
+		if ((fragment & IP_OFFSET_MASK) * 8 < TCP_MIN && t->protocol == PROTOCOL_TCP)
+			return REASON_fragment_tiny;
+		p->kind = PACKET_FRAGMENT;
+		return 0;
+	}
+	p->first = (fragment & IP_MORE_FRAGMENTS) != 0;
+	p->kind = PACKET_PORTS;
+	int reason;
+	switch (t->protocol) {
+	case PROTOCOL_TCP:
+		reason = packet_tcp(b, p, length - header);
+		break;
+	case PROTOCOL_UDP:
+		reason = packet_udp(b, p, length - header);
+		break;
+	default:
+		reason = packet_icmp(b, p, length - header);
+		break;
+	}
+	if (reason)
+		return p->first && reason == REASON_malformed_transport ? REASON_fragment_tiny : reason;
+	return p->kind == PACKET_PORTS ? tuple_ports(b, p, t, 0) : 0;
+}

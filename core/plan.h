@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * plan.h - what shall become of a packet: made by translate.h, applied by rewrite.h or the kernel's home of it.
+ */
+#pragma once
+#include "core/packet.h"
+
+/* The new addresses and ports of one header; equal to the old ones where nothing changes. */
+struct target {
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport;
+	__be16 dport;
+};
+
+struct plan {
+	u8 verdict;   /* enum verdict */
+	u8 interface; /* whose counters */
+	u8 hairpin;   /* towards an inside interface, not to the kernel */
+	u8 zero;
+	u32 reason;   /* enum reason */
+	struct target ip;
+	struct target quote;
+};
+
+/* Where a packet is met. */
+struct meeting {
+	u32 now;
+	u8 interface; /* number of the interface whose hook runs */
+	u8 from;      /* enum role of the interface by which it came; ROLE_NONE for the router's own */
+	u8 local;     /* out: the router itself sent it */
+	u8 listed;    /* it came by an inside interface that serves only config.networks */
+};
+
+/* The verdict that belongs to a reason, as reasons.def says. */
+static const u8 reason_verdicts[REASONS] = {
+#define REASON(id, verdict, text) VERDICT_##verdict,
+#include "core/reasons.def"
+#undef REASON
+};
+
+static __always_inline u8 reason_verdict(u32 reason)
+{
+	reason = BOUNDED(reason, REASONS);
+	return reason < REASONS ? reason_verdicts[reason] : (u8)VERDICT_DROP;
+}
+
+static __always_inline void plan_because(struct plan *plan, u32 reason)
+{
+	plan->reason = reason;
+	plan->verdict = reason_verdict(reason);
+}
+
+static __always_inline struct target target_of(const struct tuple *t)
+{
+	struct target n = { .saddr = t->saddr, .daddr = t->daddr, .sport = t->sport, .dport = t->dport };
+
+	return n;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * rewrite.h - a plan applied to bytes.
+ *
+ * Everything is incremental (RFC 3022 section 4.1, RFC 1624): what was corrupt stays corrupt. The order of the steps
+ * does not matter, since the plan has the new values and the packet was read before. A UDP checksum of 0 stays 0; one
+ * that comes out as 0 is sent as 0xffff (RFC 768).
+ */
+#pragma once
+#include "core/checksum.h"
+#include "core/plan.h"
+
+static __always_inline void put16(void *at, u32 off, __be16 value) { *(volatile u16 *)((u8 *)at + off) = (u16)value; }
+static __always_inline void put32(void *at, u32 off, __be32 value)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	put16(at, off, (__be16)(u16)(u32)value);
+	put16(at, off + 2, (__be16)(u16)((u32)value >> 16));
+#else
+	put16(at, off, (__be16)(u16)((u32)value >> 16));
+	put16(at, off + 2, (__be16)(u16)(u32)value);
+#endif
+}
+
+static __always_inline u64 target_diff_addresses(const struct tuple *t, const struct target *n)
+{
+	return checksum_diff32((u32)t->saddr, (u32)n->saddr) + checksum_diff32((u32)t->daddr, (u32)n->daddr);
+}
+
+static __always_inline u64 target_diff_ports(const struct tuple *t, const struct target *n)
+{
+	return checksum_diff16((u16)t->sport, (u16)n->sport) + checksum_diff16((u16)t->dport, (u16)n->dport);
+}
+
+/* Addresses and header checksum. What it adds to a sum over the header goes to *sum. 0 or -1. */
+static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple *t, const struct target *n, u64 *sum)
+{
+	u8 *ip = packet_bytes(b, t->l3, IP_MIN);
+
+	if (!ip)
+		return -1;
+	u64 diff = target_diff_addresses(t, n);
+	u16 was = (u16)get16(ip, IP_CHECK), check = checksum_apply(was, diff);
+	put32(ip, IP_SOURCE, n->saddr);
+	put32(ip, IP_TARGET, n->daddr);
+	put16(ip, IP_CHECK, (__be16)check);
+	*sum += diff + checksum_diff16(was, check);
+	return 0;
+}
+
+/* The ports, or the identifier of an ICMP query. 0 or -1. */
+static __always_inline int rewrite_ports(const struct bytes *b, const struct tuple *t, const struct target *n, u64 *sum)
+{
+	u8 *at = packet_bytes(b, t->l4, QUOTE_MIN);
+
+	if (!at)
+		return -1;
+	if (t->protocol == PROTOCOL_ICMP) {
+		put16(at, ICMP_ID, n->sport ? n->sport : n->dport);
+	} else {
+		put16(at, 0, n->sport);
+		put16(at, 2, n->dport);
+	}
+	*sum += target_diff_ports(t, n);
+	return 0;
+}
+
+/* The transport checksum after its words changed by ports and, for TCP and UDP, its pseudo header by addresses. */
+static __always_inline int rewrite_check(const struct bytes *b, const struct tuple *t, const struct target *n, u64 *sum)
+{
+	u32 off = t->l4 + (t->protocol == PROTOCOL_TCP ? TCP_CHECK : t->protocol == PROTOCOL_UDP ? UDP_CHECK : ICMP_CHECK);
+	u8 *at = packet_bytes(b, off, 2);
+
+	if (!at)
+		return -1;
+	u16 was = (u16)get16(at, 0);
+	if (t->protocol == PROTOCOL_UDP && !was)
+		return 0;
+	u64 diff = target_diff_ports(t, n);
+	if (t->protocol != PROTOCOL_ICMP)
+		diff += target_diff_addresses(t, n);
+	u16 check = checksum_apply(was, diff);
+	if (t->protocol == PROTOCOL_UDP && !check)
+		check = 0xffff;
+	put16(at, 0, (__be16)check);
+	*sum += checksum_diff16(was, check);
+	return 0;
+}
+
+/* A quoted header: as above, with what may be missing left out. Its sum is what the ICMP checksum must follow. */
+static __always_inline int rewrite_quote(const struct bytes *b, const struct packet *p, const struct target *n, u64 *sum)
+{
+	if (rewrite_ip(b, &p->quote, n, sum) || rewrite_ports(b, &p->quote, n, sum))
+		return -1;
+	return p->quote.has_check ? rewrite_check(b, &p->quote, n, sum) : 0;
+}
+
+/* An ICMP error: outer addresses, the quoted packet, the ICMP checksum over it. */
+static __always_inline int rewrite_error(const struct bytes *b, const struct packet *p, const struct plan *plan)
+{
+	u64 outer = 0, sum = 0;
+	u8 *icmp;
+
+	if (rewrite_ip(b, &p->ip, &plan->ip, &outer) || rewrite_quote(b, p, &plan->quote, &sum))
+		return -1;
+	icmp = packet_bytes(b, p->ip.l4, ICMP_HEADER);
+	if (!icmp)
+		return -1;
+	put16(icmp, ICMP_CHECK, (__be16)checksum_apply((u16)get16(icmp, ICMP_CHECK), sum));
+	return 0;
+}
+
+/* Apply the plan. 0; -1: the bytes are out of reach, and the packet must not go on. */
+static __always_inline int rewrite(const struct bytes *b, const struct packet *p, const struct plan *plan)
+{
+	u64 sum = 0;
+
+	if (p->kind == PACKET_ERROR)
+		return rewrite_error(b, p, plan);
+	if (rewrite_ip(b, &p->ip, &plan->ip, &sum))
+		return -1;
+	if (p->later)
+		return 0;
+	if (rewrite_ports(b, &p->ip, &plan->ip, &sum))
+		return -1;
+	return rewrite_check(b, &p->ip, &plan->ip, &sum);
+}

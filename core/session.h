@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * session.h - sessions: one mapping talking to one remote endpoint, two flows.
+ *
+ * LIFE. A session is made by its first packet from either side: the inbound flow is published first, then the
+ * outbound one, so that the answer finds its way however fast it comes. Each packet touches its own flow only. The
+ * daemon's sweep reads both halves, computes the session's timeout and ends both; without a daemon an inserter takes
+ * slots that were idle for the longest time that their protocol allows. A flow without its other half is no error:
+ * the next packet of that direction finds the mapping and makes the half again.
+ *
+ * A flow table that is full refuses the flow, not the packet: that is translated by its mapping (out_from_mapping).
+ */
+#pragma once
+#include "core/mapping.h"
+#include "core/packet.h"
+#include "core/tcp.h"
+
+enum { FLOW_HAIRPIN = 2 }; /* in flow.own, beside the bit that says own */
+enum { NO_PEER = 0xffffffff };
+
+union flow_key {
+	u64 word[2];
+	struct {
+		__be32 saddr;
+		__be32 daddr;
+		__be16 sport;
+		__be16 dport;
+		u8 protocol;
+		u8 direction;
+		u16 realm;
+	};
+};
+
+/* What a hit needs of a flow, read under its word. */
+struct flow_hit {
+	struct slot *slot;
+	u64 word;
+	u32 number;
+	union {
+		u64 value[3];
+		struct {
+			u8 interface;
+			u8 own;
+			u16 idle_max;
+			u32 peer;
+			__be32 addr;
+			__be16 port;
+			u16 unused;
+			u32 mapping;
+			u32 created;
+		};
+	};
+};
+
+static __always_inline void flow_key(union flow_key *key, const struct tuple *t, u8 direction)
+{
+	key->word[1] = 0;
+	key->saddr = t->saddr;
+	key->daddr = t->daddr;
+	key->sport = t->sport;
+	key->dport = t->dport;
+	key->protocol = t->protocol;
+	key->direction = direction;
+}
+
+/* The key of a flow between two endpoints. */
+static __always_inline void flow_key_between(union flow_key *key, struct endpoint from, struct endpoint to, u8 protocol,
+					     u8 direction)
+{
+	key->word[1] = 0;
+	key->saddr = from.addr;
+	key->daddr = to.addr;
+	key->sport = from.port;
+	key->dport = to.port;
+	key->protocol = protocol;
+	key->direction = direction;
+}
+
+/* The flow with this key, of the present generation and read whole: 1 and *hit; else 0. */
+static __always_inline int flow_find(struct nat_instance *nat, const struct config *c, const u64 *key,
+				     struct flow_hit *hit)
+{
+	hit->slot = table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key), key, &hit->word, &hit->number);
+	if (!hit->slot)
+		return 0;
+	hit->value[0] = LOAD(&hit->slot->data[2]);
+	hit->value[1] = LOAD(&hit->slot->data[3]);
+	return !word_stale(c, TABLE_FLOWS, hit->interface, hit->word) && slot_same(hit->slot, hit->word);
+}
+
+/* A packet of the flow passes: last used, TCP flags, counts. 0: the flow ended meanwhile. */
+static __always_inline int flow_pass(const struct flow_hit *hit, const struct packet *p, u32 now)
+{
+	u32 flags = word_flags(hit->word), after = flags;
+
+	if (p->ip.protocol == PROTOCOL_TCP && !p->later)
+		after = tcp_flags_after(flags, p->tcp_flags);
+	if (now != word_time(hit->word) || after != flags)
+		if (!slot_touch(hit->slot, hit->word, now, word_gen(hit->word), after))
+			return 0;
+	FETCH_ADD(&hit->slot->data[5], 1);
+	FETCH_ADD(&hit->slot->data[6], (u64)p->length);
+	return 1;
+}
+
+static __always_inline u16 flow_idle_max(const struct config *c, u8 class)
+{
+	u32 t = class == CLASS_TCP    ? c->timers.tcp_idle_timeout
+		: class == CLASS_UDP ? c->timers.udp_timeout
+				     : c->timers.icmp_timeout;
+
+	return (u16)(t < 0xffff ? t : 0xffff);
+}
+
+/* A first packet counts in its own direction. */
+enum { FLOW_QUIET, FLOW_WITH_PACKET };
+
+/*
+ * Put a flow into the table, or find that it is there. to: the endpoint that it translates to. INSERT_*;
+ * work->ins.slot names it. A flow with this key that translates to something else is a leftover, and ends.
+ */
+static __always_inline u32 flow_insert(struct nat_instance *nat, const struct config *c, struct work *work,
+				       const union flow_key *key, struct endpoint to, u32 peer, int with_packet)
+{
+	struct request *r = &work->req;
+	struct insert *ins = &work->ins;
+
+	ins->words[0] = word_make(r->now, generation_now(c, TABLE_FLOWS, r->interface), with_packet ? r->flags : 0);
+	ins->words[1] = key->word[0];
+	ins->words[2] = key->word[1];
+	ins->flow.interface = r->interface;
+	ins->flow.own = r->own | (key->direction == DIRECTION_IN ? r->hairpin : 0);
+	ins->flow.idle_max = flow_idle_max(c, r->class);
+	ins->flow.peer = peer;
+	ins->flow.addr = to.addr;
+	ins->flow.port = to.port;
+	ins->flow.unused = 0;
+	ins->flow.mapping = r->mapping;
+	ins->flow.created = r->now;
+	ins->flow.packets = with_packet ? 1 : 0;
+	ins->flow.bytes = with_packet ? r->bytes : 0;
+	ins->hash = table_hash(c, TABLE_FLOWS, key->word);
+	ins->now = r->now;
+	u32 result = flows_insert(nat, ins);
+	if (result != INSERT_FOUND)
+		return result;
+
+	struct slot *s = env_slot(nat, TABLE_FLOWS, ins->slot);
+	u64 same = ins->words[4] & WORD_FIRST48; /* address and port */
+	if (s && (LOAD(&s->data[3]) & WORD_FIRST48) == same && slot_same(s, ins->found))
+		return INSERT_FOUND;
+	if (s)
+		slot_end(s, ins->found);
+	return flows_insert(nat, ins);
+}
+
+/* Tell the inbound flow where the outbound one is: a hint, so a lost race is no harm. */
+static __always_inline void flow_pair(struct nat_instance *nat, u32 in, u64 head, u32 out)
+{
+	struct slot *s = env_slot(nat, TABLE_FLOWS, in);
+	union {
+		u64 word;
+		struct {
+			u32 rest;
+			u32 peer;
+		};
+	} paired = { .word = head };
+
+	paired.peer = out;
+	if (s)
+		(void)CAS(&s->data[2], head, paired.word);
+}
+
+/* Publish the session of *r; out: the packet goes out. 0: both flows stand; 1: the table refused one. */
+SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 1;
+	struct request *r = &work->req;
+	union flow_key key;
+
+	flow_key_between(&key, r->remote, r->outside, r->protocol, DIRECTION_IN);
+	u32 result = flow_insert(nat, c, work, &key, r->inside, NO_PEER, out ? FLOW_QUIET : FLOW_WITH_PACKET);
+	u32 in_slot = work->ins.slot;
+	u64 head = work->ins.words[3];
+
+	if (result > INSERT_FOUND)
+		return 1;
+	flow_key_between(&key, r->inside, r->remote, r->protocol, DIRECTION_OUT);
+	result = flow_insert(nat, c, work, &key, r->outside, in_slot, out ? FLOW_WITH_PACKET : FLOW_QUIET);
+	if (result > INSERT_FOUND)
+		return 1;
+	flow_pair(nat, in_slot, head, work->ins.slot);
+	return 0;
+}
+
+static __always_inline void permit_key(union flow_key *key, const struct request *r)
+{
+	struct endpoint any_port = { .addr = r->remote.addr, .port = 0, .zero = 0 };
+
+	flow_key_between(key, any_port, r->outside, r->protocol, DIRECTION_PERMIT);
+}
+
+/* May r->remote send to this mapping? Called after a miss in the flow table. RFC 4787 REQ-8, RFC 5382 REQ-3. */
+SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	struct request *r = &work->req;
+	union flow_key key;
+	struct flow_hit hit;
+
+	switch (c->filtering[r->class < CLASSES ? r->class : 0]) {
+	case FILTERING_EIF:
+		return 1;
+	case FILTERING_ADF:
+		permit_key(&key, r);
+		return flow_find(nat, c, key.word, &hit);
+	default:
+		return 0; /* with address and port, only what a session already says */
+	}
+}
+
+/* Address-dependent filtering: the mapping has sent to r->remote.addr. */
+SLOW u32 filter_permit(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	union flow_key key;
+
+	if (c->filtering[work->req.class < CLASSES ? work->req.class : 0] != FILTERING_ADF)
+		return 0;
+	permit_key(&key, &work->req);
+	if (flow_insert(nat, c, work, &key, work->req.inside, NO_PEER, FLOW_QUIET) == INSERT_FOUND) {
+		struct slot *s = env_slot(nat, TABLE_FLOWS, work->ins.slot);
+		if (s)
+			slot_touch(s, work->ins.found, work->req.now, word_gen(work->ins.found), 0);
+	}
+	return 0;
+}
+
+/*
+ * The first packet of a session, out: work->req has inside, remote, protocol, class, interface, own, flags, bytes, now.
+ * Returns the reason; on a TRANSLATE one r->outside is the new source.
+ */
+static __always_inline u32 session_out(struct nat_instance *nat, struct work *work)
+{
+	u32 reason = mapping_out(nat, work);
+
+	if (reason)
+		return reason;
+	reason = session_publish(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
+	filter_permit(nat, work);
+	return reason;
+}
+
+/*
+ * The first packet of a session, in: as above, but with outside instead of inside. On a TRANSLATE reason r->inside is the
+ * new destination. REASON_no_mapping: the outside endpoint is nobody's.
+ */
+static __always_inline u32 session_in(struct nat_instance *nat, struct work *work)
+{
+	u32 reason = mapping_in(nat, work, 0);
+
+	if (reason)
+		return reason;
+	if (!filter_passes(nat, work)) /* and refreshes nothing: RFC 7857 section 7 */
+		return REASON_filtered;
+	reason = mapping_in(nat, work, 1);
+	if (reason)
+		return reason;
+	return session_publish(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
+}

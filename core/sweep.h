@@ -1,0 +1,672 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * sweep.h - expire, mend and tidy: what the daemon does to the tables, beside packets and without stopping them.
+ *
+ * A PASS has one time, taken at its start: what a packet touched since is newer than it, and stays. In order:
+ *
+ *   flows      stream through all; each outbound flow with its other half is a session, whose timeout follows from both
+ *	        (tcp.h). Expired: both halves end, each by a CAS on the word that was judged. Alive: its mapping is marked.
+ *	        Inbound flows that no outbound one claimed stand alone.
+ *   inside     inside halves without mark whose own time is over end. The others mark their host.
+ *   outside    outside halves that no inside half agrees with end, once they are older than any packet's run.
+ *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
+ *   hosts      marked ones count as used now; idle ones beyond the retention time end.
+ *   fragments  expired ones end.
+ *   tidy       reach bits that no key needs any more are given back (table.h), in the same streams.
+ *
+ * What is stale by its generation ends wherever it is met. Slots that stood in BUSY or OFFER, unchanged, for a whole pass
+ * were left by a dead process, and are freed. Marks live in the sweeper's own memory: a daemon that dies and returns starts
+ * its pass anew. sweep_step() does a slice, so that its caller can pause; nothing is held between two slices.
+ *
+ * Native only: it works through the daemon's mapping of the arrays.
+ */
+#pragma once
+#include "core/session.h"
+
+enum {
+	SWEEP_BATCH = 32,	/* flows whose other lines are fetched ahead together */
+	SWEEP_SUSPECTS = 256,	/* half-made slots remembered from one pass to the next */
+	SWEEP_PATIENCE = 4,	/* ticks: longer than any packet runs */
+	SWEEP_TABLES = 4,
+};
+
+enum sweep_stage {
+	SWEEP_BEGIN,
+	SWEEP_FRESH, /* + table: tidy's first look, and the last pass's outcome */
+	SWEEP_FLOWS,
+	SWEEP_ORPHANS,
+	SWEEP_INSIDE,
+	SWEEP_OUTSIDE,
+	SWEEP_PORTS,
+	SWEEP_HOSTS,
+	SWEEP_FRAGMENTS,
+};
+
+/* A slot found half-made. */
+struct suspect {
+	u64 word;
+	u32 slot;
+	u32 table;
+};
+
+struct sweep_counts {
+	u64 sessions[CLASSES];
+	u64 mappings[CLASSES];
+	u64 hosts;
+	u64 ended_sessions;
+	u64 ended_mappings;
+	u64 mended; /* slots and bits left by a dead process or a lost race */
+};
+
+/*
+ * The sweeper's memory. All arrays are the caller's, zeroed: marks a u16 a mapping slot; host_* a u32 a host slot;
+ * inbound and paired a bit a flow slot; wanted[t] a byte a slot; claimed and missed as the port words of all addresses.
+ */
+struct sweep {
+	struct nat_instance *nat;
+	enum sweep_stage stage;
+	u32 table; /* of SWEEP_FRESH */
+	u32 cursor;
+	u32 now;
+	u16 *marks; /* sessions of the mapping whose inside half is here, this pass */
+	u32 *host_mappings, *host_sessions;		/* being counted */
+	u32 *last_host_mappings, *last_host_sessions;	/* of the last whole pass */
+	u64 *inbound, *paired;
+	u8 *wanted[SWEEP_TABLES];
+	u64 *claimed, *missed;
+	struct suspect suspects[SWEEP_SUSPECTS], seen[SWEEP_SUSPECTS];
+	u32 suspect_count, seen_count;
+	struct sweep_counts counts; /* being counted; ended_* and mended only grow */
+	struct sweep_counts last;
+	u64 passes;
+};
+
+static inline u32 sweep_slots(const struct sweep *s, enum table t) { return table_mask(s->nat->config, t) + 1; }
+
+static inline int bit_get(const u64 *bits, u32 i) { return (int)(bits[i >> 6] >> (i & 63) & 1); }
+static inline void bit_set(u64 *bits, u32 i) { bits[i >> 6] |= 1ull << (i & 63); }
+
+/*
+ * Tidy and mend
+ */
+
+/*
+ * Between two passes, for each position. Nobody wanted a bit since the last turn: what the pass did not want goes (a
+ * first pass has nothing to say). Else fresh goes, and the pass that begins looks. A key that is offered after the pass
+ * saw its slot looks at its home after this turn, and sets fresh again.
+ */
+static inline void tidy_turn(struct sweep *s, enum table t, u32 at)
+{
+	struct slot *slot = env_slot(s->nat, t, at);
+	u64 w = LOAD(&slot->word);
+
+	if (!(w & PLACE))
+		return;
+	if (!(w & FRESH)) {
+		if (!s->passes)
+			return;
+		u64 n = w & ~(REACH & ~((u64)s->wanted[t][at] << 58));
+		if (n != w)
+			(void)CAS(&slot->word, w, n);
+		return;
+	}
+	(void)CAS(&slot->word, w, w & ~FRESH);
+}
+
+/* Which reach bit the key in this slot needs. A slot may be a candidate of its key twice: keep both bits. */
+static inline void tidy_want(struct sweep *s, enum table t, u32 at, const u64 *key)
+{
+	u32 mask = table_mask(s->nat->config, t);
+	u64 h = table_hash(s->nat->config, t, key);
+	u32 near = (at - (u32)h) & mask, far = (at - (u32)(h >> 32)) & mask;
+
+	if (near && near < NEAR)
+		s->wanted[t][(u32)h & mask] |= (u8)(1u << zone(near));
+	if (far >= NEAR && far < WINDOW)
+		s->wanted[t][(u32)h & mask] |= 8;
+}
+
+/* A slot in BUSY or OFFER: free it if it stood so a whole pass ago. Its key keeps its reach. */
+static inline void sweep_suspect(struct sweep *s, enum table t, u32 at, u64 w)
+{
+	struct slot *slot = env_slot(s->nat, t, at);
+
+	for (u32 i = 0; i < s->seen_count; i++)
+		if (s->seen[i].slot == at && s->seen[i].table == t && s->seen[i].word == w) {
+			s->counts.mended += (u64)CAS(&slot->word, w, word_free(w));
+			return;
+		}
+	if (s->suspect_count < SWEEP_SUSPECTS)
+		s->suspects[s->suspect_count++] = (struct suspect){ .word = w, .slot = at, .table = t };
+	if (word_state(w) == OFFER) {
+		u64 key[2] = { LOAD(&slot->data[0]), LOAD(&slot->data[1]) };
+		tidy_want(s, t, at, key);
+	}
+}
+
+/* The word of a slot if it is LIVE, else 0; what is half-made is dealt with. */
+static inline u64 sweep_live(struct sweep *s, enum table t, u32 at)
+{
+	u64 w = LOAD(&env_slot(s->nat, t, at)->word);
+
+	if (word_state(w) == LIVE)
+		return w;
+	if (word_state(w) != FREE)
+		sweep_suspect(s, t, at, w);
+	return 0;
+}
+
+/*
+ * Flows
+ */
+
+/* Read a flow under its word. 0: it changed hands. */
+static inline int flow_read(struct nat_instance *nat, u32 at, u64 w, struct insert *copy)
+{
+	struct slot *slot = env_slot(nat, TABLE_FLOWS, at);
+
+	copy->words[0] = w;
+	for (int i = 0; i < 7; i++)
+		copy->words[i + 1] = LOAD(&slot->data[i]);
+	return slot_same(slot, w);
+}
+
+static inline u8 flow_class(const struct flow *f)
+{
+	int class = protocol_class(f->protocol);
+
+	return class < 0 ? (u8)CLASS_UDP : (u8)class;
+}
+
+/* Is `in` the other half of `out`? */
+static inline int flow_is_peer(const struct flow *out, const struct flow *in)
+{
+	return in->direction == DIRECTION_IN && in->protocol == out->protocol && in->saddr == out->daddr &&
+	       in->sport == out->dport && in->daddr == out->addr && in->dport == out->port && in->addr == out->saddr &&
+	       in->port == out->sport;
+}
+
+/* The other half of a flow, by its hint or else by its key: its slot, or NO_PEER. *peer is read under peer->words[0]. */
+static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, struct insert *peer)
+{
+	const struct config *c = nat->config;
+	int out = f->direction == DIRECTION_OUT;
+	u64 w;
+	u32 at = f->peer;
+
+	if (at <= c->flow_mask) {
+		w = LOAD(&env_slot(nat, TABLE_FLOWS, at)->word);
+		if (word_state(w) == LIVE && flow_read(nat, at, w, peer) &&
+		    (out ? flow_is_peer(f, &peer->flow) : flow_is_peer(&peer->flow, f)))
+			return at;
+	}
+	struct endpoint near = { .addr = f->addr, .port = f->port, .zero = 0 };
+	struct endpoint far = { .addr = out ? f->daddr : f->saddr, .port = out ? f->dport : f->sport, .zero = 0 };
+	union flow_key key;
+	if (out)
+		flow_key_between(&key, far, near, f->protocol, DIRECTION_IN);
+	else
+		flow_key_between(&key, near, far, f->protocol, DIRECTION_OUT);
+	struct slot *slot = table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &at);
+	if (slot && flow_read(nat, at, w, peer) && (out ? flow_is_peer(f, &peer->flow) : flow_is_peer(&peer->flow, f)))
+		return at;
+	return NO_PEER;
+}
+
+/* Ticks that a session may be idle. in: the word of the inbound flow, 0 if there is none; out likewise. */
+static inline u32 session_timeout(const struct config *c, u8 class, u64 out, u64 in, u32 now)
+{
+	switch (class) {
+	case CLASS_UDP:
+		return c->timers.udp_timeout;
+	case CLASS_ICMP:
+		return c->timers.icmp_timeout;
+	default:
+		return tcp_timeout(c, tcp_state(out ? word_flags(out) : 0, in ? word_flags(in) : 0,
+						out ? word_age(out, now) : TIME, in ? word_age(in, now) : TIME));
+	}
+}
+
+/* The slot of the inside half of an inside endpoint: the hint if it is right, else by look-up, else NO_PEER. */
+static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoint inside, u8 class, u32 interface)
+{
+	const struct config *c = nat->config;
+	u64 key = mapping_key(inside, class, HALF_INSIDE, interface), w;
+	u32 at;
+
+	if (hint <= c->mapping_mask) {
+		struct slot *slot = env_slot(nat, TABLE_MAPPINGS, hint);
+		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key)
+			return hint;
+	}
+	return table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at) ? at : NO_PEER;
+}
+
+static inline void sweep_mark(struct sweep *s, const struct flow *f)
+{
+	int out = f->direction == DIRECTION_OUT;
+	struct endpoint inside = { .addr = out ? f->saddr : f->addr, .port = out ? f->sport : f->port, .zero = 0 };
+	u32 at = mapping_slot(s->nat, f->mapping, inside, flow_class(f), f->interface & (MAX_OUTSIDE - 1));
+
+	if (at != NO_PEER && s->marks[at] != 0xffff)
+		s->marks[at]++;
+	s->counts.sessions[flow_class(f)]++;
+}
+
+/* Address-dependent filtering: a live session keeps the permission of its remote address. */
+static inline void sweep_permit(struct sweep *s, const struct flow *out)
+{
+	const struct config *c = s->nat->config;
+	struct endpoint remote = { .addr = out->daddr, .port = 0, .zero = 0 };
+	struct endpoint outside = { .addr = out->addr, .port = out->port, .zero = 0 };
+	union flow_key key;
+	u64 w;
+	u32 at;
+
+	if (c->filtering[flow_class(out)] != FILTERING_ADF)
+		return;
+	flow_key_between(&key, remote, outside, out->protocol, DIRECTION_PERMIT);
+	struct slot *slot = table_find(s->nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &at);
+	if (slot && !slot_stale(c, TABLE_FLOWS, slot, w))
+		slot_touch(slot, w, s->now, word_gen(w), 0);
+}
+
+/* An outbound flow and its other half: a session. */
+static inline void sweep_session(struct sweep *s, u32 at, const struct insert *out)
+{
+	struct nat_instance *nat = s->nat;
+	const struct config *c = nat->config;
+	struct insert in;
+	u64 ow = out->words[0];
+	u32 peer = flow_peer(nat, &out->flow, &in);
+	u64 iw = peer != NO_PEER && !word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0]) ? in.words[0] : 0;
+	u32 idle = word_age(ow, s->now), in_idle = iw ? word_age(iw, s->now) : idle;
+
+	if (iw)
+		bit_set(s->paired, peer);
+	if (in_idle < idle)
+		idle = in_idle;
+	if (idle > session_timeout(c, flow_class(&out->flow), ow, iw, s->now) &&
+	    (!iw || slot_end(env_slot(nat, TABLE_FLOWS, peer), iw)) && slot_end(env_slot(nat, TABLE_FLOWS, at), ow)) {
+		s->counts.ended_sessions++;
+		return;
+	}
+	sweep_mark(s, &out->flow);
+	sweep_permit(s, &out->flow);
+}
+
+static inline void sweep_flow(struct sweep *s, u32 at, u64 w)
+{
+	struct insert f;
+
+	if (!flow_read(s->nat, at, w, &f))
+		return;
+	tidy_want(s, TABLE_FLOWS, at, &f.words[1]);
+	struct slot *slot = env_slot(s->nat, TABLE_FLOWS, at);
+	if (word_stale(s->nat->config, TABLE_FLOWS, f.flow.interface, w)) {
+		s->counts.ended_sessions += slot_end(slot, w) && f.flow.direction == DIRECTION_OUT;
+		return;
+	}
+	switch (f.flow.direction) {
+	case DIRECTION_OUT:
+		sweep_session(s, at, &f);
+		break;
+	case DIRECTION_IN:
+		bit_set(s->inbound, at);
+		break;
+	default:
+		if (word_age(w, s->now) > f.flow.idle_max)
+			slot_end(slot, w);
+		break;
+	}
+}
+
+/* A batch: fetch ahead the lines that its outbound flows will ask for. */
+static inline void sweep_flows(struct sweep *s, u32 from, u32 to)
+{
+	u64 words[SWEEP_BATCH];
+
+	for (u32 i = from; i < to; i++) {
+		words[i - from] = sweep_live(s, TABLE_FLOWS, i);
+		if (!words[i - from])
+			continue;
+		const struct flow *f = (const struct flow *)env_slot(s->nat, TABLE_FLOWS, i);
+		__builtin_prefetch(env_slot(s->nat, TABLE_FLOWS, (u32)(LOAD(&f->word + 3) >> 32) & s->nat->config->flow_mask));
+		__builtin_prefetch(env_slot(s->nat, TABLE_MAPPINGS, (u32)LOAD(&f->word + 5) & s->nat->config->mapping_mask));
+	}
+	for (u32 i = from; i < to; i++)
+		if (words[i - from])
+			sweep_flow(s, i, words[i - from]);
+}
+
+/* An inbound flow whose outbound half nobody saw. */
+static inline void sweep_orphan(struct sweep *s, u32 at)
+{
+	struct nat_instance *nat = s->nat;
+	struct insert in, out;
+	u64 w = LOAD(&env_slot(nat, TABLE_FLOWS, at)->word);
+
+	if (word_state(w) != LIVE || !flow_read(nat, at, w, &in) || in.flow.direction != DIRECTION_IN)
+		return;
+	if (flow_peer(nat, &in.flow, &out) != NO_PEER)
+		return; /* made since: the next pass will see both */
+	if (word_age(w, s->now) > session_timeout(nat->config, flow_class(&in.flow), 0, w, s->now) &&
+	    slot_end(env_slot(nat, TABLE_FLOWS, at), w)) {
+		s->counts.ended_sessions++;
+		return;
+	}
+	sweep_mark(s, &in.flow);
+}
+
+/*
+ * Mappings
+ */
+
+/* Read a half under its word. 0: it changed hands. */
+static inline int half_read(struct nat_instance *nat, u32 at, u64 w, struct insert *copy)
+{
+	struct slot *slot = env_slot(nat, TABLE_MAPPINGS, at);
+
+	copy->words[0] = w;
+	for (int i = 0; i < 3; i++)
+		copy->words[i + 1] = LOAD(&slot->data[i]);
+	return slot_same(slot, w);
+}
+
+static inline u32 mapping_timeout(const struct config *c, u8 class)
+{
+	switch (class) {
+	case CLASS_UDP:
+		return c->timers.udp_timeout;
+	case CLASS_ICMP:
+		return c->timers.icmp_timeout;
+	default: /* its last session has ended, and with it the reason to keep it longer */
+		return c->timers.tcp_trans_close_timeout;
+	}
+}
+
+/* The slot of a host, or NO_PEER. */
+static inline u32 host_slot(struct nat_instance *nat, __be32 inside, u8 interface)
+{
+	const struct config *c = nat->config;
+	union host_key key = { .word = 0 };
+	u64 w;
+	u32 at;
+
+	key.inside = inside;
+	key.interface = interface;
+	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at) ? at : NO_PEER;
+}
+
+static inline void sweep_inside(struct sweep *s, u32 at)
+{
+	const struct config *c = s->nat->config;
+	struct insert i;
+	u64 w = sweep_live(s, TABLE_MAPPINGS, at);
+
+	if (!w || !half_read(s->nat, at, w, &i))
+		return;
+	tidy_want(s, TABLE_MAPPINGS, at, &i.words[1]);
+	if (i.mapping.half & HALF_OUTSIDE)
+		return;
+	u32 sessions = s->marks[at], age = word_age(w, s->now);
+	int stale = word_stale(c, TABLE_MAPPINGS, i.mapping.interface, w);
+	if (stale ? age >= SWEEP_PATIENCE : !sessions && age > mapping_timeout(c, i.mapping.class)) {
+		s->counts.ended_mappings += (u64)slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w);
+		return;
+	}
+	if (stale)
+		return;
+	s->counts.mappings[i.mapping.class < CLASSES ? i.mapping.class : 0]++;
+	u32 host = host_slot(s->nat, i.mapping.key_addr, i.mapping.interface);
+	if (host == NO_PEER)
+		return;
+	s->host_mappings[host]++;
+	s->host_sessions[host] += sessions;
+}
+
+/* Does the inside half that this outside half names, name it? */
+static inline int half_agrees(struct nat_instance *nat, const struct mapping *o)
+{
+	const struct config *c = nat->config;
+	struct endpoint inside = { .addr = o->addr, .port = o->port, .zero = 0 };
+	u64 key = mapping_key(inside, o->class, HALF_INSIDE, o->interface), w;
+	u32 at;
+	struct slot *slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
+	struct insert i;
+
+	return slot && half_read(nat, at, w, &i) && i.mapping.addr == o->key_addr && i.mapping.port == o->key_port;
+}
+
+static inline void sweep_outside(struct sweep *s, u32 at)
+{
+	const struct config *c = s->nat->config;
+	struct insert o;
+	u64 w = LOAD(&env_slot(s->nat, TABLE_MAPPINGS, at)->word);
+
+	if (word_state(w) != LIVE || !half_read(s->nat, at, w, &o) || !(o.mapping.half & HALF_OUTSIDE))
+		return;
+	struct outside_address a = address_find(s->nat, c, o.mapping.key_addr);
+	u32 area = port_area(a.index, o.mapping.class), port = be16_to_host(o.mapping.key_port);
+	int known = a.addr != 0 && a.index < c->addresses && o.mapping.class < CLASSES;
+	if (word_age(w, s->now) >= SWEEP_PATIENCE && !half_agrees(s->nat, &o.mapping) &&
+	    slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
+		if (known)
+			port_give(s->nat, area, port);
+		return;
+	}
+	if (known)
+		bit_set(s->claimed + area, port);
+}
+
+/*
+ * Ports
+ */
+
+static inline void sweep_port_word(struct sweep *s, u32 area, u32 i)
+{
+	u64 *word = env_port_word(s->nat, area + i), was = LOAD(word);
+	u64 claimed = s->claimed[area + i], missing = claimed & ~was, idle = was & ~claimed;
+	u64 left = idle & s->missed[area + i];
+
+	s->missed[area + i] = idle & ~left;
+	s->claimed[area + i] = 0;
+	if (missing)
+		FETCH_OR(word, missing);
+	if (left) {
+		FETCH_AND(word, ~left);
+		s->counts.mended += (u64)__builtin_popcountll(left);
+	}
+	u64 *summary = env_port_word(s->nat, area + PORT_WORDS + (i >> 6)), full = 1ull << (i & 63);
+	if (LOAD(word) != ~0ull && LOAD(summary) & full) {
+		FETCH_AND(summary, ~full);
+		if (LOAD(word) == ~0ull) /* filled up meanwhile, by one who still saw the summary set */
+			FETCH_OR(summary, full);
+	}
+}
+
+/*
+ * Hosts and fragments
+ */
+
+static inline void sweep_host(struct sweep *s, u32 at)
+{
+	const struct config *c = s->nat->config;
+	struct slot *slot = env_slot(s->nat, TABLE_HOSTS, at);
+	u64 w = sweep_live(s, TABLE_HOSTS, at), key;
+
+	if (!w)
+		return;
+	key = LOAD(&slot->data[0]);
+	if (!slot_same(slot, w))
+		return;
+	tidy_want(s, TABLE_HOSTS, at, &key);
+	u32 age = word_age(w, s->now);
+	if (slot_stale(c, TABLE_HOSTS, slot, w) ? age >= SWEEP_PATIENCE : !s->host_mappings[at] && age > c->timers.host_retention) {
+		if (slot_end(slot, w))
+			return;
+	} else if (s->host_mappings[at] && age) {
+		slot_touch(slot, w, s->now, word_gen(w), 0);
+	}
+	s->counts.hosts++;
+}
+
+static inline void sweep_fragment(struct sweep *s, u32 at)
+{
+	struct slot *slot = env_slot(s->nat, TABLE_FRAGMENTS, at);
+	u64 w = sweep_live(s, TABLE_FRAGMENTS, at);
+	u64 key[2];
+
+	if (!w)
+		return;
+	key[0] = LOAD(&slot->data[0]);
+	key[1] = LOAD(&slot->data[1]);
+	if (slot_dead(s->nat->config, TABLE_FRAGMENTS, slot, w, s->now) && slot_end(slot, w))
+		return;
+	tidy_want(s, TABLE_FRAGMENTS, at, key);
+}
+
+/*
+ * The pass
+ */
+
+static inline void sweep_clear(void *memory, size_t bytes) { __builtin_memset(memory, 0, bytes); }
+
+static inline void sweep_begin(struct sweep *s, u32 now)
+{
+	u64 ended = s->counts.ended_sessions, mappings = s->counts.ended_mappings, mended = s->counts.mended;
+
+	s->now = now;
+	s->counts = (struct sweep_counts){ .ended_sessions = ended, .ended_mappings = mappings, .mended = mended };
+	sweep_clear(s->marks, sweep_slots(s, TABLE_MAPPINGS) * sizeof(*s->marks));
+	sweep_clear(s->host_mappings, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
+	sweep_clear(s->host_sessions, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
+	sweep_clear(s->inbound, (sweep_slots(s, TABLE_FLOWS) + 63) / 64 * sizeof(u64));
+	sweep_clear(s->paired, (sweep_slots(s, TABLE_FLOWS) + 63) / 64 * sizeof(u64));
+	__builtin_memcpy(s->seen, s->suspects, sizeof(s->seen));
+	s->seen_count = s->suspect_count;
+	s->suspect_count = 0;
+}
+
+static inline void sweep_end(struct sweep *s)
+{
+	u32 *mappings = s->last_host_mappings, *sessions = s->last_host_sessions;
+
+	s->last_host_mappings = s->host_mappings;
+	s->last_host_sessions = s->host_sessions;
+	s->host_mappings = mappings;
+	s->host_sessions = sessions;
+	s->last = s->counts;
+	s->passes++;
+}
+
+/* How many steps a stage has. */
+static inline u32 sweep_length(const struct sweep *s)
+{
+	switch (s->stage) {
+	case SWEEP_BEGIN:
+		return 0;
+	case SWEEP_FRESH:
+		return sweep_slots(s, (enum table)s->table);
+	case SWEEP_FLOWS:
+	case SWEEP_ORPHANS:
+		return sweep_slots(s, TABLE_FLOWS);
+	case SWEEP_INSIDE:
+	case SWEEP_OUTSIDE:
+		return sweep_slots(s, TABLE_MAPPINGS);
+	case SWEEP_PORTS:
+		return s->nat->config->addresses * CLASSES * PORT_WORDS;
+	case SWEEP_HOSTS:
+		return sweep_slots(s, TABLE_HOSTS);
+	default:
+		return sweep_slots(s, TABLE_FRAGMENTS);
+	}
+}
+
+static inline void sweep_orphans(struct sweep *s, u32 from, u32 to)
+{
+	for (u32 i = from; i < to; i++) {
+		if (!(i & 63) && !(s->inbound[i >> 6] & ~s->paired[i >> 6])) {
+			i += 63; /* none in these 64 */
+			continue;
+		}
+		if (bit_get(s->inbound, i) && !bit_get(s->paired, i))
+			sweep_orphan(s, i);
+	}
+}
+
+static inline void sweep_range(struct sweep *s, u32 from, u32 to)
+{
+	switch (s->stage) {
+	case SWEEP_FLOWS:
+		for (u32 i = from; i < to; i += SWEEP_BATCH)
+			sweep_flows(s, i, to - i < SWEEP_BATCH ? to : i + SWEEP_BATCH);
+		return;
+	case SWEEP_ORPHANS:
+		sweep_orphans(s, from, to);
+		return;
+	default:
+		break;
+	}
+	for (u32 i = from; i < to; i++)
+		switch (s->stage) {
+		case SWEEP_FRESH:
+			tidy_turn(s, (enum table)s->table, i);
+			s->wanted[s->table][i] = 0;
+			break;
+		case SWEEP_INSIDE:
+			sweep_inside(s, i);
+			break;
+		case SWEEP_OUTSIDE:
+			sweep_outside(s, i);
+			break;
+		case SWEEP_PORTS:
+			sweep_port_word(s, i / PORT_WORDS * PORT_AREA, i % PORT_WORDS);
+			break;
+		case SWEEP_HOSTS:
+			sweep_host(s, i);
+			break;
+		default:
+			sweep_fragment(s, i);
+			break;
+		}
+}
+
+/* To the next stage. 1: that was the pass. */
+static inline int sweep_advance(struct sweep *s)
+{
+	s->cursor = 0;
+	if (s->stage == SWEEP_FRESH && ++s->table < SWEEP_TABLES)
+		return 0;
+	if (s->stage == SWEEP_FRAGMENTS) {
+		s->stage = SWEEP_BEGIN;
+		sweep_end(s);
+		return 1;
+	}
+	s->stage++;
+	s->table = s->stage == SWEEP_FRESH ? 0 : s->table;
+	return 0;
+}
+
+/* Go on by about `slots` slots; a pass that begins takes `now` for its time. 1: a pass has just ended. */
+static inline int sweep_step(struct sweep *s, u32 now, u32 slots)
+{
+	if (s->stage == SWEEP_BEGIN) {
+		sweep_begin(s, now);
+		sweep_advance(s);
+	}
+	u32 length = sweep_length(s), to = length - s->cursor > slots ? (s->cursor + slots + 63) & ~63u : length;
+
+	if (to > length)
+		to = length;
+	sweep_range(s, s->cursor, to);
+	s->cursor = to;
+	return to == length ? sweep_advance(s) : 0;
+}
+
+/* A whole pass. */
+static inline void sweep_pass(struct sweep *s, u32 now)
+{
+	while (!sweep_step(s, now, 1u << 30))
+		;
+}

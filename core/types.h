@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * types.h - the data that the BPF programs, the native core, the daemon and the command line share.
+ *
+ * Everything here lies in memory that the kernel's programs and the daemon map at the same time: each type is
+ * typed once, has no hidden padding, and its size is asserted. LAYOUT_VERSION changes with any of them.
+ *
+ * Words are those of RFC 2663, 4787, 6888 and 8512; the dictionary is in doc/design.md.
+ */
+#pragma once
+#include <linux/types.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+typedef __s64 s64;
+
+enum { LAYOUT_VERSION = 1 };
+
+/* Fixed limits. Sizes of the arrays come from the configuration. */
+enum {
+	MAX_OUTSIDE = 16,	 /* outside interfaces; their number is the generation's index */
+	MAX_INSIDE = 64,	 /* inside interfaces: numbers MAX_OUTSIDE.. */
+	MAX_INTERFACES = MAX_OUTSIDE + MAX_INSIDE,
+	INTERFACE_BUCKETS = 256, /* ifindex -> number, open addressing */
+	INTERFACE_PROBES = 8,
+	MAX_NETWORKS = 64,	  /* inside networks that the administrator named */
+	MAX_POOL_ADDRESSES = 4096, /* outside addresses of all interfaces */
+	POOL_BUCKETS = 4096,	  /* per interface: where the hash of a host lands */
+	ADDRESS_PROBES = 16,	  /* candidate places of an address in the address table */
+	FRAGMENT_SLOTS = 8192,
+	PORT_WORDS = 1024,			    /* 65536 ports, 64 to a word */
+	PORT_SUMMARIES = PORT_WORDS / 64,	    /* one bit for each full word */
+	PORT_AREA = PORT_WORDS + PORT_SUMMARIES,    /* words per outside address and class */
+	NO_INTERFACE = 0xff,
+	MAX_CPUS = 1024,
+};
+
+/* The tables in slots; see table.h. */
+enum table { TABLE_FLOWS, TABLE_MAPPINGS, TABLE_HOSTS, TABLE_FRAGMENTS };
+
+/* What has ports of its own: mappings and filters are per class (RFC 7857 sections 5 and 6). */
+enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASSES };
+
+enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
+enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_PERMIT };
+enum filtering { FILTERING_EIF, FILTERING_ADF, FILTERING_EDF };
+enum verdict { VERDICT_PASS, VERDICT_TRANSLATE, VERDICT_DROP };
+
+/* One line of any table: the word that decides, then key, then value (sizes by table, see slot_layout()). */
+struct slot {
+	u64 word;
+	u64 data[];
+};
+
+/*
+ * A flow: one direction of a session, as its packets look on the wire before translation.
+ * direction DIRECTION_OUT:    inside endpoint -> remote; addr and port are the new source
+ * direction DIRECTION_IN:     remote -> outside endpoint; addr and port are the new destination
+ * direction DIRECTION_PERMIT: (address-dependent filtering) saddr = remote, sport = 0, daddr and dport the outside
+ *                             endpoint: the mapping has sent to that address
+ * ICMP queries: the identifier is the port of the inside (outside) endpoint, the remote's port is 0.
+ */
+struct flow {
+	u64 word;
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport;
+	__be16 dport;
+	u8 protocol;
+	u8 direction;
+	u16 realm; /* 0 */
+	u8 interface;	/* the outside interface */
+	u8 own;		/* the inside endpoint is the router's own */
+	u16 idle_max;	/* ticks after which an inserter may take the slot */
+	u32 peer;	/* slot of the other direction; a hint, checked by flow_is_peer() */
+	__be32 addr;
+	__be16 port;
+	u16 unused;
+	u32 mapping;	/* slot of the mapping's inside half */
+	u32 created;	/* tick */
+	u64 packets;
+	u64 bytes;	/* of IP packets, from the IP header on */
+};
+_Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
+
+/*
+ * A mapping is two halves that point at each other. The inside half is found by (class, inside endpoint,
+ * interface), the outside half by (class, outside endpoint, interface); the outside half is the claim on the port.
+ */
+enum { HALF_INSIDE = 0, HALF_OUTSIDE = 0x80 };
+struct mapping {
+	u64 word;
+	__be32 key_addr;
+	__be16 key_port;
+	u8 class;
+	u8 half;	/* HALF_* | number of the outside interface */
+	u8 interface;
+	u8 own;		/* the inside endpoint is the router's own */
+	__be16 port;	/* of the other half: outside port in the inside half, inside port in the outside half */
+	__be32 addr;
+	u32 zero;
+	u32 created;	/* tick */
+};
+_Static_assert(sizeof(struct mapping) == 32, "two halves to a cache line");
+
+/* An inside address with the outside address that it keeps on one outside interface. */
+struct host {
+	u64 word;
+	__be32 inside;
+	u8 key_interface;
+	u8 key_zero[3];
+	u8 interface;
+	u8 own;		/* the router itself */
+	u16 index;	/* of the outside address: which port bitmaps */
+	__be32 outside;
+	u32 created;	/* tick */
+	u32 zero;
+	u64 room[4];
+};
+_Static_assert(sizeof(struct host) == 64, "a host is one cache line");
+
+/* What the first fragment of a datagram told: the ports that its later fragments do not carry. */
+struct fragment {
+	u64 word;
+	__be32 saddr;
+	__be32 daddr;
+	__be16 id;
+	u8 protocol;
+	u8 direction;
+	u32 key_zero;
+	u8 interface;
+	u8 zero[3];
+	__be16 sport;
+	__be16 dport;
+};
+_Static_assert(sizeof(struct fragment) == 32, "two fragments to a cache line");
+
+/* One outside address, packed into the 64 bits that one store replaces; 0: none. See address_pack(). */
+enum {
+	ADDRESS_LIVE = 1,  /* it is on the interface */
+	ADDRESS_POOL = 2,  /* hosts may have it */
+	ADDRESS_LOCAL = 4, /* it is the interface's own: the router answers there */
+};
+
+struct outside_address {
+	__be32 addr;
+	u16 index;	/* of its port bitmaps: 0 .. config.addresses - 1 */
+	u8 interface;
+	u8 flags;	/* ADDRESS_*; 0: no entry */
+};
+_Static_assert(sizeof(struct outside_address) == 8, "an address changes by one store");
+
+struct interface {
+	u32 ifindex;
+	u8 role;
+	u8 number; /* its index in config.interfaces; below MAX_OUTSIDE for outside interfaces */
+	u8 listed; /* inside: only config.networks are inside here */
+	u8 zero;
+};
+
+struct prefix {
+	__be32 addr;
+	__be32 mask;
+};
+
+/* Timers in ticks; names and defaults of RFC 8512. */
+struct timers {
+	u32 udp_timeout;
+	u32 tcp_idle_timeout;
+	u32 tcp_trans_open_timeout;
+	u32 tcp_trans_close_timeout;
+	u32 tcp_in_syn_timeout;
+	u32 icmp_timeout;
+	u32 fragment_min_timeout;
+	u32 hold_down_timeout;
+	u32 host_retention;
+	u32 zero;
+};
+
+/*
+ * The configuration as the data path sees it. The daemon is its only writer; what changes while packets run is
+ * one aligned store each: generations, interfaces, addresses (in their own array), timers.
+ */
+struct config {
+	u32 layout;	/* LAYOUT_VERSION */
+	u32 tick_mul;	/* tick = jiffies * tick_mul >> 24: one second */
+	u64 seed[4];	/* of the tables' hash; secret */
+	u32 flow_mask;	/* slots - 1 */
+	u32 mapping_mask;
+	u32 host_mask;
+	u32 fragment_mask;
+	u32 address_mask;
+	u32 addresses;	/* port bitmaps there are */
+	u64 generation[MAX_OUTSIDE];	/* see generation_*() in table.h */
+	struct interface interfaces[MAX_INTERFACES];
+	struct interface buckets[INTERFACE_BUCKETS];
+	struct prefix networks[MAX_NETWORKS];
+	u32 network_count;	/* of all listed inside interfaces; others serve whatever is routed there */
+	u16 port_min;
+	u16 port_max;
+	u8 port_preserve;
+	u8 port_parity;
+	u8 hairpin;
+	u8 filtering[CLASSES];	/* enum filtering */
+	u8 zero[2];
+	struct timers timers;
+	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
+	u32 test_now;
+	u32 zero2;
+	u64 test_random;
+};
+
+/* Counters: one record a CPU; packets and bytes by interface and reason. */
+struct counter {
+	u64 packets;
+	u64 bytes;
+};
+
+enum reason {
+#define REASON(id, verdict, text) REASON_##id,
+#include "core/reasons.def"
+#undef REASON
+	REASONS
+};
+
+struct counters {
+	struct counter by[MAX_INTERFACES][REASONS];
+};

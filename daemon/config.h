@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The configuration: keepnat.yaml read into plain data, checked, and printed so that it can be read again.
+ *
+ * settings_load() and settings_parse() give a struct settings in which everything holds that can be known from the
+ * text alone: every value in its range, at least one outside and one inside interface, no name twice, no outside
+ * address twice. What only the machine knows (is there an interface of that name?) is asked by settings_probe().
+ *
+ * Nothing here touches the machine but the one file that is read, so `keepnat check` needs no privileges.
+ * There is no global state: any thread may call anything on its own settings.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/types.h"
+#include "daemon/address.h"
+
+/* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS and MAX_POOL_ADDRESSES, which are for all interfaces together. */
+enum {
+	SETTINGS_TEXT_MAX = 1 << 20, /* bytes of a configuration */
+	SETTINGS_TIMER_MAX = 500000, /* seconds */
+	SETTINGS_NAME_SIZE = 16,     /* an interface name and its zero: IFNAMSIZ */
+	SETTINGS_NOTES_MAX = 32,     /* errors, or warnings, that are kept; more are only counted */
+};
+
+enum settings_accelerate { SETTINGS_ACCELERATE_AUTO, SETTINGS_ACCELERATE_OFF };
+
+/* A run of outside addresses, and the line that it came from (0: the command line). */
+struct settings_range {
+	struct address_range range;
+	unsigned int line;
+};
+
+struct settings_network {
+	struct address_prefix prefix;
+	unsigned int line;
+};
+
+struct settings_interface {
+	char name[SETTINGS_NAME_SIZE]; /* printable ASCII, no blank, '/' or ':' */
+	enum role role;
+	unsigned int line; /* where it is configured; 0: the command line */
+
+	/* Outside only. None: the interface's own addresses, as they come and go. In the order of the file. */
+	struct settings_range *pool;
+	unsigned int pool_count;
+
+	/* Inside only. None: whatever is routed there. */
+	struct settings_network *networks;
+	unsigned int network_count;
+};
+
+/* Outside ports to choose from; 1 <= min <= max. */
+struct settings_ports {
+	u16 min, max;
+};
+
+/* Seconds, 1 to SETTINGS_TIMER_MAX; names and defaults are RFC 8512's. */
+struct settings_timers {
+	u32 udp_timeout;
+	u32 tcp_idle_timeout;
+	u32 tcp_trans_open_timeout;
+	u32 tcp_trans_close_timeout;
+	u32 tcp_in_syn_timeout;
+	u32 icmp_timeout;
+	u32 fragment_min_timeout;
+	u32 hold_down_timeout;
+};
+
+struct settings_nat {
+	enum filtering filtering_udp, filtering_tcp;
+	enum settings_accelerate accelerate;
+	struct settings_ports ports;
+	bool ports_preserve; /* keep the inside port when it is free */
+	bool ports_parity;   /* else take one of the same parity (RFC 4787 REQ-4) */
+	bool hairpin;
+	struct settings_timers timers;
+};
+
+/* Entries; 0 is auto: by the memory of the machine. */
+struct settings_capacity {
+	u32 sessions; /* 0, or 1024 to 67108864 */
+	u32 hosts;    /* 0, or 16 to 16777216 */
+};
+
+/* One error or warning: where, what is wrong, and how to mend it. Both texts are one line of printable ASCII. */
+struct settings_note {
+	unsigned int line; /* 1 for the first; 0: none */
+	char what[256];
+	char mend[256];
+};
+
+/* All that was found, in the order of the lines. */
+struct settings_report {
+	char name[128]; /* the file */
+	unsigned int count;
+	unsigned int more; /* found beyond SETTINGS_NOTES_MAX and not kept */
+	struct settings_note notes[SETTINGS_NOTES_MAX];
+};
+
+struct settings {
+	struct settings_interface *interfaces; /* in the order of the file */
+	unsigned int interface_count;
+	struct settings_nat nat;
+	struct settings_capacity capacity;
+	struct settings_report warnings; /* allowed, but against an RFC's advice */
+};
+
+/*
+ * Read a file, or a text of `size` bytes that errors shall call `name`.
+ * 0: *out is to be given to settings_free(). Else *out is NULL and the report says why, in one note at least:
+ * -EINVAL what it says is refused, -EFBIG more than SETTINGS_TEXT_MAX, -ENOMEM, or what opening and reading gave.
+ */
+int settings_load(const char *path, struct settings **out, struct settings_report *report);
+int settings_parse(const char *text, size_t size, const char *name, struct settings **out,
+		   struct settings_report *report);
+
+/*
+ * The same from the words of a command line: one inside and one outside interface; pool is NULL or
+ * RANGE[,RANGE...]. Everything else is at its default. Results as above.
+ */
+int settings_simple(const char *inside, const char *outside, const char *pool, struct settings **out,
+		    struct settings_report *report);
+
+/* NULL is allowed. */
+void settings_free(struct settings *settings);
+
+/*
+ * Ask `probe` about each interface: 0, or -errno (-ENODEV: there is none of that name). Each refusal becomes a note
+ * of the report, under `name`. 0 when there was none, else -ENODEV.
+ */
+int settings_probe(const struct settings *settings, const char *name,
+		   int (*probe)(void *context, const struct settings_interface *interface), void *context,
+		   struct settings_report *report);
+
+/* "FILE:LINE: SEVERITY: what; mend", a line for each note. */
+void settings_report_print(FILE *file, const char *severity, const struct settings_report *report);
+
+/*
+ * Walk over the settings in the shape of the file, so that YAML, JSON and tables are made from one description.
+ * key is NULL for the items of a list. Each returns 0 or -errno, which ends the walk and is its result. The root
+ * itself is not announced: the first call is begin(context, "interfaces", true).
+ */
+struct settings_visitor {
+	int (*begin)(void *context, const char *key, bool list);
+	int (*end)(void *context, bool list);
+	int (*text)(void *context, const char *key, const char *value);
+	int (*number)(void *context, const char *key, u64 value);
+	int (*boolean)(void *context, const char *key, bool value);
+};
+
+int settings_walk(const struct settings *settings, const struct settings_visitor *visitor, void *context);
+
+/* YAML that settings_parse() reads back to the same settings. 0, or -EIO. */
+int settings_print(FILE *file, const struct settings *settings);

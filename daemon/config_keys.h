@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The tables that say which keys a configuration has. Reading, defaults and printing all go by them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/types.h"
+
+enum config_type {
+	CONFIG_SECTION,	   /* keys of its own */
+	CONFIG_INTERFACES, /* list of sections, each a struct settings_interface */
+	CONFIG_POOL,	   /* list of ranges, of an interface */
+	CONFIG_NETWORKS,   /* list of prefixes, of an interface */
+	CONFIG_ANY_LIST,   /* list that only a later version understands */
+	CONFIG_NAME,	   /* of an interface */
+	CONFIG_WORD,	   /* one of some words */
+	CONFIG_NUMBER,	   /* from min to max, or one of some words */
+	CONFIG_BOOLEAN,
+	CONFIG_PORTS, /* FIRST-LAST */
+	CONFIG_TEXT,
+};
+
+struct config_word {
+	const char *text; /* NULL ends the list */
+	u32 value;
+};
+
+struct config_key {
+	const char *name; /* NULL ends the list */
+	enum config_type type;
+	bool required;
+	u16 size;	    /* bytes of the field that holds it; 0: it is checked and kept nowhere */
+	size_t offset;	    /* of that field in its struct */
+	u32 initial;	    /* what holds when it is not written; ports: min << 16 | max */
+	u32 min, max;	    /* numbers */
+	u32 advice;	    /* numbers: below this is allowed, with a warning that names... */
+	const char *source; /* ...where it stands, */
+	const char *unit;   /* and for people: "seconds" */
+	const struct config_word *words;
+	const struct config_key *keys; /* sections */
+};
+
+/* Fields are in struct settings, but those of interface keys: in struct settings_interface. */
+extern const struct config_key config_keys[];
+extern const struct config_key config_interface_keys[];
+
+const struct config_key *config_key_find(const struct config_key *keys, const char *name);
+const struct config_word *config_word_find(const struct config_word *words, const char *text);
+const char *config_word_text(const struct config_word *words, u32 value);
+
+/* The field of a key whose size is not 0, as a number. `base`: the struct that holds it. */
+u32 config_field_get(const struct config_key *key, const void *base);
+void config_field_set(const struct config_key *key, void *base, u32 value);
+
+/* Set every field of a table, and of the sections in it, to what holds when nothing is written. */
+void config_keys_default(const struct config_key *keys, void *base);
+
+/* The likely meaning of a mistyped word, or NULL. */
+const char *config_key_suggest(const struct config_key *keys, const char *name);
+const char *config_word_suggest(const struct config_word *words, const char *text);
+
+/* The section ("nat.timers") that has a key of that name, "" for none. Returns the buffer. */
+enum { CONFIG_PATH_SIZE = 96 };
+const char *config_key_section(char path[CONFIG_PATH_SIZE], const char *name);
+
+/*
+ * What a later version brings: the values of `path` that this version already takes, separated by blanks; "": nothing
+ * may be written there but nothing. NULL: this version takes all that is right.
+ */
+const char *config_later_find(const char *path);

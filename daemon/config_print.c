@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * From settings back to the shape of the file: a walk by the tables that reading goes by, and YAML made from it.
+ *
+ * Only what settings hold is walked over: keys that this version has no field for are not in the output.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "daemon/config.h"
+#include "daemon/config_keys.h"
+
+/* Who walks, over what. */
+struct walk {
+	const struct settings_visitor *visitor;
+	void *context;
+	const struct settings *settings;
+};
+
+static int keys_walk(const struct walk *walk, const struct config_key *keys, const void *base);
+
+/* There is something to say about a section: a field in it, or below it. */
+static bool section_is_held(const struct config_key *keys)
+{
+	for (; keys->name; keys++)
+		if (keys->size || (keys->type == CONFIG_SECTION && section_is_held(keys->keys)))
+			return true;
+	return false;
+}
+
+static int section_walk(const struct walk *walk, const struct config_key *key, const void *base)
+{
+	int error;
+
+	if (!section_is_held(key->keys))
+		return 0;
+	error = walk->visitor->begin(walk->context, key->name, false);
+	if (!error)
+		error = keys_walk(walk, key->keys, base);
+	if (!error)
+		error = walk->visitor->end(walk->context, false);
+	return error;
+}
+
+static int interfaces_walk(const struct walk *walk, const struct config_key *key)
+{
+	int error = walk->visitor->begin(walk->context, key->name, true);
+
+	for (unsigned int i = 0; !error && i < walk->settings->interface_count; i++) {
+		error = walk->visitor->begin(walk->context, NULL, false);
+		if (!error)
+			error = keys_walk(walk, key->keys, &walk->settings->interfaces[i]);
+		if (!error)
+			error = walk->visitor->end(walk->context, false);
+	}
+	return error ? error : walk->visitor->end(walk->context, true);
+}
+
+/* A pool or the networks; nothing is said about an empty one: that is the default. */
+static int items_walk(const struct walk *walk, const struct config_key *key,
+		      const struct settings_interface *interface)
+{
+	bool pool = key->type == CONFIG_POOL;
+	unsigned int count = pool ? interface->pool_count : interface->network_count;
+	char text[ADDRESS_TEXT_SIZE];
+	int error;
+
+	if (!count)
+		return 0;
+	error = walk->visitor->begin(walk->context, key->name, true);
+	for (unsigned int i = 0; !error && i < count; i++) {
+		if (pool)
+			address_range_format(text, &interface->pool[i].range);
+		else
+			address_prefix_format(text, &interface->networks[i].prefix);
+		error = walk->visitor->text(walk->context, NULL, text);
+	}
+	return error ? error : walk->visitor->end(walk->context, true);
+}
+
+static int field_walk(const struct walk *walk, const struct config_key *key, const void *base)
+{
+	const struct settings_visitor *visitor = walk->visitor;
+	char ports[sizeof("65535-65535")];
+	u32 value = config_field_get(key, base);
+	const char *word = config_word_text(key->words, value);
+
+	if (word)
+		return visitor->text(walk->context, key->name, word);
+	if (key->type == CONFIG_BOOLEAN)
+		return visitor->boolean(walk->context, key->name, value);
+	if (key->type != CONFIG_PORTS)
+		return visitor->number(walk->context, key->name, value);
+	snprintf(ports, sizeof(ports), "%u-%u", value >> 16, value & 0xffff);
+	return visitor->text(walk->context, key->name, ports);
+}
+
+static int key_walk(const struct walk *walk, const struct config_key *key, const void *base)
+{
+	switch (key->type) {
+	case CONFIG_SECTION:
+		return section_walk(walk, key, base);
+	case CONFIG_INTERFACES:
+		return interfaces_walk(walk, key);
+	case CONFIG_POOL:
+	case CONFIG_NETWORKS:
+		return items_walk(walk, key, base);
+	case CONFIG_NAME:
+		return walk->visitor->text(walk->context, key->name, (const char *)base + key->offset);
+	default:
+		return key->size ? field_walk(walk, key, base) : 0;
+	}
+}
+
+static int keys_walk(const struct walk *walk, const struct config_key *keys, const void *base)
+{
+	int error = 0;
+
+	for (; !error && keys->name; keys++)
+		error = key_walk(walk, keys, base);
+	return error;
+}
+
+int settings_walk(const struct settings *settings, const struct settings_visitor *visitor, void *context)
+{
+	struct walk walk = { .visitor = visitor, .context = context, .settings = settings };
+
+	return keys_walk(&walk, config_keys, settings);
+}
+
+/* YAML in block style, two blanks a level. */
+struct yaml_printer {
+	FILE *file;
+	unsigned int depth;
+	bool item; /* the next key is the first of a list's item: its indent is written already */
+};
+
+static int yaml_begin_line(struct yaml_printer *printer, const char *key)
+{
+	if (!printer->item)
+		fprintf(printer->file, "%*s", (int)(2 * printer->depth), "");
+	printer->item = false;
+	if (key)
+		fprintf(printer->file, "%s:", key);
+	else
+		fputs("-", printer->file);
+	return ferror(printer->file) ? -EIO : 0;
+}
+
+static int yaml_begin(void *context, const char *key, bool list)
+{
+	struct yaml_printer *printer = context;
+	int error = yaml_begin_line(printer, key);
+
+	(void)list;
+	if (key)
+		fputs("\n", printer->file);
+	else
+		fputs(" ", printer->file);
+	printer->item = !key;
+	printer->depth++;
+	return error;
+}
+
+static int yaml_end(void *context, bool list)
+{
+	struct yaml_printer *printer = context;
+
+	(void)list;
+	printer->depth--;
+	return 0;
+}
+
+/* Text that any reader of YAML takes for text without quotes: not null, a number, true or the like. */
+static bool yaml_text_is_plain(const char *text)
+{
+	static const char *const words[] = { "null", "true", "false", "yes", "no", "on", "off", "y", "n" };
+	const char *at;
+	char *end;
+
+	for (at = text; *at; at++)
+		if (!isalnum((unsigned char)*at) && (at == text || !strchr("./-", *at)))
+			return false;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcasecmp(text, words[i]))
+			return false;
+	strtod(text, &end);
+	return at != text && *end;
+}
+
+static int yaml_text(void *context, const char *key, const char *value)
+{
+	struct yaml_printer *printer = context;
+	int error = yaml_begin_line(printer, key);
+
+	if (yaml_text_is_plain(value)) {
+		fprintf(printer->file, " %s\n", value);
+		return error;
+	}
+	fputs(" \"", printer->file);
+	for (; *value; value++)
+		fprintf(printer->file, "%s%c", strchr("\"\\", *value) ? "\\" : "", *value);
+	fputs("\"\n", printer->file);
+	return error;
+}
+
+static int yaml_number(void *context, const char *key, u64 value)
+{
+	struct yaml_printer *printer = context;
+	int error = yaml_begin_line(printer, key);
+
+	fprintf(printer->file, " %llu\n", (unsigned long long)value);
+	return error;
+}
+
+static int yaml_boolean(void *context, const char *key, bool value)
+{
+	struct yaml_printer *printer = context;
+	int error = yaml_begin_line(printer, key);
+
+	fprintf(printer->file, " %s\n", value ? "true" : "false");
+	return error;
+}
+
+int settings_print(FILE *file, const struct settings *settings)
+{
+	static const struct settings_visitor visitor = {
+		.begin = yaml_begin,
+		.end = yaml_end,
+		.text = yaml_text,
+		.number = yaml_number,
+		.boolean = yaml_boolean,
+	};
+	struct yaml_printer printer = { .file = file };
+	int error = settings_walk(settings, &visitor, &printer);
+
+	if (!error && (fflush(file) || ferror(file)))
+		error = -EIO;
+	return error;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The two steps between a tree of YAML and settings that hold: read the values, then check across them. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/config.h"
+
+struct config_key;
+struct config_node;
+
+struct config_reader {
+	struct settings *settings;
+	struct settings_report *report;
+	u64 addresses;	       /* in pools, so far */
+	unsigned int networks; /* so far */
+	unsigned int line;     /* of the list of interfaces; 1 before it is seen */
+	bool interfaces_bad;   /* that list could not be read: do not complain that some are missing */
+	bool no_memory;
+};
+
+/* Read a whole tree over the defaults. What is wrong goes to the report. */
+void config_read(struct config_reader *reader, const struct config_node *root);
+
+/* One value each, as text; `path` is what messages call it. True if it was taken. */
+bool config_name_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
+		      char name[SETTINGS_NAME_SIZE]);
+bool config_range_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
+		       struct settings_interface *interface);
+bool config_network_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
+			 struct settings_interface *interface);
+
+/* One item of the list of interfaces. */
+void config_interface_check(struct config_reader *reader, const struct settings_interface *interface);
+
+/* Across interfaces: their number, names, pools and networks. */
+void config_check(struct config_reader *reader);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * keepnat.h - one running instance of the daemon, on which everything hangs: there are no globals.
+ *
+ * Who writes what: main.c fills names and settings once; loader.c the mapped arrays in `nat` and the hooks of the
+ * interfaces; link.c the interfaces' numbers and addresses; sweeper.c `sweep`. The API's thread reads: the arrays by the
+ * table's protocol, everything else under `lock`.
+ */
+#pragma once
+#include <net/if.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "core/types.h"
+#include "native/env_native.h"
+
+struct settings;
+struct loader;
+struct link_watch;
+struct api;
+
+enum { WARNINGS_MAX = 32, WARNING_SIZE = 256 };
+
+/* What the last whole pass of the sweep counted, and what it cost. */
+struct sweep_report {
+	u64 passes;
+	double last_seconds;	 /* wall clock of the last pass, pauses left out */
+	double last_cpu_seconds;
+	u64 sessions[CLASSES];	 /* live after the pass, by class */
+	u64 mappings[CLASSES];
+	u64 hosts;
+	u64 ended_sessions;	 /* since the start */
+	u64 ended_mappings;
+	u64 mended;		 /* slots and bits that a dead process or a lost race left */
+};
+
+struct keepnat_interface {
+	char name[IF_NAMESIZE];
+	u32 ifindex; /* 0: it is gone */
+	u8 role;     /* enum role */
+	u8 number;   /* in the data path's configuration: counters and generations */
+	bool bare;   /* no Ethernet header */
+	bool up;     /* running */
+	u32 mtu;
+	const char *hook; /* "tcx", "clsact", or NULL: not attached */
+};
+
+struct keepnat {
+	const char *instance;
+	char run_dir[108], state_dir[108], pin_dir[108]; /* of this instance */
+	struct settings *settings;
+	struct nat_instance nat; /* the mapped arrays; see core/types.h for their shapes */
+	u32 cpus;		 /* elements of nat.counters */
+	u32 jiffies_hz;
+	time_t started;
+
+	pthread_mutex_t lock; /* over all below */
+	struct keepnat_interface interfaces[MAX_INTERFACES];
+	unsigned int interface_count;
+	struct sweep_report sweep;
+	char warnings[WARNINGS_MAX][WARNING_SIZE];
+	unsigned int warning_count;
+
+	struct loader *loader;
+	struct link_watch *link;
+	struct api *api;
+	int stop_fd;  /* eventfd: 1 stop and take the data path down, 2 stop and leave it (detach) */
+};
+
+/* Say something to the operator that `status` shows until it no longer holds. Takes the lock. */
+void keepnat_warn(struct keepnat *k, const char *format, ...) __attribute__((format(printf, 2, 3)));

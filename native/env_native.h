@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * env_native.h - the core's home in plain memory: tests, replay and the daemon's sweep. See core/env.h.
+ *
+ * The daemon's instance points into the mapped arrays of the kernel's programs; a test's into memory of its own
+ * (native/env_native.c). Each thread has its own struct nat_instance over shared arrays, since scratch is in it.
+ */
+#pragma once
+#include <stddef.h>
+#include "core/env.h"
+
+struct nat_instance {
+	struct config *config;
+	u8 *tables[4];	/* by enum table */
+	u64 *ports;
+	u64 *addresses;
+	u64 *pools;
+	struct counters *counters;
+	struct work *work;
+	u32 now;	/* the tick; whoever owns the instance sets it */
+	/* Sockets of the router, for env_local_socket(). */
+	struct native_socket *sockets;
+	u32 socket_count;
+};
+
+enum { SOCKET_NONE, SOCKET_OPEN, SOCKET_CONNECTED };
+
+struct native_socket {
+	u32 class;
+	__be32 local;	/* 0: any */
+	__be16 port;
+	__be16 remote_port;
+	__be32 remote;	/* 0: not connected */
+};
+
+#define SLOW static __attribute__((noinline, unused))
+#define SLOW_ENTER(nat) ((void)(nat))
+
+#define LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define CAS(p, o, n)                                                                                        \
+	({                                                                                                  \
+		u64 old_ = (o);                                                                             \
+		__atomic_compare_exchange_n((p), &old_, (n), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);         \
+	})
+#define FETCH_OR(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
+#define FETCH_AND(p, v) __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
+#define FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define FORGET(x, any) (x)
+#define BOUNDED(x, max) (x)
+
+static __always_inline struct config *env_config(struct nat_instance *nat) { return nat->config; }
+static __always_inline struct slot *env_slot(struct nat_instance *nat, enum table t, u32 i)
+{
+	u32 size = t == TABLE_FLOWS || t == TABLE_HOSTS ? 64 : 32;
+
+	return (struct slot *)(nat->tables[t] + (size_t)i * size);
+}
+static __always_inline u64 *env_port_word(struct nat_instance *nat, u32 i) { return &nat->ports[i]; }
+static __always_inline u64 *env_address(struct nat_instance *nat, u32 i) { return &nat->addresses[i]; }
+static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i) { return &nat->pools[i]; }
+static __always_inline struct work *env_scratch(struct nat_instance *nat) { return nat->work; }
+static __always_inline u32 env_now(struct nat_instance *nat) { return nat->now & 0xfffff; }
+static __always_inline u32 env_random(struct nat_instance *nat) { return test_random(&nat->config->test_random); }
+static __always_inline int env_route_inside(struct nat_instance *nat, __be32 saddr, __be32 daddr)
+{
+	(void)nat;
+	(void)saddr;
+	(void)daddr;
+	return 0; /* only the kernel knows routes; tests name their networks */
+}
+#define env_loop(count, step, context)                                                                      \
+	({                                                                                                  \
+		for (u32 loop_ = 0; loop_ < (count); loop_++)                                               \
+			if ((step)(loop_, (context)))                                                       \
+				break;                                                                      \
+	})
+
+/* Does a socket of the router want this? SOCKET_*. As the kernel's look-up: a connected one before an open one. */
+int native_socket_find(const struct nat_instance *nat, u32 class, __be32 remote, __be16 remote_port, __be32 local,
+		       __be16 port);
+#define env_local_socket(nat, class, r, l) native_socket_find((nat), (class), (r).addr, (r).port, (l).addr, (l).port)

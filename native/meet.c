@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <string.h>
+
+#include "core/rewrite.h"
+#include "core/translate.h"
+#include "native/meet.h"
+
+enum { ETHERTYPE_AT = 12, ETHERTYPE_IPV4 = 0x0800 };
+
+static const struct interface *interface_find(const struct config *c, u32 ifindex)
+{
+	u32 h = ifindex * 0x9e3779b1u >> 24;
+
+	for (u32 i = 0; i < INTERFACE_PROBES; i++) {
+		const struct interface *at = &c->buckets[(h + i) & (INTERFACE_BUCKETS - 1)];
+		if (at->ifindex == ifindex)
+			return at;
+		if (!at->ifindex)
+			break;
+	}
+	return NULL;
+}
+
+static int frame_is_ipv4(const struct native_frame *f)
+{
+	if (!f->l3)
+		return 1; /* the device said so */
+	return f->length >= f->l3 && be16_to_host(get16(f->data, ETHERTYPE_AT)) == ETHERTYPE_IPV4;
+}
+
+/* Is it for the NAT at all? If not, the plan says so. */
+static int concerns(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f, enum native_hook hook,
+		    struct plan *plan)
+{
+	u32 reason = REASON_not_ipv4;
+
+	if (frame_is_ipv4(f)) {
+		if (hook != NATIVE_HAIRPIN)
+			return 1;
+		u8 *ip = packet_bytes(b, f->l3, IP_MIN);
+		if (ip && address_is_ours(nat, nat->config, get32(ip, IP_TARGET)))
+			return 1;
+		reason = REASON_inside_other;
+	}
+	plan_because(plan, reason);
+	return 0;
+}
+
+static void meeting_fill(const struct nat_instance *nat, const struct native_frame *f, enum native_hook hook, u8 number,
+			 struct meeting *m)
+{
+	const struct interface *from = f->ingress_ifindex ? interface_find(nat->config, f->ingress_ifindex) : NULL;
+
+	m->now = nat->now & TIME;
+	m->interface = number;
+	m->local = hook == NATIVE_OUT && !f->ingress_ifindex;
+	m->from = hook == NATIVE_HAIRPIN ? (u8)ROLE_INSIDE
+		  : hook == NATIVE_IN	 ? (u8)ROLE_OUTSIDE
+		  : from		 ? from->role
+					 : (u8)ROLE_NONE;
+}
+
+static void translate(struct nat_instance *nat, enum native_hook hook)
+{
+	switch (hook) {
+	case NATIVE_OUT:
+		translate_out(nat, nat->config, nat->work);
+		break;
+	case NATIVE_IN:
+		translate_in(nat, nat->config, nat->work);
+		break;
+	default:
+		translate_hairpin(nat, nat->config, nat->work);
+		break;
+	}
+}
+
+/* A hairpinned packet does not see the kernel's routing: one hop less is our business. 0 or a reason. */
+static u32 hop(const struct bytes *b, const struct packet *p)
+{
+	u8 *ip = packet_bytes(b, p->ip.l3, IP_MIN);
+
+	if (!ip)
+		return REASON_internal;
+	if (p->ttl <= 1)
+		return REASON_hairpin_ttl;
+	u16 was = (u16)get16(ip, IP_TTL);
+	ip[IP_TTL]--;
+	put16(ip, IP_CHECK,
+	      (__be16)checksum_apply((u16)get16(ip, IP_CHECK), checksum_diff16(was, (u16)get16(ip, IP_TTL))));
+	return 0;
+}
+
+static void act(struct work *work, const struct bytes *b)
+{
+	struct plan *plan = &work->plan;
+	u32 reason = 0;
+
+	if (plan->verdict != VERDICT_TRANSLATE)
+		return;
+	if (plan->hairpin)
+		reason = hop(b, &work->packet);
+	if (!reason && rewrite(b, &work->packet, plan))
+		reason = REASON_internal;
+	if (reason)
+		plan_because(plan, reason);
+}
+
+struct native_result native_meet(struct nat_instance *nat, enum native_hook hook, const struct native_frame *f)
+{
+	const struct interface *at = interface_find(nat->config, f->ifindex);
+	struct bytes b = { .data = f->data, .end = f->data + f->length };
+	struct work *work = nat->work;
+
+	if (!at || at->role != (hook == NATIVE_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
+		return (struct native_result){ .verdict = hook == NATIVE_OUT ? VERDICT_DROP : VERDICT_PASS, .reason = REASONS };
+	memset(&work->plan, 0, sizeof(work->plan));
+	work->plan.interface = at->number;
+	if (concerns(nat, &b, f, hook, &work->plan)) {
+		meeting_fill(nat, f, hook, at->number, &work->meeting);
+		memset(&work->packet, 0, sizeof(work->packet));
+		work->packet.ip.l3 = (u16)f->l3;
+		u32 reason = (u32)packet_parse(&b, &work->packet, f->length - f->l3);
+		if (reason)
+			plan_because(&work->plan, reason);
+		else
+			translate(nat, hook);
+		act(work, &b);
+	}
+	struct counter *counter = &nat->counters->by[work->plan.interface][work->plan.reason];
+	counter->packets++;
+	counter->bytes += f->length - f->l3;
+	return (struct native_result){ work->plan.verdict, work->plan.reason, work->plan.interface };
+}
