@@ -30,6 +30,13 @@ struct traffic_order bench_order(const struct bench *bench, int i, enum traffic_
 
 int bench_column(const struct bench *bench, const char *name) { return report_column(&bench->report, name); }
 
+int bench_turn(const struct bench *bench, int turn, int n)
+{
+	int count = bench->candidates, first = turn / 2 % count;
+
+	return turn % 2 ? (first + count - n) % count : (first + n) % count;
+}
+
 static int bench_judge(const struct candidate *candidate, const struct traffic_order *order,
 		       const struct sample *sample)
 {

@@ -34,6 +34,9 @@ int question_memory(struct bench *bench);
 /* An order for candidate `i`, with all flows in their shuffled turn. */
 struct traffic_order bench_order(const struct bench *bench, int i, enum traffic_direction direction);
 
+/* Who is n-th in this turn: who begins changes, and so does who comes after whom. */
+int bench_turn(const struct bench *bench, int turn, int n);
+
 /* Sends and judges: fails when packets were lost or not translated, so that nothing but a working NAT is measured. */
 int bench_send(struct bench *bench, int i, const struct traffic_order *order, __u64 packets,
 	       struct sample *sample);

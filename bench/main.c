@@ -30,7 +30,7 @@
  *
  * Comparison: all candidates are alive at once, with full tables. They take short turns (less than a tenth of a
  * second), and which one begins changes from turn to turn: a machine that slows down for a second slows all of them.
- * A round is some 32 turns of each. Ratios are taken turn by turn, and the median over all turns of all rounds is
+ * A round is 16 turns of each. Ratios are taken turn by turn, and the median over all turns of all rounds is
  * reported, so that what a neighbour on the machine or a hypervisor does to single turns is left out.
  *
  * Life: main() makes a mount namespace and a network namespace of its own and everything lives in there, so that even
@@ -286,7 +286,7 @@ static int bench_defaults(struct bench *bench, struct request *request)
 	bench->report.stolen = -1;
 	bench->rounds = bench->rounds ? bench->rounds : bench->quick ? 1 : 5;
 	bench->flows = bench->flows ? bench->flows : 1u << 20;
-	bench->packets = bench->quick ? 1u << 18 : 1u << 20;
+	bench->packets = bench->quick ? 1u << 18 : 1u << 19;
 	request->cpu = request->cpu < 0 ? (int)sysconf(_SC_NPROCESSORS_ONLN) - 1 : request->cpu;
 	if (bench->rounds < 1 || bench->rounds > ROUNDS_MAX || bench->flows < 1024 ||
 	    bench->flows & (bench->flows - 1))

@@ -51,7 +51,7 @@ static int use_round(struct bench *bench, const struct use *use, struct figure *
 
 	for (int turn = 0; turn < turns; turn++)
 		for (int n = 0; n < bench->candidates && !err; n++)
-			err = use_turn(bench, use, figure, (n + turn) % bench->candidates);
+			err = use_turn(bench, use, figure, bench_turn(bench, turn, n));
 	return err;
 }
 

@@ -39,7 +39,7 @@ static int sessions_round(struct bench *bench, struct figure *const figures[HALV
 		struct figure *figure = figures ? figures[turn * HALVES / SESSIONS_TURNS] : NULL;
 
 		for (int n = 0; n < bench->candidates && !err; n++)
-			err = sessions_turn(bench, figure, flows, turn, (n + turn) % bench->candidates);
+			err = sessions_turn(bench, figure, flows, turn, bench_turn(bench, turn, n));
 	}
 	return err;
 }

@@ -204,36 +204,54 @@ static __always_inline u32 hairpin_nobody(struct nat_instance *nat, const struct
 											    : REASON_no_mapping;
 }
 
-/*
- * A packet from r->inside to r->outside. REASON_hairpin: the new source is r->remote, the new destination r->inside.
- */
-static __always_inline u32 open_hairpin(struct nat_instance *nat, const struct config *c, struct work *work)
+/* What stands against opening the sessions of a packet from r->inside to r->outside; REASON_hairpin: nothing. */
+static __always_inline u32 hairpin_check(struct nat_instance *nat, const struct config *c, struct work *work)
 {
 	struct request *r = &work->req;
-	struct endpoint sender = r->inside, target = r->outside;
 
 	if (r->class >= CLASSES || r->class == CLASS_ICMP)
 		return hairpin_nobody(nat, c, work);
 	u32 reason = mapping_in(nat, work, 0), own = r->own;
 	r->own = 0;
-	r->inside = sender;
+	r->inside = source_of(&work->packet.ip);
 	if (reason == REASON_no_mapping || (!reason && own))
 		return hairpin_nobody(nat, c, work);
 	if (reason)
 		return reason;
 	if (!c->hairpin)
 		return REASON_hairpin_off;
-	if (work->meeting.listed && !address_is_inside(c, sender.addr))
+	if (work->meeting.listed && !address_is_inside(c, r->inside.addr))
 		return REASON_source_not_inside;
+	return REASON_hairpin;
+}
+
+/*
+ * Open both sessions. Beside miss_hairpin(), not below it: a program's chain of calls has 512 bytes of stack.
+ */
+SLOW u32 hairpin_open(struct nat_instance *nat, struct work *work)
+{
+	SLOW_ENTER(nat);
+	if (!work)
+		return 0;
+	struct request *r = &work->req;
+	struct plan *plan = &work->plan;
+
 	r->hairpin = FLOW_HAIRPIN;
-	r->remote = target;
-	u32 opened = session_out(nat, work);
-	if (reason_verdict(opened) != VERDICT_TRANSLATE)
-		return opened;
+	r->remote = destination_of(&work->packet.ip);
+	plan_because(plan, session_out(nat, work));
+	if (plan->verdict != VERDICT_TRANSLATE)
+		return 0;
+	plan->ip.saddr = r->outside.addr;
+	plan->ip.sport = r->outside.port;
 	r->remote = r->outside;
-	r->outside = target;
-	opened = session_in(nat, work);
-	return reason_verdict(opened) == VERDICT_TRANSLATE ? REASON_hairpin : opened;
+	r->outside = destination_of(&work->packet.ip);
+	plan_because(plan, session_in(nat, work));
+	if (plan->verdict != VERDICT_TRANSLATE)
+		return 0;
+	plan->ip.daddr = r->inside.addr;
+	plan->ip.dport = r->inside.port;
+	plan_because(plan, REASON_hairpin);
+	return 0;
 }
 
 /*
@@ -254,6 +272,7 @@ static __always_inline u32 error_hairpin(struct nat_instance *nat, struct work *
 	return r->own ? REASON_own_error : REASON_hairpin_error;
 }
 
+/* 1: hairpin_open() is to be asked; 0: the plan is made. */
 SLOW u32 miss_hairpin(struct nat_instance *nat, struct work *work)
 {
 	const struct config *c = env_config(nat);
@@ -278,10 +297,6 @@ SLOW u32 miss_hairpin(struct nat_instance *nat, struct work *work)
 	}
 	r->inside = source_of(&p->ip);
 	r->outside = destination_of(&p->ip);
-	plan_because(plan, open_hairpin(nat, c, work));
-	plan->ip.saddr = r->remote.addr;
-	plan->ip.sport = r->remote.port;
-	plan->ip.daddr = r->inside.addr;
-	plan->ip.dport = r->inside.port;
-	return 0;
+	plan_because(plan, hairpin_check(nat, c, work));
+	return plan->reason == REASON_hairpin;
 }

@@ -31,6 +31,8 @@ struct request {
 	/* found on the way */
 	u32 mapping; /* slot of the inside half */
 	u32 index;   /* port bitmaps of the outside address */
+	u32 in_slot; /* the inbound flow, and the first word of its value */
+	u64 in_head;
 	/* the search for a port */
 	u32 port;      /* candidate, 0: none */
 	u32 port_min;

@@ -112,66 +112,83 @@ static __always_inline u16 flow_idle_max(const struct config *c, u8 class)
 	return (u16)(t < 0xffff ? t : 0xffff);
 }
 
-/* A first packet counts in its own direction. */
-enum { FLOW_QUIET, FLOW_WITH_PACKET };
+/* The key of the request's flow of a direction. DIRECTION_PERMIT: any port of the remote address. */
+static __always_inline void flow_key_of(struct flow *f, const struct request *r, u8 direction)
+{
+	int out = direction == DIRECTION_OUT;
+
+	f->saddr = out ? r->inside.addr : r->remote.addr;
+	f->sport = out ? r->inside.port : direction == DIRECTION_IN ? r->remote.port : 0;
+	f->daddr = out ? r->remote.addr : r->outside.addr;
+	f->dport = out ? r->remote.port : r->outside.port;
+	f->protocol = r->protocol;
+	f->direction = direction;
+	f->realm = 0;
+}
+
+/* What the request's flow of a direction is to be, in work->ins. with_packet: the packet at hand is its first. */
+static __always_inline void flow_prepare(const struct config *c, struct work *work, u8 direction, u32 peer, u32 with_packet)
+{
+	const struct request *r = &work->req;
+	struct insert *ins = &work->ins;
+	struct flow *f = &ins->flow;
+	int out = direction == DIRECTION_OUT;
+
+	flow_key_of(f, r, direction);
+	f->word = word_make(r->now, generation_now(c, TABLE_FLOWS, r->interface), with_packet ? r->flags : 0);
+	f->interface = r->interface;
+	f->own = r->own | (direction == DIRECTION_IN ? r->hairpin : 0);
+	f->idle_max = flow_idle_max(c, r->class);
+	f->peer = peer;
+	f->addr = out ? r->outside.addr : r->inside.addr;
+	f->port = out ? r->outside.port : r->inside.port;
+	f->unused = 0;
+	f->mapping = r->mapping;
+	f->created = r->now;
+	f->packets = with_packet ? 1 : 0;
+	f->bytes = with_packet ? r->bytes : 0;
+	ins->hash = table_hash(c, TABLE_FLOWS, &ins->words[1]);
+	ins->now = r->now;
+}
 
 /*
- * Put a flow into the table, or find that it is there. to: the endpoint that it translates to. INSERT_*;
- * work->ins.slot names it. A flow with this key that translates to something else is a leftover, and ends.
+ * Put the prepared flow into the table, or find that it is there: INSERT_*; work->ins.slot names it. A flow with its key
+ * that translates to something else is a leftover, and ends.
  */
-static __always_inline u32 flow_insert(struct nat_instance *nat, const struct config *c, struct work *work,
-				       const union flow_key *key, struct endpoint to, u32 peer, int with_packet)
+static __always_inline u32 flow_put(struct nat_instance *nat, struct insert *ins)
 {
-	struct request *r = &work->req;
-	struct insert *ins = &work->ins;
-
-	ins->words[0] = word_make(r->now, generation_now(c, TABLE_FLOWS, r->interface), with_packet ? r->flags : 0);
-	ins->words[1] = key->word[0];
-	ins->words[2] = key->word[1];
-	ins->flow.interface = r->interface;
-	ins->flow.own = r->own | (key->direction == DIRECTION_IN ? r->hairpin : 0);
-	ins->flow.idle_max = flow_idle_max(c, r->class);
-	ins->flow.peer = peer;
-	ins->flow.addr = to.addr;
-	ins->flow.port = to.port;
-	ins->flow.unused = 0;
-	ins->flow.mapping = r->mapping;
-	ins->flow.created = r->now;
-	ins->flow.packets = with_packet ? 1 : 0;
-	ins->flow.bytes = with_packet ? r->bytes : 0;
-	ins->hash = table_hash(c, TABLE_FLOWS, key->word);
-	ins->now = r->now;
 	u32 result = flows_insert(nat, ins);
+
 	if (result != INSERT_FOUND)
 		return result;
-
 	struct slot *s = env_slot(nat, TABLE_FLOWS, ins->slot);
-	u64 same = ins->words[4] & WORD_FIRST48; /* address and port */
-	if (s && (LOAD(&s->data[3]) & WORD_FIRST48) == same && slot_same(s, ins->found))
+	if (!s)
+		return INSERT_BUSY;
+	u64 same = (LOAD(&s->data[3]) ^ ins->words[4]) & WORD_FIRST48; /* address and port */
+	if (!same && slot_same(s, ins->found))
 		return INSERT_FOUND;
-	if (s)
-		slot_end(s, ins->found);
+	slot_end(s, ins->found);
 	return flows_insert(nat, ins);
 }
 
 /* Tell the inbound flow where the outbound one is: a hint, so a lost race is no harm. */
-static __always_inline void flow_pair(struct nat_instance *nat, u32 in, u64 head, u32 out)
+static __always_inline void flow_pair(struct nat_instance *nat, const struct request *r, u32 out)
 {
-	struct slot *s = env_slot(nat, TABLE_FLOWS, in);
+	struct slot *s = env_slot(nat, TABLE_FLOWS, r->in_slot);
 	union {
 		u64 word;
 		struct {
 			u32 rest;
 			u32 peer;
 		};
-	} paired = { .word = head };
+	} paired = { .word = r->in_head };
 
 	paired.peer = out;
 	if (s)
-		(void)CAS(&s->data[2], head, paired.word);
+		(void)CAS(&s->data[2], r->in_head, paired.word);
 }
 
-/* Publish the session of *r; out: the packet goes out. 0: both flows stand; 1: the table refused one. */
+/* Publish the session of the request; out: the packet goes out. 0: both flows stand; 1: the table refused one. */
 SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
 {
 	const struct config *c = env_config(nat);
@@ -180,28 +197,17 @@ SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
 	if (!work || !c)
 		return 1;
 	struct request *r = &work->req;
-	union flow_key key;
 
-	flow_key_between(&key, r->remote, r->outside, r->protocol, DIRECTION_IN);
-	u32 result = flow_insert(nat, c, work, &key, r->inside, NO_PEER, out ? FLOW_QUIET : FLOW_WITH_PACKET);
-	u32 in_slot = work->ins.slot;
-	u64 head = work->ins.words[3];
-
-	if (result > INSERT_FOUND)
+	flow_prepare(c, work, DIRECTION_IN, NO_PEER, !out);
+	r->in_head = work->ins.words[3];
+	if (flow_put(nat, &work->ins) > INSERT_FOUND)
 		return 1;
-	flow_key_between(&key, r->inside, r->remote, r->protocol, DIRECTION_OUT);
-	result = flow_insert(nat, c, work, &key, r->outside, in_slot, out ? FLOW_WITH_PACKET : FLOW_QUIET);
-	if (result > INSERT_FOUND)
+	r->in_slot = work->ins.slot;
+	flow_prepare(c, work, DIRECTION_OUT, r->in_slot, out);
+	if (flow_put(nat, &work->ins) > INSERT_FOUND)
 		return 1;
-	flow_pair(nat, in_slot, head, work->ins.slot);
+	flow_pair(nat, r, work->ins.slot);
 	return 0;
-}
-
-static __always_inline void permit_key(union flow_key *key, const struct request *r)
-{
-	struct endpoint any_port = { .addr = r->remote.addr, .port = 0, .zero = 0 };
-
-	flow_key_between(key, any_port, r->outside, r->protocol, DIRECTION_PERMIT);
 }
 
 /* May r->remote send to this mapping? Called after a miss in the flow table. RFC 4787 REQ-8, RFC 5382 REQ-3. */
@@ -212,16 +218,15 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 	SLOW_ENTER(nat);
 	if (!work || !c)
 		return 0;
-	struct request *r = &work->req;
-	union flow_key key;
+	const struct request *r = &work->req;
 	struct flow_hit hit;
 
 	switch (c->filtering[r->class < CLASSES ? r->class : 0]) {
 	case FILTERING_EIF:
 		return 1;
 	case FILTERING_ADF:
-		permit_key(&key, r);
-		return flow_find(nat, c, key.word, &hit);
+		flow_key_of(&work->ins.flow, r, DIRECTION_PERMIT);
+		return flow_find(nat, c, &work->ins.words[1], &hit);
 	default:
 		return 0; /* with address and port, only what a session already says */
 	}
@@ -235,16 +240,16 @@ SLOW u32 filter_permit(struct nat_instance *nat, struct work *work)
 	SLOW_ENTER(nat);
 	if (!work || !c)
 		return 0;
-	union flow_key key;
+	struct insert *ins = &work->ins;
 
 	if (c->filtering[work->req.class < CLASSES ? work->req.class : 0] != FILTERING_ADF)
 		return 0;
-	permit_key(&key, &work->req);
-	if (flow_insert(nat, c, work, &key, work->req.inside, NO_PEER, FLOW_QUIET) == INSERT_FOUND) {
-		struct slot *s = env_slot(nat, TABLE_FLOWS, work->ins.slot);
-		if (s)
-			slot_touch(s, work->ins.found, work->req.now, word_gen(work->ins.found), 0);
-	}
+	flow_prepare(c, work, DIRECTION_PERMIT, NO_PEER, 0);
+	if (flow_put(nat, ins) != INSERT_FOUND)
+		return 0;
+	struct slot *s = env_slot(nat, TABLE_FLOWS, ins->slot);
+	if (s)
+		slot_touch(s, ins->found, ins->now, word_gen(ins->found), 0);
 	return 0;
 }
 

@@ -129,7 +129,7 @@ static __always_inline void translate_hairpin(struct nat_instance *nat, const st
 {
 	translate_begin(nat, c, work, DIRECTION_OUT);
 	work->plan.hairpin = 1;
-	if (work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work))
-		miss_hairpin(nat, work);
+	if ((work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) && miss_hairpin(nat, work))
+		hairpin_open(nat, work);
 	translate_remember(nat, c, work, DIRECTION_OUT);
 }

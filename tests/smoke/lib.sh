@@ -81,8 +81,7 @@ clean_up() {
 	[ ${#children[@]} = 0 ] || end "${children[@]}"
 	[ -z "$daemon" ] || end "$daemon"
 	for name in "${namespaces[@]}"; do ip netns del "$name" 2>/dev/null; done
-	rm -rf "$pins"
-	rm -rf "$work"
+	rm -rf "$pins" "$work" "$tap_output"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
@@ -260,7 +259,7 @@ python_checks() {
 		case $line in
 		'ok '*) tap_result ok "${line#ok }" ;;
 		'not ok '*) tap_result "not ok" "${line#not ok }" ;;
-		*) note "$line" ;;
+		*) note "${line#\# }" ;;
 		esac
 	done <"$work/checks"
 	[ $status = 0 ] || {
@@ -273,16 +272,18 @@ python_checks() {
 # packet that an ICMP error quotes. One datagram to port 9 ends the capture: it shows that the capture saw all before.
 leaks_watch() {
 	background leaks s1 tcpdump -i isp0 -Q in -n -l --immediate-mode "(src net 10.0.0.0/8) or \
-		(icmp and (icmp[0] = 3 or icmp[0] = 11 or icmp[0] = 12) and icmp[24] = 10) or (udp dst port 9)"
+		(icmp and (icmp[0] = 3 or icmp[0] = 11 or icmp[0] = 12) and icmp[24] = 10) or (dst host 198.51.100.1 and udp dst port 9)"
 	leaks=$child
 	wait_for "$(patience 15)" grep -q 'listening on' "$work/leaks"
 }
 
 leaks_check() {
 	wait_for "$(patience 10)" leaks_end_is_seen
-	check "the capture outside was awake to the end" grep -q 'UDP, length 3' "$work/leaks" || cat "$work/leaks"
-	is "no packet with an inside source was seen outside" "$(grep -E 'IP|ARP' "$work/leaks" | grep -vE '\.9: UDP, length 3$')" ''
+	check "the capture outside was awake to the end" grep -q '\.9: UDP, length 3$' "$work/leaks"
+	is "no packet with an inside source was seen outside" "$(leaks_list)" ''
 }
+
+leaks_list() { grep -E ' (IP|ARP)' "$work/leaks" | grep -v '\.9: UDP, length 3$'; }
 
 leaks_end_is_seen() {
 	grep -q '\.9: UDP, length 3$' "$work/leaks" || {

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api.h - the HTTP/JSON API of one instance, on the Unix socket RUN_DIR/api.sock.
+ *
+ * It has one thread of its own, which serves all connections by turns: whatever is asked, a turn is bounded (so many
+ * slots looked at, so many bytes formatted), nothing is waited for, and a listing of any length needs one
+ * connection's buffers. Who is slow to read holds up itself only, and not for ever.
+ */
+#pragma once
+
+struct keepnat;
+
+/*
+ * Serve. k->run_dir must exist. A socket file that nobody listens on is replaced.
+ * 0 and k->api; -EADDRINUSE: another process serves there; -ENOTSOCK: a file that is not ours to replace;
+ * -ENAMETOOLONG; or what the system said.
+ */
+int api_start(struct keepnat *k);
+
+/* End all connections and take the socket file away. Nothing of the arrays is read after this. k->api may be NULL. */
+void api_stop(struct keepnat *k);

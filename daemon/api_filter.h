@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* api_filter.h - which rows a request wants, from the parameters of its query. */
+#pragma once
+#include "core/types.h"
+
+struct list_filter;
+struct list_view;
+struct request;
+
+/*
+ * host=ADDRESS, outside=ADDRESS[:PORT], protocol=udp|tcp|icmp, interface=NAME. Those that are not there are not
+ * looked at. 0, or -EINVAL: the request has been answered with what is wrong.
+ */
+int filter_read(struct request *request, const struct list_view *view, struct list_filter *filter);
+
+/* Only the interface: its number, or NO_INTERFACE if none is asked for. Else as above. */
+int filter_interface(struct request *request, const struct list_view *view, u32 *number);
+
+/* limit=N (at least 1; as many as there are without it), cursor=N (0 without it). 0 or -EINVAL, as above. */
+int filter_page(struct request *request, u32 *cursor, u64 *limit);

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/api_request.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct route {
+	const char *path;
+	const char *method;
+	const char *parameters; /* that its query may have, separated by blanks */
+	void (*answer)(struct request *request);
+};
+
+static const struct route routes[] = {
+	{ "/v1/status", "GET", "", answer_status },
+	{ "/v1/interfaces", "GET", "interface", answer_interfaces },
+	{ "/v1/hosts", "GET", "host outside interface limit cursor", answer_hosts },
+	{ "/v1/mappings", "GET", "host outside protocol interface limit cursor", answer_mappings },
+	{ "/v1/sessions", "GET", "host outside protocol interface limit cursor", answer_sessions },
+	{ "/v1/pools", "GET", "outside interface limit cursor", answer_pools },
+	{ "/v1/reasons", "GET", "interface", answer_reasons },
+	{ "/v1/config", "GET", "", answer_config },
+	{ "/v1/stop", "POST", "", answer_stop },
+};
+
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
+
+static void request_respond(struct request *request, unsigned int status, struct MHD_Response *response)
+{
+	if (!response)
+		return; /* without memory even for this: the connection is closed */
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	request->response = response;
+	request->status = status;
+}
+
+static void request_body(struct request *request, unsigned int status, json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	if (text)
+		request_respond(request, status,
+				MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE));
+	json_decref(json);
+}
+
+void request_json(struct request *request, json_t *json)
+{
+	if (json)
+		request_body(request, MHD_HTTP_OK, json);
+	else
+		request_fail(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory", "try again", NULL);
+}
+
+/* Text that may hold what a client sent: JSON takes UTF-8 only. */
+static json_t *json_printable(const char *text)
+{
+	char copy[512];
+	size_t n = 0;
+
+	for (; *text && n < sizeof(copy) - 1; text++)
+		copy[n++] = *text < ' ' || *text > '~' ? '?' : *text;
+	copy[n] = 0;
+	return json_string(copy);
+}
+
+void request_fail(struct request *request, unsigned int status, const char *what, const char *mend, const char *at)
+{
+	request_body(request, status,
+		     json_pack("{s:o, s:o, s:o}", "error", json_printable(what), "mend", json_printable(mend), "at",
+			       json_printable(at ? at : request->path)));
+}
+
+void request_stream(struct request *request, const struct stream *stream, void *context)
+{
+	struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, REQUEST_BLOCK, stream->read,
+									  context, stream->free);
+
+	if (!response)
+		stream->free(context);
+	request_respond(request, MHD_HTTP_OK, response);
+}
+
+const char *request_parameter(const struct request *request, const char *name)
+{
+	const char *value = NULL;
+
+	if (MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) !=
+	    MHD_YES)
+		return NULL;
+	return value ? value : "";
+}
+
+/* Is `name` one of the words? */
+static bool words_have(const char *words, const char *name)
+{
+	size_t length = strlen(name);
+
+	while (*words) {
+		size_t word = strcspn(words, " ");
+		if (word == length && !memcmp(words, name, length))
+			return true;
+		words += word + (words[word] == ' ');
+	}
+	return false;
+}
+
+/* A query that is looked through for what its route does not know, or has twice. */
+struct query {
+	const struct route *route;
+	const struct request *request;
+	const char *unknown, *twice;
+	char seen[128];
+};
+
+static enum MHD_Result query_look(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct query *query = context;
+	size_t used = strlen(query->seen);
+
+	(void)kind;
+	(void)value;
+	if (!words_have(query->route->parameters, name))
+		query->unknown = name;
+	else if (words_have(query->seen, name))
+		query->twice = name;
+	else
+		snprintf(query->seen + used, sizeof(query->seen) - used, "%s%s", used ? " " : "", name);
+	return query->unknown || query->twice ? MHD_NO : MHD_YES;
+}
+
+/* Does the route know the query? Else the request is answered. */
+static bool query_check(const struct route *route, struct request *request)
+{
+	struct query query = { .route = route, .request = request };
+	char what[256], mend[256];
+
+	MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, query_look, &query);
+	if (!query.unknown && !query.twice)
+		return true;
+	if (query.twice)
+		snprintf(what, sizeof(what), "the parameter \"%s\" stands twice", query.twice);
+	else
+		snprintf(what, sizeof(what), "%s has no parameter \"%.64s\"", route->path, query.unknown);
+	snprintf(mend, sizeof(mend), "%s%s", *route->parameters ? "it takes: " : "it takes none", route->parameters);
+	request_fail(request, MHD_HTTP_BAD_REQUEST, what, query.twice ? "leave one out" : mend, NULL);
+	return false;
+}
+
+static void answer_unknown(struct request *request)
+{
+	char mend[512] = "there are:";
+
+	for (int i = 0; i < ROUTES; i++) {
+		size_t used = strlen(mend);
+		snprintf(mend + used, sizeof(mend) - used, " %s", routes[i].path);
+	}
+	request_fail(request, MHD_HTTP_NOT_FOUND, "there is nothing at this path", mend, NULL);
+}
+
+static void answer_method(struct request *request, const struct route *route)
+{
+	char mend[64];
+
+	snprintf(mend, sizeof(mend), "use %s", route->method);
+	request_fail(request, MHD_HTTP_METHOD_NOT_ALLOWED, "this path does not take that method", mend, NULL);
+	if (request->response)
+		MHD_add_response_header(request->response, MHD_HTTP_HEADER_ALLOW, route->method);
+}
+
+void request_answer(struct request *request, const char *method)
+{
+	const struct route *route = NULL;
+
+	for (int i = 0; i < ROUTES && !route; i++)
+		if (!strcmp(routes[i].path, request->path))
+			route = &routes[i];
+	if (!strcmp(method, "HEAD")) /* libmicrohttpd leaves out the body */
+		method = "GET";
+	if (!route)
+		answer_unknown(request);
+	else if (strcmp(method, route->method) != 0)
+		answer_method(request, route);
+	else if (request->body_cut)
+		request_fail(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long", "send less", NULL);
+	else if (query_check(route, request))
+		route->answer(request);
+}

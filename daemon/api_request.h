@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api_request.h - one HTTP request on its way: what was asked, and the three ways to answer.
+ *
+ * A request is answered exactly once, by request_json(), request_fail() or, for lists, request_stream(); each consumes
+ * what it is given and leaves the answer in `response` and `status`.
+ */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <microhttpd.h>
+
+struct keepnat;
+
+enum {
+	REQUEST_BODY = 4096,	    /* bytes; more is refused */
+	REQUEST_BLOCK = 48 * 1024, /* bytes that a stream hands over at once, at most */
+};
+
+struct api {
+	struct keepnat *k;
+	struct MHD_Daemon *http;
+	struct timespec started; /* CLOCK_BOOTTIME */
+	bool stopping;		 /* POST /v1/stop was taken */
+	char path[256];		 /* of the socket */
+	dev_t device;		 /* and whether the file there is still ours */
+	ino_t inode;
+};
+
+struct request {
+	struct api *api;
+	struct MHD_Connection *connection;
+	const char *path;
+	char body[REQUEST_BODY];
+	size_t body_length;
+	bool body_cut; /* there was more */
+	unsigned int status;
+	struct MHD_Response *response;
+};
+
+/* Text that a stream makes: as MHD_ContentReaderCallback and MHD_ContentReaderFreeCallback. */
+struct stream {
+	ssize_t (*read)(void *context, uint64_t position, char *buffer, size_t size);
+	void (*free)(void *context);
+};
+
+/* Answer 200 with `json`. */
+void request_json(struct request *request, json_t *json);
+
+/* Answer with an error: what is wrong, how to mend it, and where (NULL: the path). */
+void request_fail(struct request *request, unsigned int status, const char *what, const char *mend, const char *at);
+
+/* Answer 200 with what stream->read() gives, until it says MHD_CONTENT_READER_END_OF_STREAM. */
+void request_stream(struct request *request, const struct stream *stream, void *context);
+
+/* The value of a parameter of the query, "" if it has none, or NULL. */
+const char *request_parameter(const struct request *request, const char *name);
+
+/* Find who answers a request, and have it answered. */
+void request_answer(struct request *request, const char *method);
+
+/* Who answers what. Parameters have been checked by name. */
+void answer_status(struct request *request);
+void answer_interfaces(struct request *request);
+void answer_reasons(struct request *request);
+void answer_config(struct request *request);
+void answer_stop(struct request *request);
+void answer_sessions(struct request *request);
+void answer_mappings(struct request *request);
+void answer_hosts(struct request *request);
+void answer_pools(struct request *request);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/keepnat.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/log.h"
+
+static bool warning_known(const struct keepnat *k, const char *text)
+{
+	for (unsigned int i = 0; i < k->warning_count; i++)
+		if (!strcmp(k->warnings[i], text))
+			return true;
+	return false;
+}
+
+void keepnat_warn(struct keepnat *k, const char *format, ...)
+{
+	char text[WARNING_SIZE];
+	va_list arguments;
+	bool known;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	pthread_mutex_lock(&k->lock);
+	known = warning_known(k, text);
+	if (!known && k->warning_count < WARNINGS_MAX)
+		memcpy(k->warnings[k->warning_count++], text, sizeof(text));
+	pthread_mutex_unlock(&k->lock);
+	if (!known)
+		log_warning("%s", text);
+}
+
+void keepnat_unwarn(struct keepnat *k, const char *format, ...)
+{
+	char text[WARNING_SIZE];
+	va_list arguments;
+	unsigned int kept = 0;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	pthread_mutex_lock(&k->lock);
+	for (unsigned int i = 0; i < k->warning_count; i++) {
+		if (!strncmp(k->warnings[i], text, strlen(text)))
+			continue;
+		if (kept != i)
+			memcpy(k->warnings[kept], k->warnings[i], WARNING_SIZE);
+		kept++;
+	}
+	k->warning_count = kept;
+	pthread_mutex_unlock(&k->lock);
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What lies beside the tables: outside addresses with their port bitmaps, counters, and how large it all is. */
+#include <string.h>
+
+#include "core/sweep.h"
+#include "daemon/list.h"
+
+/* Bits that are set from port `first` to `last`. */
+static u32 ports_count(const u64 *words, u32 first, u32 last)
+{
+	u32 count = 0;
+
+	for (u32 i = first >> 6; i <= last >> 6; i++) {
+		u64 word = LOAD(&words[i]);
+		if (i == first >> 6)
+			word &= ~0ull << (first & 63);
+		if (i == last >> 6)
+			word &= ~0ull >> (63 - (last & 63));
+		count += (u32)__builtin_popcountll(word);
+	}
+	return count;
+}
+
+int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, struct pool_row *row)
+{
+	const struct config *c = view->nat.config;
+	union {
+		u64 word;
+		struct outside_address address;
+	} found = { .word = LOAD(env_address(&view->nat, at)) };
+	const struct outside_address *a = &found.address;
+
+	if (!(a->flags & ADDRESS_LIVE) || a->index >= c->addresses)
+		return 0;
+	if ((filter->by_outside && filter->outside != a->addr) || (filter->by_interface && filter->interface != a->interface))
+		return 0;
+	row->interface = a->interface;
+	row->flags = a->flags;
+	row->address = a->addr;
+	for (u32 class = 0; class < CLASSES; class++) {
+		const u64 *words = env_port_word(&view->nat, port_area(a->index, class));
+		u32 taken = ports_count(words, c->port_min, c->port_max);
+		row->used[class] = ports_count(words, 0, 65535);
+		row->free[class] = (u32)c->port_max - c->port_min + 1 - taken;
+	}
+	return 1;
+}
+
+struct counter list_reason(const struct list_view *view, u32 interface, enum reason reason)
+{
+	u32 first = interface == NO_INTERFACE ? 0 : interface, end = interface == NO_INTERFACE ? MAX_INTERFACES : interface + 1;
+	struct counter sum = { 0 };
+
+	for (u32 cpu = 0; cpu < view->cpus; cpu++)
+		for (u32 i = first; i < end && i < MAX_INTERFACES; i++) {
+			struct counter *by = &view->nat.counters[cpu].by[i][reason];
+			sum.packets += LOAD(&by->packets);
+			sum.bytes += LOAD(&by->bytes);
+		}
+	return sum;
+}
+
+u64 list_memory(const struct list_view *view)
+{
+	const struct config *c = view->nat.config;
+	u64 flows = c->flow_mask + 1ull, mappings = c->mapping_mask + 1ull, hosts = c->host_mask + 1ull;
+
+	return sizeof(*c) + flows * sizeof(struct flow) + mappings * sizeof(struct mapping) + hosts * sizeof(struct host) +
+	       (c->fragment_mask + 1ull) * sizeof(struct fragment) + (u64)c->addresses * CLASSES * PORT_AREA * sizeof(u64) +
+	       (c->address_mask + 1ull) * sizeof(u64) + (u64)MAX_OUTSIDE * POOL_BUCKETS * sizeof(u64) +
+	       view->cpus * sizeof(struct counters);
+}
+
+static const struct {
+	const char *name;
+	u8 number;
+} protocols[] = { { "udp", PROTOCOL_UDP }, { "tcp", PROTOCOL_TCP }, { "icmp", PROTOCOL_ICMP } };
+
+const char *protocol_name(u8 protocol)
+{
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+		if (protocols[i].number == protocol)
+			return protocols[i].name;
+	return NULL;
+}
+
+u8 protocol_number(const char *name)
+{
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+		if (!strcmp(protocols[i].name, name))
+			return protocols[i].number;
+	return 0;
+}

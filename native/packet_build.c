@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "native/packet_build.h"
+
+enum { ICMP = 1, TCP = 6, UDP = 17 };
+
+static uint16_t word_at(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
+
+static void word_put(uint8_t *at, unsigned int value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static void long_put(uint8_t *at, uint32_t value)
+{
+	word_put(at, value >> 16);
+	word_put(at + 2, value & 0xffff);
+}
+
+/* Add bytes to a sum of 16-bit words in network order; an odd last byte is followed by zero. */
+static uint32_t sum_bytes(uint32_t sum, const uint8_t *at, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		sum += i % 2 ? at[i] : (uint32_t)at[i] << 8;
+		if (sum > 0xffff)
+			sum -= 0xffff;
+	}
+	return sum;
+}
+
+/* The pseudo header of RFC 768 and 9293. */
+static uint32_t sum_pseudo(const uint8_t *ip, size_t transport_length)
+{
+	uint8_t rest[4] = { 0, ip[9], (uint8_t)(transport_length >> 8), (uint8_t)transport_length };
+
+	return sum_bytes(sum_bytes(0, ip + 12, 8), rest, 4);
+}
+
+static size_t header_length(const uint8_t *ip) { return (size_t)(ip[0] & 15) * 4; }
+
+/* Where the transport checksum lies, from the transport header on; 0: a protocol without. */
+static size_t check_place(uint8_t protocol)
+{
+	return protocol == TCP ? 16 : protocol == UDP ? 6 : protocol == ICMP ? 2 : 0;
+}
+
+static size_t transport_header(const struct packet_spec *s)
+{
+	return s->protocol == TCP ? 20 : s->protocol == UDP || s->protocol == ICMP ? 8 : 0;
+}
+
+static void ip_put(const struct packet_spec *s, uint8_t *ip, size_t header, size_t length, unsigned int fragment)
+{
+	ip[0] = (uint8_t)(0x40 | header / 4);
+	ip[1] = s->tos;
+	word_put(ip + 2, (unsigned int)length);
+	word_put(ip + 4, s->id);
+	word_put(ip + 6, (s->dont_fragment ? 0x4000u : 0) | fragment);
+	ip[8] = s->ttl ? s->ttl : 64;
+	ip[9] = s->protocol;
+	memcpy(ip + 12, &s->saddr, 4);
+	memcpy(ip + 16, &s->daddr, 4);
+	memcpy(ip + 20, s->options, s->options_length);
+	word_put(ip + 10, 0);
+	word_put(ip + 10, 0xffff - sum_bytes(0, ip, header));
+}
+
+static void payload_put(const struct packet_spec *s, uint8_t *at)
+{
+	for (size_t i = 0; i < s->payload_length; i++)
+		at[i] = s->payload ? s->payload[i] : (uint8_t)i;
+}
+
+static void transport_put(const struct packet_spec *s, uint8_t *at, size_t length)
+{
+	if (s->protocol == ICMP) {
+		bool reply = s->icmp_type == 0 || s->icmp_type == 14 || s->icmp_type == 18;
+		at[0] = s->icmp_type;
+		at[1] = s->icmp_code;
+		long_put(at + 4, s->icmp_rest);
+		if (!s->quote && (s->sport || s->dport))
+			word_put(at + 4, reply ? s->dport : s->sport);
+		return;
+	}
+	if (s->protocol != TCP && s->protocol != UDP)
+		return;
+	word_put(at, s->sport);
+	word_put(at + 2, s->dport);
+	if (s->protocol == UDP) {
+		word_put(at + 4, (unsigned int)length);
+		return;
+	}
+	long_put(at + 4, s->sequence);
+	long_put(at + 8, s->acknowledgement);
+	at[12] = 0x50;
+	at[13] = s->tcp_flags;
+	word_put(at + 14, 0xffff);
+}
+
+static void check_put(const struct packet_spec *s, const uint8_t *ip, uint8_t *at, size_t length)
+{
+	size_t place = check_place(s->protocol);
+
+	if (!place || (s->no_check && s->protocol == UDP))
+		return;
+	uint32_t sum = sum_bytes(s->protocol == ICMP ? 0 : sum_pseudo(ip, length), at, length);
+	uint32_t check = 0xffff - sum;
+	if (!check && s->protocol == UDP)
+		check = 0xffff;
+	word_put(at + place, check ^ s->corrupt);
+}
+
+int packet_build(const struct packet_spec *s, uint8_t *ip, size_t room)
+{
+	size_t header = 20u + s->options_length, transport = transport_header(s), length = header + transport;
+	int quoted = 0;
+
+	if (s->options_length > PACKET_OPTIONS || s->options_length % 4 || s->fragment_offset % 8)
+		return -EINVAL;
+	if (length + s->payload_length > room || length + s->payload_length > PACKET_ROOM)
+		return -ENOSPC;
+	memset(ip, 0, length);
+	if (s->quote) {
+		quoted = packet_build(s->quote, ip + length, room - length);
+		if (quoted < 0)
+			return quoted;
+		if (s->quote_bytes && s->quote_bytes < quoted)
+			quoted = s->quote_bytes;
+		if (length + (size_t)quoted + s->payload_length > room)
+			return -ENOSPC;
+	}
+	length += (size_t)quoted;
+	payload_put(s, ip + length);
+	length += s->payload_length;
+	transport_put(s, ip + header, length - header);
+	ip_put(s, ip, header, length, 0);
+	check_put(s, ip, ip + header, length - header);
+	if (!s->fragment_bytes)
+		return (int)length;
+
+	if ((size_t)s->fragment_offset + s->fragment_bytes > length - header)
+		return -EINVAL;
+	bool more = (size_t)s->fragment_offset + s->fragment_bytes < length - header;
+	memmove(ip + header, ip + header + s->fragment_offset, s->fragment_bytes);
+	length = header + s->fragment_bytes;
+	ip_put(s, ip, header, length, (more ? 0x2000u : 0) | s->fragment_offset / 8u);
+	return (int)length;
+}
+
+/* The transport of a whole packet; bits as for packet_check(). */
+static unsigned int transport_check(const uint8_t *ip, size_t length)
+{
+	size_t header = header_length(ip), place = check_place(ip[9]), bytes = length - header;
+	const uint8_t *at = ip + header;
+
+	if (!place || bytes < place + 2 || (word_at(ip + 6) & 0x3fff))
+		return 0;
+	if (ip[9] == UDP) {
+		if (!word_at(at + 6))
+			return 0;
+		if (word_at(at + 4) > bytes)
+			return PACKET_BAD_FORM;
+		bytes = word_at(at + 4);
+	}
+	uint32_t sum = sum_bytes(ip[9] == ICMP ? 0 : sum_pseudo(ip, bytes), at, bytes);
+	return sum == 0xffff ? 0 : PACKET_BAD_TRANSPORT;
+}
+
+static bool is_error(uint8_t type) { return type == 3 || type == 4 || type == 5 || type == 11 || type == 12; }
+
+static unsigned int quote_check(const uint8_t *ip, size_t room)
+{
+	unsigned int bad = 0;
+
+	if (room < 20 || ip[0] >> 4 != 4 || header_length(ip) < 20 || header_length(ip) > room)
+		return 0;
+	size_t length = word_at(ip + 2);
+	if (sum_bytes(0, ip, header_length(ip)) != 0xffff)
+		bad |= PACKET_BAD_QUOTED_IP;
+	if (length <= room && length >= header_length(ip) && transport_check(ip, length))
+		bad |= PACKET_BAD_QUOTED_TRANSPORT;
+	return bad;
+}
+
+unsigned int packet_check(const uint8_t *ip, size_t room)
+{
+	unsigned int bad = 0;
+
+	if (room < 20 || ip[0] >> 4 != 4)
+		return PACKET_BAD_FORM;
+	size_t header = header_length(ip), length = word_at(ip + 2);
+	if (header < 20 || length < header || length > room)
+		return PACKET_BAD_FORM;
+	if (sum_bytes(0, ip, header) != 0xffff)
+		bad |= PACKET_BAD_IP;
+	bad |= transport_check(ip, length);
+	if (ip[9] == ICMP && length >= header + 8 && !(word_at(ip + 6) & 0x3fff) && is_error(ip[header]))
+		bad |= quote_check(ip + header + 8, length - header - 8);
+	return bad;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * packet_build.h - make IPv4 packets for tests, and check the checksums of any.
+ *
+ * The oracle of the NAT's arithmetic: sums are taken whole, byte by byte, in two passes over the finished packet,
+ * and nothing here is shared with core/.
+ */
+#pragma once
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PACKET_ROOM = 65535, PACKET_OPTIONS = 40 };
+
+/* A packet in words; all in host byte order but the addresses. What is zero is absent, ttl 0 means 64. */
+struct packet_spec {
+	uint8_t protocol;
+	uint8_t tos;
+	uint8_t ttl;
+	bool dont_fragment;
+	uint16_t id;
+	__be32 saddr;
+	__be32 daddr;
+	uint8_t options[PACKET_OPTIONS]; /* of IP */
+	uint8_t options_length;		 /* a multiple of 4 */
+
+	uint16_t sport; /* of ICMP queries: the identifier, in the inside end's port */
+	uint16_t dport;
+	uint8_t tcp_flags;
+	uint32_t sequence;
+	uint32_t acknowledgement;
+	uint8_t icmp_type;
+	uint8_t icmp_code;
+	uint32_t icmp_rest;		 /* second word of an ICMP message; of queries the sequence in the low half */
+	const struct packet_spec *quote; /* an ICMP error about this one */
+	uint16_t quote_bytes;		 /* so much of it, from its IP header on; 0: all */
+
+	const uint8_t *payload; /* NULL: bytes that count up */
+	uint16_t payload_length;
+	bool no_check; /* UDP without a checksum */
+	uint16_t corrupt; /* exclusive-or onto the finished transport checksum */
+
+	/* A fragment: so many bytes of the IP payload from this offset on; 0 bytes: the whole packet. */
+	uint16_t fragment_offset;
+	uint16_t fragment_bytes;
+};
+
+/* Bytes of the packet, or -ENOSPC, or -EINVAL. */
+int packet_build(const struct packet_spec *spec, uint8_t *ip, size_t room);
+
+/* Which checksums of a packet are wrong. Those of fragments and cut quotes are not looked at. */
+enum {
+	PACKET_BAD_IP = 1,
+	PACKET_BAD_TRANSPORT = 2,
+	PACKET_BAD_QUOTED_IP = 4,
+	PACKET_BAD_QUOTED_TRANSPORT = 8,
+	PACKET_BAD_FORM = 16, /* not an IPv4 packet of that length */
+};
+unsigned int packet_check(const uint8_t *ip, size_t length);
