@@ -37,8 +37,8 @@ static __always_inline u32 hairpin_ttl(const struct bytes *b, const struct packe
 		return REASON_internal;
 	if (p->ttl <= 1)
 		return REASON_hairpin_ttl;
-	u16 was = (u16)get16(ip, IP_TTL);
-	ip[IP_TTL] = p->ttl - 1;
-	put16(ip, IP_CHECK, (__be16)checksum_apply((u16)get16(ip, IP_CHECK), checksum_diff16(was, (u16)get16(ip, IP_TTL))));
+	u16 was = (u16)get16(ip, IPV4_TTL);
+	ip[IPV4_TTL] = p->ttl - 1;
+	put16(ip, IPV4_CHECK, (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK), checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
 	return 0;
 }

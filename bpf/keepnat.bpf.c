@@ -46,7 +46,7 @@ static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
 	if (!ip)
 		return l3 + IP_MIN;
 	u32 l4 = l3 + (ip[0] & 15u) * 4;
-	switch (ip[IP_PROTOCOL]) {
+	switch (ip[IPV4_PROTOCOL]) {
 	case PROTOCOL_TCP:
 		return l4 + TCP_MIN;
 	case PROTOCOL_UDP:
@@ -126,7 +126,7 @@ static __always_inline int concerns(struct __sk_buff *skb, const struct config *
 	if (hook != HOOK_HAIRPIN)
 		return 1;
 	u8 *ip = packet_bytes(b, l3, IP_MIN);
-	if (ip && address_is_ours(skb, c, get32(ip, IP_TARGET)))
+	if (ip && address_is_ours(skb, c, get32(ip, IPV4_TARGET)))
 		return 1;
 	plan_because(plan, REASON_inside_other);
 	return 0;

@@ -47,8 +47,8 @@ static __always_inline u32 source_classify(struct nat_instance *nat, const struc
 	struct outside_address a = address_find(nat, c, r->inside.addr);
 	int inside = address_is_inside(c, r->inside.addr);
 
-	if (m->from == ROLE_INSIDE)
-		return m->listed && !inside ? REASON_source_not_inside : 0;
+	if (m->from == ROLE_INSIDE) /* an inside host is not in its networks, or pretends to be the router */
+		return (m->listed && !inside) || a.flags & ADDRESS_LIVE ? REASON_source_not_inside : 0;
 	if (m->from != ROLE_OUTSIDE && a.flags & ADDRESS_LIVE) {
 		if (a.interface != r->interface)
 			return REASON_transit; /* the router's own, with another interface's address */

@@ -97,6 +97,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 		return 0;
 	r->outside.addr = value.outside;
 	r->index = value.index;
+	r->host = number;
 	return 1;
 }
 
@@ -138,6 +139,7 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	case INSERT_NEW:
 		r->outside.addr = a.addr;
 		r->index = a.index;
+		r->host = ins->slot;
 		return 0;
 	case INSERT_FOUND: /* another packet of the host was first: its choice stands */
 		return host_known(nat, c, r, &key.word, hash) ? 0 : REASON_table_busy;

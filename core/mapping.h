@@ -98,7 +98,7 @@ static __always_inline u32 half_insert(struct nat_instance *nat, const struct co
 	ins->mapping.own = r->own;
 	ins->mapping.addr = other.addr;
 	ins->mapping.port = other.port;
-	ins->mapping.zero = 0;
+	ins->mapping.host = r->host;
 	ins->mapping.created = r->now;
 	ins->hash = table_hash(c, TABLE_MAPPINGS, &key);
 	ins->now = r->now;

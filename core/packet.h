@@ -25,9 +25,9 @@ enum {
 };
 
 /* Byte offsets within the headers. */
-enum { IP_LENGTH = 2, IP_ID = 4, IP_FRAGMENT = 6, IP_TTL = 8, IP_PROTOCOL = 9, IP_CHECK = 10, IP_SOURCE = 12, IP_TARGET = 16 };
+enum { IPV4_LENGTH = 2, IPV4_ID = 4, IPV4_FRAGMENT = 6, IPV4_TTL = 8, IPV4_PROTOCOL = 9, IPV4_CHECK = 10, IPV4_SOURCE = 12, IPV4_TARGET = 16 };
 enum { UDP_LENGTH = 4, UDP_CHECK = 6, TCP_OFFSET = 12, TCP_FLAGS = 13, TCP_CHECK = 16, ICMP_CHECK = 2, ICMP_ID = 4 };
-enum { IP_DONT_FRAGMENT = 0x4000, IP_MORE_FRAGMENTS = 0x2000, IP_OFFSET_MASK = 0x1fff };
+enum { IPV4_DONT_FRAGMENT = 0x4000, IPV4_MORE_FRAGMENTS = 0x2000, IPV4_OFFSET_MASK = 0x1fff };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
 enum {
 	ICMP_ECHO_REPLY = 0,
@@ -180,9 +180,9 @@ static __always_inline u32 tuple_ip(const struct bytes *b, struct tuple *t)
 	u32 header = (ip[0] & 15u) * 4;
 	if (header < IP_MIN)
 		return 0;
-	t->saddr = get32(ip, IP_SOURCE);
-	t->daddr = get32(ip, IP_TARGET);
-	t->protocol = ip[IP_PROTOCOL];
+	t->saddr = get32(ip, IPV4_SOURCE);
+	t->daddr = get32(ip, IPV4_TARGET);
+	t->protocol = ip[IPV4_PROTOCOL];
 	t->l4 = (u16)(t->l3 + header);
 	return header;
 }
@@ -196,7 +196,7 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 	if (!tuple_ip(b, q))
 		return REASON_malformed_error;
 	u8 *ip = packet_bytes(b, q->l3, IP_MIN);
-	if (!ip || (be16_to_host(get16(ip, IP_FRAGMENT)) & IP_OFFSET_MASK))
+	if (!ip || (be16_to_host(get16(ip, IPV4_FRAGMENT)) & IPV4_OFFSET_MASK))
 		return REASON_malformed_error; /* a later fragment: nothing says whose */
 	int class = protocol_class(q->protocol);
 	if (class < 0) { /* perhaps the router's own, ESP say */
@@ -266,16 +266,16 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 
 	if (!header || !ip)
 		return REASON_malformed_ip;
-	u32 length = be16_to_host(get16(ip, IP_LENGTH));
-	u32 fragment = be16_to_host(get16(ip, IP_FRAGMENT));
+	u32 length = be16_to_host(get16(ip, IPV4_LENGTH));
+	u32 fragment = be16_to_host(get16(ip, IPV4_FRAGMENT));
 	/* A segment that offload will cut may be longer than 16 bits tell, and carry 0: take what there is. */
 	if (!length && skb_length > 0xffff)
 		length = skb_length;
 	if (length < header || length > skb_length)
 		return REASON_malformed_ip;
 	p->length = (u16)(length > 0xffff ? 0xffff : length);
-	p->id = get16(ip, IP_ID);
-	p->ttl = ip[IP_TTL];
+	p->id = get16(ip, IPV4_ID);
+	p->ttl = ip[IPV4_TTL];
 	int class = protocol_class(t->protocol);
 	t->class = class < 0 ? (u8)CLASSES : (u8)class;
 	t->has_check = 1;
@@ -283,14 +283,14 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 		p->kind = PACKET_OTHER;
 		return 0;
 	}
-	if (fragment & IP_OFFSET_MASK) {
+	if (fragment & IPV4_OFFSET_MASK) {
 		/* RFC 1858, 3128: a fragment that reaches into the transport header. */
-		if ((fragment & IP_OFFSET_MASK) * 8 < TCP_MIN && t->protocol == PROTOCOL_TCP)
+		if ((fragment & IPV4_OFFSET_MASK) * 8 < TCP_MIN && t->protocol == PROTOCOL_TCP)
 			return REASON_fragment_tiny;
 		p->kind = PACKET_FRAGMENT;
 		return 0;
 	}
-	p->first = (fragment & IP_MORE_FRAGMENTS) != 0;
+	p->first = (fragment & IPV4_MORE_FRAGMENTS) != 0;
 	p->kind = PACKET_PORTS;
 	int reason;
 	switch (t->protocol) {

@@ -30,6 +30,7 @@ struct request {
 	u32 now;
 	/* found on the way */
 	u32 mapping; /* slot of the inside half */
+	u32 host;    /* slot of the host */
 	u32 index;   /* port bitmaps of the outside address */
 	u32 in_slot; /* the inbound flow, and the first word of its value */
 	u64 in_head;

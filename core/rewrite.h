@@ -40,10 +40,10 @@ static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple 
 	if (!ip)
 		return -1;
 	u64 diff = target_diff_addresses(t, n);
-	u16 was = (u16)get16(ip, IP_CHECK), check = checksum_apply(was, diff);
-	put32(ip, IP_SOURCE, n->saddr);
-	put32(ip, IP_TARGET, n->daddr);
-	put16(ip, IP_CHECK, (__be16)check);
+	u16 was = (u16)get16(ip, IPV4_CHECK), check = checksum_apply(was, diff);
+	put32(ip, IPV4_SOURCE, n->saddr);
+	put32(ip, IPV4_TARGET, n->daddr);
+	put16(ip, IPV4_CHECK, (__be16)check);
 	*sum += diff + checksum_diff16(was, check);
 	return 0;
 }

@@ -5,10 +5,13 @@
  * A PASS has one time, taken at its start: what a packet touched since is newer than it, and stays. In order:
  *
  *   flows      stream through all; each outbound flow with its other half is a session, whose timeout follows from both
- *	        (tcp.h). Expired: both halves end, each by a CAS on the word that was judged. Alive: its mapping is marked.
- *	        Inbound flows that no outbound one claimed stand alone.
- *   inside     inside halves without mark whose own time is over end. The others mark their host.
- *   outside    outside halves that no inside half agrees with end, once they are older than any packet's run.
+ *	        (tcp.h). One that is young whatever the other half says costs no look at it. Expired: both halves end, each by a
+ *	        CAS on the word that was judged. Alive: its mapping is marked. Inbound flows that no outbound one names, or
+ *	        that are not young, are looked at by themselves.
+ *   inside     inside halves without mark whose own time is over end, with their outside half and its bit. The others
+ *	        mark their host.
+ *   outside    outside halves that no inside half agrees with end, once they are older than any packet's run: what lost races
+ *	        and dead processes left. An eighth of them is asked in each pass.
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
  *   hosts      marked ones count as used now; idle ones beyond the retention time end.
  *   fragments  expired ones end.
@@ -16,7 +19,13 @@
  *
  * What is stale by its generation ends wherever it is met. Slots that stood in BUSY or OFFER, unchanged, for a whole pass
  * were left by a dead process, and are freed. Marks live in the sweeper's own memory: a daemon that dies and returns starts
- * its pass anew. sweep_step() does a slice, so that its caller can pause; nothing is held between two slices.
+ * its pass anew.
+ *
+ * MARKS go to the slot that a flow names, unseen: a look at each mapping would cost more than all the rest. A flow's mapping
+ * keeps its slot as long as the flow lives, so the name is right; a tag of the endpoint beside the count proves it. One wrong
+ * tag, and the pass ends no mapping; the next one looks at each.
+ *
+ * sweep_step() does a slice, so that its caller can pause; nothing is held between two slices.
  *
  * Native only: it works through the daemon's mapping of the arrays.
  */
@@ -28,6 +37,7 @@ enum {
 	SWEEP_SUSPECTS = 256,	/* half-made slots remembered from one pass to the next */
 	SWEEP_PATIENCE = 4,	/* ticks: longer than any packet runs */
 	SWEEP_TABLES = 4,
+	SWEEP_AUDIT = 8,	/* passes in which each outside half is asked once */
 };
 
 enum sweep_stage {
@@ -58,9 +68,15 @@ struct sweep_counts {
 	u64 mended; /* slots and bits left by a dead process or a lost race */
 };
 
+/* Sessions of the mapping whose inside half is in this slot, as far as they say. */
+struct mark {
+	u16 tag;
+	u16 sessions;
+};
+
 /*
- * The sweeper's memory. All arrays are the caller's, zeroed: marks a u16 a mapping slot; host_* a u32 a host slot;
- * inbound and paired a bit a flow slot; wanted[t] a byte a slot; claimed and missed as the port words of all addresses.
+ * The sweeper's memory. All arrays are the caller's, zeroed: marks one a mapping slot; host_* a u32 a host slot;
+ * inbound, aged and paired a bit a flow slot; wanted[t] a byte a slot; claimed and missed as the port words of all addresses.
  */
 struct sweep {
 	struct nat_instance *nat;
@@ -68,10 +84,11 @@ struct sweep {
 	u32 table; /* of SWEEP_FRESH */
 	u32 cursor;
 	u32 now;
-	u16 *marks; /* sessions of the mapping whose inside half is here, this pass */
+	struct mark *marks;
+	int distrust; /* a mark was wrong: end no mapping; 2: and this pass looks at each */
 	u32 *host_mappings, *host_sessions;		/* being counted */
 	u32 *last_host_mappings, *last_host_sessions;	/* of the last whole pass */
-	u64 *inbound, *paired;
+	u64 *inbound, *aged, *paired;
 	u8 *wanted[SWEEP_TABLES];
 	u64 *claimed, *missed;
 	struct suspect suspects[SWEEP_SUSPECTS], seen[SWEEP_SUSPECTS];
@@ -120,10 +137,7 @@ static inline void tidy_want(struct sweep *s, enum table t, u32 at, const u64 *k
 	u64 h = table_hash(s->nat->config, t, key);
 	u32 near = (at - (u32)h) & mask, far = (at - (u32)(h >> 32)) & mask;
 
-	if (near && near < NEAR)
-		s->wanted[t][(u32)h & mask] |= (u8)(1u << zone(near));
-	if (far >= NEAR && far < WINDOW)
-		s->wanted[t][(u32)h & mask] |= 8;
+	s->wanted[t][(u32)h & mask] |= (u8)((near - 1 < NEAR - 1u) << zone(near) | (far - NEAR < FAR + 0u) << 3);
 }
 
 /* A slot in BUSY or OFFER: free it if it stood so a whole pass ago. Its key keeps its reach. */
@@ -242,15 +256,27 @@ static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoi
 	return table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at) ? at : NO_PEER;
 }
 
+static inline u16 mark_tag(u64 key) { return (u16)((key * 0x9e3779b97f4a7c15ull) >> 48); }
+
 static inline void sweep_mark(struct sweep *s, const struct flow *f)
 {
 	int out = f->direction == DIRECTION_OUT;
 	struct endpoint inside = { .addr = out ? f->saddr : f->addr, .port = out ? f->sport : f->port, .zero = 0 };
-	u32 at = mapping_slot(s->nat, f->mapping, inside, flow_class(f), f->interface & (MAX_OUTSIDE - 1));
+	u8 class = flow_class(f);
+	u32 interface = f->interface & (MAX_OUTSIDE - 1), at = f->mapping;
 
-	if (at != NO_PEER && s->marks[at] != 0xffff)
-		s->marks[at]++;
-	s->counts.sessions[flow_class(f)]++;
+	s->counts.sessions[class]++;
+	if (s->distrust > 1)
+		at = mapping_slot(s->nat, at, inside, class, interface);
+	if (at > s->nat->config->mapping_mask)
+		return;
+	u16 tag = mark_tag(mapping_key(inside, class, HALF_INSIDE, interface));
+	struct mark *mark = &s->marks[at];
+	if (mark->sessions && mark->tag != tag)
+		s->distrust |= 1;
+	mark->tag = tag;
+	if (mark->sessions != 0xffff)
+		mark->sessions++;
 }
 
 /* Address-dependent filtering: a live session keeps the permission of its remote address. */
@@ -271,75 +297,120 @@ static inline void sweep_permit(struct sweep *s, const struct flow *out)
 		slot_touch(slot, w, s->now, word_gen(w), 0);
 }
 
+/* Does the flow keep its session alive, whatever the other half says? */
+static inline int flow_is_young(const struct sweep *s, const struct flow *f, u64 w)
+{
+	const struct timers *t = &s->nat->config->timers;
+	u32 age = word_age(w, s->now);
+
+	switch (flow_class(f)) {
+	case CLASS_UDP:
+		return age <= t->udp_timeout;
+	case CLASS_ICMP:
+		return age <= t->icmp_timeout;
+	default:
+		return age <= t->tcp_trans_open_timeout && age <= t->tcp_trans_close_timeout && age <= t->tcp_idle_timeout;
+	}
+}
+
+/* End a session that was idle too long. out, in: its words; in 0: it has no inbound half. 1: done; 0: it was used. */
+static inline int session_end(struct sweep *s, u32 out_slot, u64 out, u32 in_slot, u64 in)
+{
+	if (in && !slot_end(env_slot(s->nat, TABLE_FLOWS, in_slot), in))
+		return 0;
+	return slot_end(env_slot(s->nat, TABLE_FLOWS, out_slot), out);
+}
+
 /* An outbound flow and its other half: a session. */
 static inline void sweep_session(struct sweep *s, u32 at, const struct insert *out)
 {
-	struct nat_instance *nat = s->nat;
-	const struct config *c = nat->config;
-	struct insert in;
+	const struct config *c = s->nat->config;
 	u64 ow = out->words[0];
-	u32 peer = flow_peer(nat, &out->flow, &in);
-	u64 iw = peer != NO_PEER && !word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0]) ? in.words[0] : 0;
-	u32 idle = word_age(ow, s->now), in_idle = iw ? word_age(iw, s->now) : idle;
 
-	if (iw)
-		bit_set(s->paired, peer);
-	if (in_idle < idle)
-		idle = in_idle;
-	if (idle > session_timeout(c, flow_class(&out->flow), ow, iw, s->now) &&
-	    (!iw || slot_end(env_slot(nat, TABLE_FLOWS, peer), iw)) && slot_end(env_slot(nat, TABLE_FLOWS, at), ow)) {
-		s->counts.ended_sessions++;
-		return;
+	if (flow_is_young(s, &out->flow, ow)) {
+		if (out->flow.peer <= c->flow_mask)
+			bit_set(s->paired, out->flow.peer);
+	} else {
+		struct insert in;
+		u32 peer = flow_peer(s->nat, &out->flow, &in);
+		u64 iw = peer != NO_PEER && !word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0]) ? in.words[0] : 0;
+		u32 idle = word_age(ow, s->now), in_idle = iw ? word_age(iw, s->now) : idle;
+
+		if (iw)
+			bit_set(s->paired, peer);
+		if (in_idle < idle)
+			idle = in_idle;
+		if (idle > session_timeout(c, flow_class(&out->flow), ow, iw, s->now) && session_end(s, at, ow, peer, iw)) {
+			s->counts.ended_sessions++;
+			return;
+		}
 	}
 	sweep_mark(s, &out->flow);
 	sweep_permit(s, &out->flow);
 }
 
-static inline void sweep_flow(struct sweep *s, u32 at, u64 w)
+/* Read a flow, and end it if its generation is over. 0: nothing more to do. */
+static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
+{
+	struct slot *slot = env_slot(s->nat, TABLE_FLOWS, at);
+	u64 w = LOAD(&slot->word);
+
+	if (word_state(w) != LIVE || !flow_read(s->nat, at, w, f))
+		return 0;
+	if (word_stale(s->nat->config, TABLE_FLOWS, f->flow.interface, w)) {
+		s->counts.ended_sessions += slot_end(slot, w) && f->flow.direction == DIRECTION_OUT;
+		return 0;
+	}
+	tidy_want(s, TABLE_FLOWS, at, &f->words[1]);
+	return 1;
+}
+
+static inline void sweep_other(struct sweep *s, u32 at)
 {
 	struct insert f;
 
-	if (!flow_read(s->nat, at, w, &f))
+	if (!sweep_flow_read(s, at, &f))
 		return;
-	tidy_want(s, TABLE_FLOWS, at, &f.words[1]);
-	struct slot *slot = env_slot(s->nat, TABLE_FLOWS, at);
-	if (word_stale(s->nat->config, TABLE_FLOWS, f.flow.interface, w)) {
-		s->counts.ended_sessions += slot_end(slot, w) && f.flow.direction == DIRECTION_OUT;
+	if (f.flow.direction == DIRECTION_PERMIT) {
+		if (word_age(f.words[0], s->now) > f.flow.idle_max)
+			slot_end(env_slot(s->nat, TABLE_FLOWS, at), f.words[0]);
 		return;
 	}
-	switch (f.flow.direction) {
-	case DIRECTION_OUT:
-		sweep_session(s, at, &f);
-		break;
-	case DIRECTION_IN:
-		bit_set(s->inbound, at);
-		break;
-	default:
-		if (word_age(w, s->now) > f.flow.idle_max)
-			slot_end(slot, w);
-		break;
-	}
+	bit_set(s->inbound, at);
+	if (!flow_is_young(s, &f.flow, f.words[0]))
+		bit_set(s->aged, at);
 }
 
-/* A batch: fetch ahead the lines that its outbound flows will ask for. */
+/*
+ * A batch. Its slots are sorted first, free, outbound and other, without a branch: which a slot is nobody can predict, and
+ * a wrong guess for each costs more than the memory does. Then the lines that outbound flows will ask for are fetched ahead.
+ */
 static inline void sweep_flows(struct sweep *s, u32 from, u32 to)
 {
-	u64 words[SWEEP_BATCH];
+	u32 outs[SWEEP_BATCH + 1], others[SWEEP_BATCH + 1], out_count = 0, other_count = 0;
 
 	for (u32 i = from; i < to; i++) {
-		words[i - from] = sweep_live(s, TABLE_FLOWS, i);
-		if (!words[i - from])
-			continue;
-		const struct flow *f = (const struct flow *)env_slot(s->nat, TABLE_FLOWS, i);
-		__builtin_prefetch(env_slot(s->nat, TABLE_FLOWS, (u32)(LOAD(&f->word + 3) >> 32) & s->nat->config->flow_mask));
-		__builtin_prefetch(env_slot(s->nat, TABLE_MAPPINGS, (u32)LOAD(&f->word + 5) & s->nat->config->mapping_mask));
+		u32 live = sweep_live(s, TABLE_FLOWS, i) != 0;
+		u32 out = live & (WORD_FIELD(LOAD(&env_slot(s->nat, TABLE_FLOWS, i)->data[1]), 40, 8) == DIRECTION_OUT);
+
+		outs[out_count] = others[other_count] = i;
+		out_count += out;
+		other_count += live & !out;
 	}
-	for (u32 i = from; i < to; i++)
-		if (words[i - from])
-			sweep_flow(s, i, words[i - from]);
+	for (u32 i = 0; i < out_count; i++) {
+		struct slot *slot = env_slot(s->nat, TABLE_FLOWS, outs[i]);
+		__builtin_prefetch(&s->marks[WORD_FIELD(LOAD(&slot->data[4]), 0, 31) & s->nat->config->mapping_mask], 1);
+	}
+	for (u32 i = 0; i < other_count; i++)
+		sweep_other(s, others[i]);
+	for (u32 i = 0; i < out_count; i++) {
+		struct insert f;
+		if (sweep_flow_read(s, outs[i], &f))
+			sweep_session(s, outs[i], &f);
+	}
 }
 
-/* An inbound flow whose outbound half nobody saw. */
+/* An inbound flow that no outbound one named, or that was idle for long. */
 static inline void sweep_orphan(struct sweep *s, u32 at)
 {
 	struct nat_instance *nat = s->nat;
@@ -349,7 +420,7 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
 	if (word_state(w) != LIVE || !flow_read(nat, at, w, &in) || in.flow.direction != DIRECTION_IN)
 		return;
 	if (flow_peer(nat, &in.flow, &out) != NO_PEER)
-		return; /* made since: the next pass will see both */
+		return; /* the session was judged with its outbound half, or will be in the next pass */
 	if (word_age(w, s->now) > session_timeout(nat->config, flow_class(&in.flow), 0, w, s->now) &&
 	    slot_end(env_slot(nat, TABLE_FLOWS, at), w)) {
 		s->counts.ended_sessions++;
@@ -385,8 +456,8 @@ static inline u32 mapping_timeout(const struct config *c, u8 class)
 	}
 }
 
-/* The slot of a host, or NO_PEER. */
-static inline u32 host_slot(struct nat_instance *nat, __be32 inside, u8 interface)
+/* The slot of a host: the hint if it is right, else by look-up, else NO_PEER. */
+static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u8 interface)
 {
 	const struct config *c = nat->config;
 	union host_key key = { .word = 0 };
@@ -395,34 +466,87 @@ static inline u32 host_slot(struct nat_instance *nat, __be32 inside, u8 interfac
 
 	key.inside = inside;
 	key.interface = interface;
+	if (hint <= c->host_mask) {
+		struct slot *slot = env_slot(nat, TABLE_HOSTS, hint);
+		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key.word)
+			return hint;
+	}
 	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at) ? at : NO_PEER;
+}
+
+/* An inside half has ended: end the outside half that it named, and give the port back. */
+static inline void sweep_release(struct sweep *s, const struct mapping *i)
+{
+	struct nat_instance *nat = s->nat;
+	const struct config *c = nat->config;
+	struct endpoint outside = { .addr = i->addr, .port = i->port, .zero = 0 };
+	u64 key = mapping_key(outside, i->class, HALF_OUTSIDE, i->interface), w;
+	struct insert o;
+	u32 at;
+	struct slot *slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
+
+	if (!slot || !half_read(nat, at, w, &o) || o.mapping.addr != i->key_addr || o.mapping.port != i->key_port ||
+	    !slot_end(slot, w))
+		return;
+	struct outside_address a = address_find(nat, c, i->addr);
+	if (a.addr && a.index < c->addresses && i->class < CLASSES)
+		port_give(nat, port_area(a.index, i->class), be16_to_host(i->port));
+}
+
+/* The sessions that marked this inside half. A wrong tag makes this pass, and the next, distrust all marks. */
+static inline u32 sweep_marked(struct sweep *s, u32 at, u64 key)
+{
+	const struct mark *mark = &s->marks[at];
+
+	if (mark->sessions && mark->tag != mark_tag(key))
+		s->distrust |= 1;
+	return mark->sessions;
 }
 
 static inline void sweep_inside(struct sweep *s, u32 at)
 {
 	const struct config *c = s->nat->config;
 	struct insert i;
-	u64 w = sweep_live(s, TABLE_MAPPINGS, at);
+	u64 w = LOAD(&env_slot(s->nat, TABLE_MAPPINGS, at)->word);
 
-	if (!w || !half_read(s->nat, at, w, &i))
+	if (word_state(w) != LIVE || !half_read(s->nat, at, w, &i) || i.mapping.half & HALF_OUTSIDE)
 		return;
-	tidy_want(s, TABLE_MAPPINGS, at, &i.words[1]);
-	if (i.mapping.half & HALF_OUTSIDE)
-		return;
-	u32 sessions = s->marks[at], age = word_age(w, s->now);
+	u32 sessions = sweep_marked(s, at, i.words[1]), age = word_age(w, s->now);
 	int stale = word_stale(c, TABLE_MAPPINGS, i.mapping.interface, w);
-	if (stale ? age >= SWEEP_PATIENCE : !sessions && age > mapping_timeout(c, i.mapping.class)) {
-		s->counts.ended_mappings += (u64)slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w);
+	int over = stale ? age >= SWEEP_PATIENCE : !sessions && age > mapping_timeout(c, i.mapping.class);
+	if (over && !(s->distrust & 1) && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
+		s->counts.ended_mappings++;
+		sweep_release(s, &i.mapping);
 		return;
 	}
+	tidy_want(s, TABLE_MAPPINGS, at, &i.words[1]);
 	if (stale)
 		return;
 	s->counts.mappings[i.mapping.class < CLASSES ? i.mapping.class : 0]++;
-	u32 host = host_slot(s->nat, i.mapping.key_addr, i.mapping.interface);
+	u32 host = host_slot(s->nat, i.mapping.host, i.mapping.key_addr, i.mapping.interface);
 	if (host == NO_PEER)
 		return;
 	s->host_mappings[host]++;
 	s->host_sessions[host] += sessions;
+}
+
+/* A batch: sorted first, as flows are; then the hosts that the inside halves will ask for are fetched ahead. */
+static inline void sweep_insides(struct sweep *s, u32 from, u32 to)
+{
+	u32 insides[SWEEP_BATCH + 1], count = 0;
+
+	for (u32 i = from; i < to; i++) {
+		u32 live = sweep_live(s, TABLE_MAPPINGS, i) != 0;
+		struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, i);
+		u32 inside = live & !(WORD_FIELD(LOAD(&slot->data[0]), 56, 8) & HALF_OUTSIDE);
+
+		insides[count] = i;
+		count += inside;
+		s->distrust |= !inside & (s->marks[i].sessions != 0);
+		__builtin_prefetch(env_slot(s->nat, TABLE_HOSTS, WORD_FIELD(LOAD(&slot->data[2]), 0, 31) & s->nat->config->host_mask));
+	}
+	for (u32 i = 0; i < count; i++)
+		sweep_inside(s, insides[i]);
 }
 
 /* Does the inside half that this outside half names, name it? */
@@ -446,10 +570,12 @@ static inline void sweep_outside(struct sweep *s, u32 at)
 
 	if (word_state(w) != LIVE || !half_read(s->nat, at, w, &o) || !(o.mapping.half & HALF_OUTSIDE))
 		return;
+	tidy_want(s, TABLE_MAPPINGS, at, &o.words[1]);
 	struct outside_address a = address_find(s->nat, c, o.mapping.key_addr);
 	u32 area = port_area(a.index, o.mapping.class), port = be16_to_host(o.mapping.key_port);
 	int known = a.addr != 0 && a.index < c->addresses && o.mapping.class < CLASSES;
-	if (word_age(w, s->now) >= SWEEP_PATIENCE && !half_agrees(s->nat, &o.mapping) &&
+	int asked = !((at ^ (u32)s->passes) & (SWEEP_AUDIT - 1));
+	if (asked && word_age(w, s->now) >= SWEEP_PATIENCE && !half_agrees(s->nat, &o.mapping) &&
 	    slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
 		if (known)
 			port_give(s->nat, area, port);
@@ -457,6 +583,20 @@ static inline void sweep_outside(struct sweep *s, u32 at)
 	}
 	if (known)
 		bit_set(s->claimed + area, port);
+}
+
+/* A batch: the outside halves first, without a branch. */
+static inline void sweep_outsides(struct sweep *s, u32 from, u32 to)
+{
+	u32 outsides[SWEEP_BATCH + 1], count = 0;
+
+	for (u32 i = from; i < to; i++) {
+		struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, i);
+		outsides[count] = i;
+		count += (word_state(LOAD(&slot->word)) == LIVE) & (WORD_FIELD(LOAD(&slot->data[0]), 56, 8) >> 7);
+	}
+	for (u32 i = 0; i < count; i++)
+		sweep_outside(s, outsides[i]);
 }
 
 /*
@@ -538,10 +678,12 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 
 	s->now = now;
 	s->counts = (struct sweep_counts){ .ended_sessions = ended, .ended_mappings = mappings, .mended = mended };
+	s->distrust = s->distrust & 1 ? 2 : 0;
 	sweep_clear(s->marks, sweep_slots(s, TABLE_MAPPINGS) * sizeof(*s->marks));
 	sweep_clear(s->host_mappings, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
 	sweep_clear(s->host_sessions, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
 	sweep_clear(s->inbound, (sweep_slots(s, TABLE_FLOWS) + 63) / 64 * sizeof(u64));
+	sweep_clear(s->aged, (sweep_slots(s, TABLE_FLOWS) + 63) / 64 * sizeof(u64));
 	sweep_clear(s->paired, (sweep_slots(s, TABLE_FLOWS) + 63) / 64 * sizeof(u64));
 	__builtin_memcpy(s->seen, s->suspects, sizeof(s->seen));
 	s->seen_count = s->suspect_count;
@@ -586,11 +728,12 @@ static inline u32 sweep_length(const struct sweep *s)
 static inline void sweep_orphans(struct sweep *s, u32 from, u32 to)
 {
 	for (u32 i = from; i < to; i++) {
-		if (!(i & 63) && !(s->inbound[i >> 6] & ~s->paired[i >> 6])) {
+		u64 alone = s->aged[i >> 6] | (s->inbound[i >> 6] & ~s->paired[i >> 6]);
+		if (!(i & 63) && !alone) {
 			i += 63; /* none in these 64 */
 			continue;
 		}
-		if (bit_get(s->inbound, i) && !bit_get(s->paired, i))
+		if (alone >> (i & 63) & 1)
 			sweep_orphan(s, i);
 	}
 }
@@ -605,6 +748,14 @@ static inline void sweep_range(struct sweep *s, u32 from, u32 to)
 	case SWEEP_ORPHANS:
 		sweep_orphans(s, from, to);
 		return;
+	case SWEEP_INSIDE:
+		for (u32 i = from; i < to; i += SWEEP_BATCH)
+			sweep_insides(s, i, to - i < SWEEP_BATCH ? to : i + SWEEP_BATCH);
+		return;
+	case SWEEP_OUTSIDE:
+		for (u32 i = from; i < to; i += SWEEP_BATCH)
+			sweep_outsides(s, i, to - i < SWEEP_BATCH ? to : i + SWEEP_BATCH);
+		return;
 	default:
 		break;
 	}
@@ -613,12 +764,6 @@ static inline void sweep_range(struct sweep *s, u32 from, u32 to)
 		case SWEEP_FRESH:
 			tidy_turn(s, (enum table)s->table, i);
 			s->wanted[s->table][i] = 0;
-			break;
-		case SWEEP_INSIDE:
-			sweep_inside(s, i);
-			break;
-		case SWEEP_OUTSIDE:
-			sweep_outside(s, i);
 			break;
 		case SWEEP_PORTS:
 			sweep_port_word(s, i / PORT_WORDS * PORT_AREA, i % PORT_WORDS);

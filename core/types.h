@@ -101,7 +101,7 @@ struct mapping {
 	u8 own;		/* the inside endpoint is the router's own */
 	__be16 port;	/* of the other half: outside port in the inside half, inside port in the outside half */
 	__be32 addr;
-	u32 zero;
+	u32 host;	/* inside half: slot of the host, a hint */
 	u32 created;	/* tick */
 };
 _Static_assert(sizeof(struct mapping) == 32, "two halves to a cache line");

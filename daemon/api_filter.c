@@ -31,7 +31,8 @@ static int filter_number(struct request *request, const char *name, u64 min, u64
 	*number = strtoull(text, &end, 10);
 	if (*text >= '0' && *text <= '9' && !*end && !errno && *number >= min && *number <= max)
 		return 0;
-	snprintf(mend, sizeof(mend), "give a number from %llu to %llu", (unsigned long long)min, (unsigned long long)max);
+	snprintf(mend, sizeof(mend), "give a number from %llu to %llu", (unsigned long long)min,
+		 (unsigned long long)max);
 	return filter_refuse(request, name, text, mend);
 }
 

@@ -9,6 +9,7 @@
  * With a limit the cursor is the slot after the last row, to go on from; null: that was all. No cursor is ever
  * invalid, whatever ended meanwhile: list.h says what that promises.
  */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 

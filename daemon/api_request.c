@@ -65,17 +65,19 @@ static json_t *json_printable(const char *text)
 	return json_string(copy);
 }
 
-void request_fail(struct request *request, unsigned int status, const char *what, const char *mend, const char *at)
+void request_fail(struct request *request, unsigned int status, const char *what, const char *mend,
+		  const char *at)
 {
 	request_body(request, status,
-		     json_pack("{s:o, s:o, s:o}", "error", json_printable(what), "mend", json_printable(mend), "at",
-			       json_printable(at ? at : request->path)));
+		     json_pack("{s:o, s:o, s:o}", "error", json_printable(what), "mend", json_printable(mend),
+			       "at", json_printable(at ? at : request->path)));
 }
 
 void request_stream(struct request *request, const struct stream *stream, void *context)
 {
-	struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, REQUEST_BLOCK, stream->read,
-									  context, stream->free);
+	struct MHD_Response *response =
+		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, REQUEST_BLOCK, stream->read, context,
+						  stream->free);
 
 	if (!response)
 		stream->free(context);
@@ -86,8 +88,8 @@ const char *request_parameter(const struct request *request, const char *name)
 {
 	const char *value = NULL;
 
-	if (MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) !=
-	    MHD_YES)
+	if (MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name),
+					  &value, NULL) != MHD_YES)
 		return NULL;
 	return value ? value : "";
 }
@@ -143,7 +145,8 @@ static bool query_check(const struct route *route, struct request *request)
 		snprintf(what, sizeof(what), "the parameter \"%s\" stands twice", query.twice);
 	else
 		snprintf(what, sizeof(what), "%s has no parameter \"%.64s\"", route->path, query.unknown);
-	snprintf(mend, sizeof(mend), "%s%s", *route->parameters ? "it takes: " : "it takes none", route->parameters);
+	snprintf(mend, sizeof(mend), "%s%s", *route->parameters ? "it takes: " : "it takes none",
+		 route->parameters);
 	request_fail(request, MHD_HTTP_BAD_REQUEST, what, query.twice ? "leave one out" : mend, NULL);
 	return false;
 }

@@ -15,7 +15,7 @@
 struct keepnat;
 
 enum {
-	REQUEST_BODY = 4096,	    /* bytes; more is refused */
+	REQUEST_BODY = 4096,	   /* bytes; more is refused */
 	REQUEST_BLOCK = 48 * 1024, /* bytes that a stream hands over at once, at most */
 };
 
@@ -38,6 +38,7 @@ struct request {
 	bool body_cut; /* there was more */
 	unsigned int status;
 	struct MHD_Response *response;
+	uint64_t order; /* for stop_fd once the answer is out; 0: none */
 };
 
 /* Text that a stream makes: as MHD_ContentReaderCallback and MHD_ContentReaderFreeCallback. */
@@ -50,7 +51,8 @@ struct stream {
 void request_json(struct request *request, json_t *json);
 
 /* Answer with an error: what is wrong, how to mend it, and where (NULL: the path). */
-void request_fail(struct request *request, unsigned int status, const char *what, const char *mend, const char *at);
+void request_fail(struct request *request, unsigned int status, const char *what, const char *mend,
+		  const char *at);
 
 /* Answer 200 with what stream->read() gives, until it says MHD_CONTENT_READER_END_OF_STREAM. */
 void request_stream(struct request *request, const struct stream *stream, void *context);

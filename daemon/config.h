@@ -84,6 +84,7 @@ struct settings_nat {
 /* Entries; 0 is auto: by the memory of the machine. */
 struct settings_capacity {
 	u32 sessions; /* 0, or 1024 to 67108864 */
+	u32 mappings; /* 0 (as many as sessions), or 1024 to 67108864 */
 	u32 hosts;    /* 0, or 16 to 16777216 */
 };
 

@@ -117,6 +117,8 @@ static const struct config_key nat_keys[] = {
 static const struct config_key capacity_keys[] = {
 	KEY("sessions", CONFIG_NUMBER, FIELD(settings, capacity.sessions), .min = 1024, .max = 64 << 20,
 	    .words = auto_words),
+	KEY("mappings", CONFIG_NUMBER, FIELD(settings, capacity.mappings), .min = 1024, .max = 64 << 20,
+	    .words = auto_words),
 	KEY("hosts", CONFIG_NUMBER, FIELD(settings, capacity.hosts), .min = 16, .max = 16 << 20,
 	    .words = auto_words),
 	{ 0 },

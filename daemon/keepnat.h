@@ -3,7 +3,7 @@
  * keepnat.h - one running instance of the daemon, on which everything hangs: there are no globals.
  *
  * Who writes what: main.c fills names and settings once; loader.c the mapped arrays in `nat` and the hooks of the
- * interfaces; link.c the interfaces' numbers and addresses; sweeper.c `sweep`. The API's thread reads: the arrays by the
+ * interfaces; link.c the interfaces and, through pool.c, their addresses; sweeper.c `sweep`. The API's thread reads: the arrays by the
  * table's protocol, everything else under `lock`.
  */
 #pragma once
@@ -13,26 +13,32 @@
 #include <time.h>
 
 #include "core/types.h"
+#include "daemon/size.h"
 #include "native/env_native.h"
 
 struct settings;
 struct loader;
 struct link_watch;
 struct api;
+struct arp;
+struct claims;
+struct pool;
+struct sweeper;
+struct sysctls;
 
 enum { WARNINGS_MAX = 32, WARNING_SIZE = 256 };
 
 /* What the last whole pass of the sweep counted, and what it cost. */
 struct sweep_report {
 	u64 passes;
-	double last_seconds;	 /* wall clock of the last pass, pauses left out */
+	double last_seconds; /* wall clock of the last pass, pauses left out */
 	double last_cpu_seconds;
-	u64 sessions[CLASSES];	 /* live after the pass, by class */
+	u64 sessions[CLASSES]; /* live after the pass, by class */
 	u64 mappings[CLASSES];
 	u64 hosts;
-	u64 ended_sessions;	 /* since the start */
+	u64 ended_sessions; /* since the start */
 	u64 ended_mappings;
-	u64 mended;		 /* slots and bits that a dead process or a lost race left */
+	u64 mended; /* slots and bits that a dead process or a lost race left */
 };
 
 struct keepnat_interface {
@@ -43,6 +49,7 @@ struct keepnat_interface {
 	bool bare;   /* no Ethernet header */
 	bool up;     /* running */
 	u32 mtu;
+	u8 mac[6];	  /* not bare */
 	const char *hook; /* "tcx", "clsact", or NULL: not attached */
 };
 
@@ -50,6 +57,7 @@ struct keepnat {
 	const char *instance;
 	char run_dir[108], state_dir[108], pin_dir[108]; /* of this instance */
 	struct settings *settings;
+	struct sizes sizes;
 	struct nat_instance nat; /* the mapped arrays; see core/types.h for their shapes */
 	u32 cpus;		 /* elements of nat.counters */
 	u32 jiffies_hz;
@@ -62,11 +70,19 @@ struct keepnat {
 	char warnings[WARNINGS_MAX][WARNING_SIZE];
 	unsigned int warning_count;
 
+	struct claims *claims;
+	struct sysctls *sysctls;
 	struct loader *loader;
+	struct pool *pool;
+	struct arp *arp;
 	struct link_watch *link;
+	struct sweeper *sweeper;
 	struct api *api;
-	int stop_fd;  /* eventfd: 1 stop and take the data path down, 2 stop and leave it (detach) */
+	int stop_fd; /* eventfd: 1 stop and take the data path down, 2 stop and leave it (detach) */
 };
 
 /* Say something to the operator that `status` shows until it no longer holds. Takes the lock. */
 void keepnat_warn(struct keepnat *k, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Take back what begins so. Takes the lock. */
+void keepnat_unwarn(struct keepnat *k, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -4,12 +4,15 @@
 
 #include "core/sweep.h"
 #include "daemon/keepnat.h"
+#include "daemon/sweeper.h"
 
 void list_open(struct list_view *view, struct keepnat *k)
 {
 	memset(view, 0, sizeof(*view));
 	view->nat = k->nat;
-	view->nat.work = NULL; /* readers have no use for it */
+	view->nat.work = NULL;						/* readers have no use for it */
+	view->nat.now = __atomic_load_n(&k->nat.now, __ATOMIC_RELAXED); /* the sweeper keeps it fresh */
+	view->sweep = sweeper_sweep(k->sweeper);
 	view->cpus = k->cpus;
 	pthread_mutex_lock(&k->lock);
 	for (unsigned int i = 0; i < k->interface_count; i++)
@@ -36,10 +39,12 @@ u32 list_slots(const struct list_view *view, enum list_kind kind)
 
 static bool filter_wants(const struct list_filter *f, u8 protocol, u8 interface)
 {
-	return (!f->by_protocol || f->protocol == protocol) && (!f->by_interface || f->interface == interface);
+	return (!f->by_protocol || f->protocol == protocol) &&
+	       (!f->by_interface || f->interface == interface);
 }
 
-static bool filter_wants_endpoints(const struct list_filter *f, __be32 inside, __be32 outside, __be16 outside_port)
+static bool filter_wants_endpoints(const struct list_filter *f, __be32 inside, __be32 outside,
+				   __be16 outside_port)
 {
 	return (!f->by_host || f->host == inside) && (!f->by_outside || f->outside == outside) &&
 	       (!f->by_port || f->outside_port == outside_port);
@@ -65,7 +70,8 @@ static enum session_state session_state(const struct flow *f, u64 out, u64 in, u
 }
 
 /* Idle time and what is left, from the words of both halves (0: there is no such half). 0: its time is over. */
-static int session_age(const struct list_view *view, const struct flow *f, u64 out, u64 in, struct session_row *row)
+static int session_age(const struct list_view *view, const struct flow *f, u64 out, u64 in,
+		       struct session_row *row)
 {
 	u32 now = view->nat.now, timeout = session_timeout(view->nat.config, flow_class(f), out, in, now);
 
@@ -120,7 +126,8 @@ int list_session(struct list_view *view, const struct list_filter *filter, u32 a
 	    !filter_wants_endpoints(filter, row->inside_address, row->outside_address, row->outside_port))
 		return 0;
 
-	bool paired = flow_peer(nat, f, &other) != NO_PEER && !word_stale(c, TABLE_FLOWS, peer->interface, peer->word);
+	bool paired = flow_peer(nat, f, &other) != NO_PEER &&
+		      !word_stale(c, TABLE_FLOWS, peer->interface, peer->word);
 	if (f->direction == DIRECTION_IN) {
 		session_counts(row, NULL, f);
 		return !paired && session_age(view, f, 0, w, row);
@@ -183,6 +190,21 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	return other != 0;
 }
 
+/* The arrays of two passes change places when one ends: which is the last is asked for each row. */
+static void host_count(struct host_row *row, const struct sweep *sweep, u32 at)
+{
+	const u32 *mappings, *sessions;
+
+	row->counted = sweep && __atomic_load_n(&sweep->passes, __ATOMIC_RELAXED);
+	row->mappings = row->sessions = 0;
+	if (!row->counted)
+		return;
+	mappings = __atomic_load_n(&sweep->last_host_mappings, __ATOMIC_RELAXED);
+	sessions = __atomic_load_n(&sweep->last_host_sessions, __ATOMIC_RELAXED);
+	row->mappings = __atomic_load_n(&mappings[at], __ATOMIC_RELAXED);
+	row->sessions = __atomic_load_n(&sessions[at], __ATOMIC_RELAXED);
+}
+
 int list_host(struct list_view *view, const struct list_filter *filter, u32 at, struct host_row *row)
 {
 	struct slot *slot = env_slot(&view->nat, TABLE_HOSTS, at);
@@ -204,9 +226,8 @@ int list_host(struct list_view *view, const struct list_filter *filter, u32 at, 
 	row->outside_address = h->outside;
 	row->idle = word_age(h->word, view->nat.now);
 	row->generation = word_gen(h->word);
-	row->counted = view->host_mappings && view->host_sessions;
-	row->mappings = row->counted ? __atomic_load_n(&view->host_mappings[at], __ATOMIC_RELAXED) : 0;
-	row->sessions = row->counted ? __atomic_load_n(&view->host_sessions[at], __ATOMIC_RELAXED) : 0;
+	host_count(row, view->sweep, at);
 	return (!filter->by_interface || filter->interface == row->interface) &&
-	       filter_wants_endpoints(filter, row->inside_address, row->outside_address, filter->outside_port);
+	       filter_wants_endpoints(filter, row->inside_address, row->outside_address,
+				      filter->outside_port);
 }

@@ -19,13 +19,14 @@
 #include "native/env_native.h"
 
 struct keepnat;
+struct sweep;
 
 /* The state as one reader sees it: made by list_open(), then private to that reader. */
 struct list_view {
 	struct nat_instance nat; /* nat.now: the time of the list */
 	u32 cpus;
 	char names[MAX_INTERFACES][IF_NAMESIZE]; /* by number; "": unknown */
-	const u32 *host_mappings, *host_sessions; /* by host slot, of the last sweep; NULL: not counted */
+	const struct sweep *sweep;		 /* whose last pass counted per host; NULL: nobody did */
 };
 
 /* Rows that are wanted; all zero: every row. Each list looks at what its rows have. */

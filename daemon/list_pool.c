@@ -32,12 +32,13 @@ int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, 
 
 	if (!(a->flags & ADDRESS_LIVE) || a->index >= c->addresses)
 		return 0;
-	if ((filter->by_outside && filter->outside != a->addr) || (filter->by_interface && filter->interface != a->interface))
+	if ((filter->by_outside && filter->outside != a->addr) ||
+	    (filter->by_interface && filter->interface != a->interface))
 		return 0;
 	row->interface = a->interface;
 	row->flags = a->flags;
 	row->address = a->addr;
-	for (u32 class = 0; class < CLASSES; class++) {
+	for (u32 class = 0; class < CLASSES; class ++) {
 		const u64 *words = env_port_word(&view->nat, port_area(a->index, class));
 		u32 taken = ports_count(words, c->port_min, c->port_max);
 		row->used[class] = ports_count(words, 0, 65535);
@@ -48,7 +49,8 @@ int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, 
 
 struct counter list_reason(const struct list_view *view, u32 interface, enum reason reason)
 {
-	u32 first = interface == NO_INTERFACE ? 0 : interface, end = interface == NO_INTERFACE ? MAX_INTERFACES : interface + 1;
+	u32 first = interface == NO_INTERFACE ? 0 : interface,
+	    end = interface == NO_INTERFACE ? MAX_INTERFACES : interface + 1;
 	struct counter sum = { 0 };
 
 	for (u32 cpu = 0; cpu < view->cpus; cpu++)
@@ -65,8 +67,9 @@ u64 list_memory(const struct list_view *view)
 	const struct config *c = view->nat.config;
 	u64 flows = c->flow_mask + 1ull, mappings = c->mapping_mask + 1ull, hosts = c->host_mask + 1ull;
 
-	return sizeof(*c) + flows * sizeof(struct flow) + mappings * sizeof(struct mapping) + hosts * sizeof(struct host) +
-	       (c->fragment_mask + 1ull) * sizeof(struct fragment) + (u64)c->addresses * CLASSES * PORT_AREA * sizeof(u64) +
+	return sizeof(*c) + flows * sizeof(struct flow) + mappings * sizeof(struct mapping) +
+	       hosts * sizeof(struct host) + (c->fragment_mask + 1ull) * sizeof(struct fragment) +
+	       (u64)c->addresses * CLASSES * PORT_AREA * sizeof(u64) +
 	       (c->address_mask + 1ull) * sizeof(u64) + (u64)MAX_OUTSIDE * POOL_BUCKETS * sizeof(u64) +
 	       view->cpus * sizeof(struct counters);
 }

@@ -212,7 +212,8 @@ static int want_order(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static const struct pool_address *want_find(const struct pool_address *sorted, unsigned int count, __be32 addr)
+static const struct pool_address *want_find(const struct pool_address *sorted, unsigned int count,
+					    __be32 addr)
 {
 	struct pool_address key = { .addr = addr };
 
@@ -243,8 +244,8 @@ static u32 addresses_leave(struct pool *pool, const struct pool_address *sorted,
 }
 
 /* Those that are wanted come; those that serve in another way from now on are changed in place. */
-static u32 addresses_enter(struct pool *pool, const struct pool_address *sorted, unsigned int count, u32 *owners,
-			   struct pool_change *change)
+static u32 addresses_enter(struct pool *pool, const struct pool_address *sorted, unsigned int count,
+			   u32 *owners, struct pool_change *change)
 {
 	u32 touched = 0;
 
@@ -289,8 +290,8 @@ static u64 score(u32 bucket, __be32 addr)
 struct matching {
 	union entry *addresses;
 	unsigned int count;
-	u32 *first;	       /* of each address: the bucket that it took last, a list by next[] */
-	u32 *room;	       /* how many buckets it may still take */
+	u32 *first; /* of each address: the bucket that it took last, a list by next[] */
+	u32 *room;  /* how many buckets it may still take */
 	u32 next[POOL_BUCKETS];
 	u64 last[POOL_BUCKETS]; /* score of the address that the bucket has, or asked last; 0: none yet */
 };
@@ -448,7 +449,8 @@ static struct pool_address *want_sort(const struct pool_address *want, unsigned 
 	return sorted;
 }
 
-int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int count, struct pool_change *change)
+int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int count,
+	       struct pool_change *change)
 {
 	struct pool_address *sorted = want_sort(want, &count);
 	u32 *owners = indexes_owners(pool);

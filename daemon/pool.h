@@ -41,7 +41,8 @@ void pool_close(struct pool *pool);
  * Make it so that just these addresses serve. Idempotent. Order: table, buckets, and then the generation of flows of the
  * interfaces that lost an address, so that no packet finds one that left. 0; -ENOMEM, and nothing is changed.
  */
-int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int count, struct pool_change *change);
+int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int count,
+	       struct pool_change *change);
 
 /* The generations of these kinds (1 << enum table) of an interface: one more. One atomic step. */
 void pool_generation_bump(struct nat_instance *nat, unsigned int interface, u32 tables);

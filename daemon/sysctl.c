@@ -92,7 +92,7 @@ static void change_parse(struct sysctls *s, char *line)
 
 	if (!new || !end || s->count == SYSCTL_MAX)
 		return;
-	*old++ = *new++ = *end = 0;
+	*old++ = *new ++ = *end = 0;
 	if (strlen(line) >= SYSCTL_NAME || strlen(old) >= SYSCTL_VALUE || strlen(new) >= SYSCTL_VALUE)
 		return;
 	change = &s->changes[s->count++];

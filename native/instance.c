@@ -267,6 +267,12 @@ int native_network_add(struct nat_instance *nat, __be32 addr, __be32 mask)
 	return 0;
 }
 
+void native_interface_listed(struct nat_instance *nat, u32 number)
+{
+	nat->config->interfaces[number].listed = 1;
+	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
+}
+
 union packed_address {
 	u64 word;
 	struct outside_address address;

@@ -74,8 +74,12 @@ void native_thread_end(struct nat_instance *thread);
 /* The interface's number, from 0 for outside and from MAX_OUTSIDE for inside ones; or -ENOSPC. */
 int native_interface_add(struct nat_instance *nat, u32 ifindex, enum role role);
 
-/* An inside network; addr and mask as on the wire. 0 or -ENOSPC. None at all: whatever is routed inside. */
+/*
+ * An inside network; addr and mask as on the wire. 0 or -ENOSPC. Networks are of all inside interfaces together;
+ * native_interface_listed() says of one that only they are inside there (else: whatever is routed there).
+ */
 int native_network_add(struct nat_instance *nat, __be32 addr, __be32 mask);
+void native_interface_listed(struct nat_instance *nat, u32 number);
 
 /*
  * An outside address of an interface, ADDRESS_* flags; flags 0: it leaves, and its index waits for it. The pool's buckets

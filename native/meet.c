@@ -24,7 +24,7 @@ static const struct interface *interface_find(const struct config *c, u32 ifinde
 static int frame_is_ipv4(const struct native_frame *f)
 {
 	if (!f->l3)
-		return 1; /* the device said so */
+		return !f->ethertype || f->ethertype == ETHERTYPE_IPV4;
 	return f->length >= f->l3 && be16_to_host(get16(f->data, ETHERTYPE_AT)) == ETHERTYPE_IPV4;
 }
 
@@ -38,7 +38,7 @@ static int concerns(struct nat_instance *nat, const struct bytes *b, const struc
 		if (hook != NATIVE_HAIRPIN)
 			return 1;
 		u8 *ip = packet_bytes(b, f->l3, IP_MIN);
-		if (ip && address_is_ours(nat, nat->config, get32(ip, IP_TARGET)))
+		if (ip && address_is_ours(nat, nat->config, get32(ip, IPV4_TARGET)))
 			return 1;
 		reason = REASON_inside_other;
 	}
@@ -46,18 +46,18 @@ static int concerns(struct nat_instance *nat, const struct bytes *b, const struc
 	return 0;
 }
 
-static void meeting_fill(const struct nat_instance *nat, const struct native_frame *f, enum native_hook hook, u8 number,
-			 struct meeting *m)
+static void meeting_fill(const struct nat_instance *nat, const struct native_frame *f, enum native_hook hook,
+			 const struct interface *at, struct meeting *m)
 {
-	const struct interface *from = f->ingress_ifindex ? interface_find(nat->config, f->ingress_ifindex) : NULL;
+	const struct interface *from = at; /* by which the packet came */
 
 	m->now = nat->now & TIME;
-	m->interface = number;
+	m->interface = at->number;
 	m->local = hook == NATIVE_OUT && !f->ingress_ifindex;
-	m->from = hook == NATIVE_HAIRPIN ? (u8)ROLE_INSIDE
-		  : hook == NATIVE_IN	 ? (u8)ROLE_OUTSIDE
-		  : from		 ? from->role
-					 : (u8)ROLE_NONE;
+	if (hook == NATIVE_OUT)
+		from = m->local ? NULL : interface_find(nat->config, f->ingress_ifindex);
+	m->from = from ? from->role : (u8)ROLE_NONE;
+	m->listed = from ? from->listed : 0;
 }
 
 static void translate(struct nat_instance *nat, enum native_hook hook)
@@ -84,10 +84,10 @@ static u32 hop(const struct bytes *b, const struct packet *p)
 		return REASON_internal;
 	if (p->ttl <= 1)
 		return REASON_hairpin_ttl;
-	u16 was = (u16)get16(ip, IP_TTL);
-	ip[IP_TTL]--;
-	put16(ip, IP_CHECK,
-	      (__be16)checksum_apply((u16)get16(ip, IP_CHECK), checksum_diff16(was, (u16)get16(ip, IP_TTL))));
+	u16 was = (u16)get16(ip, IPV4_TTL);
+	ip[IPV4_TTL]--;
+	put16(ip, IPV4_CHECK,
+	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK), checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
 	return 0;
 }
 
@@ -117,7 +117,7 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 	memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
 	if (concerns(nat, &b, f, hook, &work->plan)) {
-		meeting_fill(nat, f, hook, at->number, &work->meeting);
+		meeting_fill(nat, f, hook, at, &work->meeting);
 		memset(&work->packet, 0, sizeof(work->packet));
 		work->packet.ip.l3 = (u16)f->l3;
 		u32 reason = (u32)packet_parse(&b, &work->packet, f->length - f->l3);

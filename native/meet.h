@@ -18,6 +18,7 @@ struct native_frame {
 	u32 l3;		     /* bytes before the IP header: 14, or 0 on a device without an Ethernet header */
 	u32 ifindex;	     /* the interface whose hook it is */
 	u32 ingress_ifindex; /* NATIVE_OUT: by which it came, 0: the router's own */
+	u16 ethertype;	     /* without an Ethernet header: what the device says it is; 0: IPv4 */
 };
 
 /* What came of it. reason REASONS: the interface has no such role, nothing was counted. */

@@ -29,6 +29,7 @@ struct sweep *sweep_memory_new(struct nat_instance *nat)
 	s->last_host_mappings = array(hosts, sizeof(u32), &missing);
 	s->last_host_sessions = array(hosts, sizeof(u32), &missing);
 	s->inbound = array((flows + 63) / 64, sizeof(u64), &missing);
+	s->aged = array((flows + 63) / 64, sizeof(u64), &missing);
 	s->paired = array((flows + 63) / 64, sizeof(u64), &missing);
 	for (u32 t = 0; t < SWEEP_TABLES; t++)
 		s->wanted[t] = array((size_t)table_mask(c, (enum table)t) + 1, 1, &missing);
@@ -50,6 +51,7 @@ void sweep_memory_free(struct sweep *s)
 	free(s->last_host_mappings);
 	free(s->last_host_sessions);
 	free(s->inbound);
+	free(s->aged);
 	free(s->paired);
 	for (u32 t = 0; t < SWEEP_TABLES; t++)
 		free(s->wanted[t]);

@@ -27,6 +27,7 @@ my %rooms = (
 my %doors = (
 	'core/env.h' => qr{^(?:bpf/env_bpf|native/env_native)\.h$},	# the seam between the core and its homes
 	'daemon/loader.c' => qr{$libbpf|^keepnat\.skel\.h$},		# the one file that knows libbpf
+	'cli/config.c' => qr{^daemon/config\.h$},			# `check` reads as the daemon does
 );
 my $broken = 0;
 

@@ -4,6 +4,7 @@
 # demo.sh - keepnat at work, for somebody who sees it for the first time: machines made of network namespaces, real
 # clients and servers, and at the end what was proven. Each tick is a check; the exit status is 0 if all are there.
 # `sudo ./run demo` calls it. The machine's own network is not touched.
+# shellcheck source=tests/smoke/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 bold='' dim='' green='' red='' plain=''
@@ -112,7 +113,9 @@ mkdir "$work/www"
 head -c 10000000 /dev/urandom >"$work/www/file"
 echo 'hello from outside' >"$work/www/index.html"
 background web s2 /usr/bin/python3 -u -m http.server -d "$work/www" 8080
-listening s2 tcp 8080 && dns_start s2 203.0.113.2 && iperf_start s2 || give_up "the servers do not start" "$work"/web "$work"/dns-s2
+if ! { listening s2 tcp 8080 && dns_start s2 203.0.113.2 && iperf_start s2; }; then
+	give_up "the servers do not start" "$work"/web "$work"/dns-s2
+fi
 in_ns r sysctl -qw net.ipv4.ip_forward=1
 try h1 ping -c 1 -W 1 203.0.113.2
 prove "without keepnat, no answer comes" test $? -ne 0

@@ -32,6 +32,7 @@ NAT=${NAT:-keepnat}
 # shellcheck source=tests/tap.sh
 . "$KEEPNAT_SOURCE/tests/tap.sh"
 
+tap_output=${tap_output:?}
 kn=kn$$
 work=$(mktemp -d)
 pins=/sys/fs/bpf/$kn
@@ -39,6 +40,7 @@ namespaces=()
 children=()
 daemon=
 leaks=
+pool=
 wan=198.51.100.2
 keepnatd=$KEEPNAT_BUILD/daemon/keepnatd
 where=(--instance "$kn" --run-dir "$work/run")
@@ -138,13 +140,13 @@ more_hosts() { seq 101 $((100 + $1)) | sed 's,.*,addr add 10.0.0.&/24 dev eth0,'
 # The NAT
 #
 
-# config_default [POOL]: the configuration that most tests use; more can be appended to it.
+# The configuration that most tests use; more can be appended to it. $pool: pool of wan0.
 config_default() {
 	cat <<-END
 	interfaces:
 	  - name: wan0
-	    role: outside${1:+
-	    pool: [$1]}
+	    role: outside${pool:+
+	    pool: [$pool]}
 	  - {name: lan0, role: inside}
 	  - {name: lan1, role: inside}
 	capacity: {sessions: 16384, hosts: 1024}
@@ -217,9 +219,9 @@ reason() {
 #
 
 is_listening() {	# MACHINE tcp|udp PORT
-	local kind=-u
+	local kind=-ua
 	[ "$2" = udp ] || kind=-lt
-	in_ns "$1" ss -Hn $kind -a "sport = :$3" | grep -q .
+	in_ns "$1" ss -Hn $kind "sport = :$3" | grep -q .
 }
 
 listening() { wait_for "$(patience 15)" is_listening "$@"; }
@@ -252,7 +254,7 @@ seen_by_web() { in_ns "$1" curl -sS --max-time "$(patience 10)" "${@:3}" "http:/
 python_checks() {
 	local line status
 	{ echo 'from net import *'; cat; } >"$work/checks.py"
-	PYTHONPATH=$KEEPNAT_SOURCE/tests/smoke timeout -k 5 "$(patience 120)" /usr/bin/python3 -B "$work/checks.py" "$@" \
+	PYTHONPATH=$KEEPNAT_SOURCE/tests/smoke timeout -k 5 "$(patience 120)" /usr/bin/python3 -B "$work/checks.py" \
 		>"$work/checks" 2>"$work/checks.err"
 	status=$?
 	while read -r line; do

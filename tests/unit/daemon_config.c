@@ -383,7 +383,7 @@ static const char unusual[] =
 	"  timers: {udp_timeout: 301, tcp_idle_timeout: 7441, tcp_trans_open_timeout: 241,\n"
 	"    tcp_trans_close_timeout: 242, tcp_in_syn_timeout: 7, icmp_timeout: 61,\n"
 	"    fragment_min_timeout: 3, hold_down_timeout: 121}\n"
-	"capacity: {sessions: 4096, hosts: 64}\n";
+	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n";
 
 static void every_field_is_read_and_printed(void **state)
 {
@@ -428,6 +428,7 @@ static void every_field_is_read_and_printed(void **state)
 	assert_int_equal(nat->timers.fragment_min_timeout, 3);
 	assert_int_equal(nat->timers.hold_down_timeout, 121);
 	assert_int_equal(settings->capacity.sessions, 4096);
+	assert_int_equal(settings->capacity.mappings, 2048);
 	assert_int_equal(settings->capacity.hosts, 64);
 	assert_int_equal(settings->warnings.count, 0);
 	settings_free(settings);

@@ -7,7 +7,8 @@
  *
  * The BPF ways load the programs once, with virtual time, into a network namespace that the process enters: from then on
  * the process is alone on its network. way_bpf_ethernet() goes through PROG_TEST_RUN; way_bpf_bare() sends real packets through
- * tun devices, since PROG_TEST_RUN knows only frames with an Ethernet header.
+ * tun devices, since PROG_TEST_RUN knows only frames with an Ethernet header. One of the two at a time: free the one before
+ * the other is made.
  */
 #pragma once
 #include "native/instance.h"

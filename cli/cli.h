@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * cli.h - what all of keepnat's commands share.
+ *
+ * A command is one line of the table in commands.c and one function. It gets options that have been checked against
+ * what it takes, and answers with an exit status. What went wrong has been said, on stderr, by who knew it.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+enum { ARGUMENTS_MAX = 2, SOCKET_PATH_SIZE = 256 };
+
+/* Options that were given; NULL: not. */
+struct options {
+	const char *instance, *run_dir, *state_dir, *pin_dir;
+	const char *inside, *outside, *pool;
+	const char *host, *protocol, *interface, *limit;
+	bool json, detach, all, help, version;
+	const char *arguments[ARGUMENTS_MAX]; /* after the command's name */
+	int argument_count;
+};
+
+struct command {
+	const char *name;
+	const char *synopsis; /* what follows the name */
+	const char *summary;  /* one line */
+	const char *help;     /* more, for `keepnat help NAME`; lines are broken already */
+	const char *example;
+	const char *options; /* names that it takes, separated by blanks; the common ones are understood */
+	int arguments;	     /* so many, exactly */
+	int (*run)(const struct options *options);
+};
+
+extern const struct command commands[]; /* name NULL ends it */
+
+const struct command *command_find(const char *name);
+
+/* The words of a command line. STATUS_DONE, or STATUS_USAGE after a line that says why. *command may be NULL. */
+int options_read(struct options *options, const struct command **command, int count, char **words);
+
+/* The likely meaning of a mistyped word, by way of `next`: NULL until it returns NULL. NULL: there is none. */
+const char *suggest(const char *word, const char *const *words);
+
+/* The whole of it, or what one command is for. */
+void help_print(void);
+void help_print_command(const struct command *command);
+
+/* "keepnat: ..." on stderr. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+int run_run(const struct options *options);
+int status_run(const struct options *options);
+int interfaces_run(const struct options *options);
+int hosts_run(const struct options *options);
+int mappings_run(const struct options *options);
+int sessions_run(const struct options *options);
+int pools_run(const struct options *options);
+int reasons_run(const struct options *options);
+int check_run(const struct options *options);
+int show_run(const struct options *options);
+int stop_run(const struct options *options);
+int help_run(const struct options *options);

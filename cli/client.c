@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/client.h"
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+enum {
+	ANSWER_MAX = 64 << 20, /* bytes of one answer; a page is far smaller */
+	QUIET_SECONDS = 30,    /* the daemon is given up when nothing comes for so long */
+};
+
+struct client {
+	CURL *curl;
+	char socket[SOCKET_PATH_SIZE];
+	pid_t daemon;
+	/* the answer that comes in */
+	char *text;
+	size_t length, room;
+};
+
+/*
+ * The socket
+ */
+
+/* Connect, look who listens, and hang up. */
+static int socket_probe(const char *path, pid_t *daemon)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	int fd, error = 0;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		error = -errno;
+	else if (daemon && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		*daemon = peer.pid;
+	close(fd);
+	return error;
+}
+
+static int socket_complain(const char *path, int error)
+{
+	switch (-error) {
+	case ENOENT:
+	case ECONNREFUSED:
+		complain("keepnatd is not running: nothing listens on %s", path);
+		complain("start it by 'systemctl start keepnat' or 'keepnat run', or name another one by "
+			 "--instance");
+		break;
+	case EACCES:
+	case EPERM:
+		complain("%s: permission denied; be root, or a member of the group keepnat", path);
+		break;
+	default:
+		complain("%s: %s", path, strerror(-error));
+		break;
+	}
+	return STATUS_FAILED;
+}
+
+const char *client_socket(const struct client *client) { return client->socket; }
+int client_probe(const struct client *client) { return socket_probe(client->socket, NULL); }
+pid_t client_daemon(const struct client *client) { return client->daemon; }
+
+static size_t answer_take(char *data, size_t size, size_t count, void *context)
+{
+	struct client *client = context;
+	size_t length = size * count, room = client->room ? client->room : 1 << 16;
+	char *text;
+
+	while (room - client->length < length + 1 && room < ANSWER_MAX)
+		room *= 2;
+	if (room - client->length < length + 1)
+		return 0;
+	text = room == client->room ? client->text : realloc(client->text, room);
+	if (!text)
+		return 0;
+	memcpy(text + client->length, data, length);
+	client->text = text;
+	client->room = room;
+	client->length += length;
+	return length;
+}
+
+static bool client_prepare(struct client *client)
+{
+	CURL *curl = client->curl = curl_easy_init();
+
+	return curl && !curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket) &&
+	       !curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, answer_take) &&
+	       !curl_easy_setopt(curl, CURLOPT_WRITEDATA, client) &&
+	       !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) && !curl_easy_setopt(curl, CURLOPT_PROXY, "") &&
+	       !curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) &&
+	       !curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)QUIET_SECONDS);
+}
+
+int client_open(const struct options *options, struct client **out)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	int error, length;
+
+	if (!client) {
+		complain("out of memory");
+		return STATUS_FAILED;
+	}
+	if (options->run_dir)
+		length = snprintf(client->socket, sizeof(client->socket), "%s/api.sock", options->run_dir);
+	else
+		length = snprintf(client->socket, sizeof(client->socket), "/run/keepnat/%s/api.sock",
+				  options->instance ? options->instance : "default");
+	error = length < (int)sizeof(client->socket) ? socket_probe(client->socket, &client->daemon)
+						     : -ENAMETOOLONG;
+	if (error) {
+		socket_complain(client->socket, error);
+		client_close(client);
+		return STATUS_FAILED;
+	}
+	if (!client_prepare(client)) {
+		complain("libcurl cannot be used here");
+		client_close(client);
+		return STATUS_FAILED;
+	}
+	*out = client;
+	return STATUS_DONE;
+}
+
+void client_close(struct client *client)
+{
+	if (!client)
+		return;
+	curl_easy_cleanup(client->curl);
+	free(client->text);
+	free(client);
+}
+
+/*
+ * Requests
+ */
+
+void url_start(struct url *url, const char *path) { snprintf(url->text, sizeof(url->text), "%s", path); }
+
+void url_add(struct url *url, const char *name, const char *value)
+{
+	size_t used = strlen(url->text);
+	char *escaped;
+
+	if (!value)
+		return;
+	escaped = curl_easy_escape(NULL, value, 0);
+	snprintf(url->text + used, sizeof(url->text) - used, "%c%s=%s", strchr(url->text, '?') ? '&' : '?',
+		 name, escaped ? escaped : "");
+	curl_free(escaped);
+}
+
+void url_add_number(struct url *url, const char *name, unsigned long long value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", value);
+	url_add(url, name, text);
+}
+
+/* The daemon refused: say its words. */
+static int answer_complain(const struct client *client, long code, const json_t *json)
+{
+	const char *what = json_string_value(json_object_get(json, "error"));
+	const char *mend = json_string_value(json_object_get(json, "mend"));
+
+	if (what && mend)
+		complain("%s; %s", what, mend);
+	else
+		complain("%s answers with status %ld and no reason; is that keepnatd?", client->socket, code);
+	return code == 400 ? STATUS_USAGE : STATUS_FAILED;
+}
+
+/* Perform what is set up. */
+static int client_perform(struct client *client, const struct url *url, json_t **out)
+{
+	char full[URL_SIZE + 32];
+	json_error_t wrong;
+	CURLcode result;
+	long code = 0;
+	json_t *json;
+	int status;
+
+	snprintf(full, sizeof(full), "http://keepnat%s", url->text);
+	curl_easy_setopt(client->curl, CURLOPT_URL, full);
+	client->length = 0;
+	result = curl_easy_perform(client->curl);
+	if (result) {
+		complain("%s: %s", client->socket, curl_easy_strerror(result));
+		return STATUS_FAILED;
+	}
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &code);
+	json = json_loadb(client->text ? client->text : "", client->length, 0, &wrong);
+	if (code != 200) {
+		status = answer_complain(client, code, json);
+		json_decref(json);
+		return status;
+	}
+	if (!json) {
+		complain("%s answers %s with what is not JSON: %s", client->socket, url->text, wrong.text);
+		return STATUS_FAILED;
+	}
+	*out = json;
+	return STATUS_DONE;
+}
+
+int client_get(struct client *client, const struct url *url, json_t **json)
+{
+	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
+	return client_perform(client, url, json);
+}
+
+int client_post(struct client *client, const struct url *url, const char *body, json_t **json)
+{
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	int status;
+
+	curl_easy_setopt(client->curl, CURLOPT_POST, 1L);
+	curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
+	status = client_perform(client, url, json);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
+	curl_slist_free_all(headers);
+	return status;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * client.h - requests to the daemon's API, and its answers as JSON.
+ *
+ * All of it says what went wrong, on stderr, and how to mend it; the caller only hands on the status.
+ */
+#pragma once
+#include <jansson.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct client;
+struct options;
+
+enum { URL_SIZE = 1024 };
+
+/* A path with its query. */
+struct url {
+	char text[URL_SIZE];
+};
+
+/* Make sure that somebody listens. STATUS_DONE and *client, for client_close(); or STATUS_FAILED. */
+int client_open(const struct options *options, struct client **client);
+void client_close(struct client *client);
+
+/* The daemon's process, or 0 if it cannot be told. */
+pid_t client_daemon(const struct client *client);
+
+/* Where the daemon listens, and whether it (still) does: 0, or -errno. */
+const char *client_socket(const struct client *client);
+int client_probe(const struct client *client);
+
+/* "/v1/sessions", then "?name=value" or "&name=value"; NULL values are left out. */
+void url_start(struct url *url, const char *path);
+void url_add(struct url *url, const char *name, const char *value);
+void url_add_number(struct url *url, const char *name, unsigned long long value);
+
+/*
+ * GET, or POST with a body. STATUS_DONE and *json, for json_decref(); STATUS_USAGE if the daemon does not take
+ * what was asked; STATUS_FAILED.
+ */
+int client_get(struct client *client, const struct url *url, json_t **json);
+int client_post(struct client *client, const struct url *url, const char *body, json_t **json);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The commands, in the order in which help shows them. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+const struct command commands[] = {
+	{ "run", "--inside IF --outside IF [--pool RANGE]",
+	  "translate between two interfaces, without a configuration file",
+	  "Runs keepnatd in the foreground; ^C ends it and takes the NAT down. Without --pool the\n"
+	  "outside interface's own addresses are used. RANGE is an address, FIRST-LAST or a\n"
+	  "prefix, or several of these with commas between them. --state-dir and --pin-dir are\n"
+	  "handed to keepnatd.\n",
+	  "keepnat run --inside eth1 --outside eth0", "inside outside pool state-dir pin-dir", 0, run_run },
+	{ "status", "", "how the NAT is: version, hooks, counts against capacity, warnings",
+	  "Counts are those of the last sweep, some seconds ago.\n", "keepnat status", "", 0, status_run },
+	{ "interfaces", "[--interface IF]", "interfaces with their hooks and packets", NULL,
+	  "keepnat interfaces", "interface", 0, interfaces_run },
+	{ "hosts", "[FILTER ...]", "inside addresses, and the outside address that each one keeps",
+	  "Filters: --host A, --outside A, --interface IF, --limit N.\n",
+	  "keepnat hosts --outside 198.51.100.1", "host outside interface limit", 0, hosts_run },
+	{ "mappings", "[FILTER ...]", "inside endpoints, and the outside endpoint of each one",
+	  "Filters: --host A, --outside A[:P], --protocol P, --interface IF, --limit N.\n",
+	  "keepnat mappings --host 10.0.0.11 --protocol udp", "host outside protocol interface limit", 0,
+	  mappings_run },
+	{ "sessions", "[FILTER ...]", "mappings with the remote endpoints that they talk to",
+	  "Filters: --host A, --outside A[:P], --protocol P, --interface IF, --limit N.\n"
+	  "LEFT is the time until the session ends if no packet comes. Of ICMP queries, the port is\n"
+	  "the identifier.\n",
+	  "keepnat sessions --outside 198.51.100.1:40000", "host outside protocol interface limit", 0,
+	  sessions_run },
+	{ "pools", "[--outside A] [--interface IF] [--limit N]",
+	  "outside addresses, with the ports that are used and free",
+	  "Free are ports of the configured range.\n", "keepnat pools --interface eth0",
+	  "outside interface limit", 0, pools_run },
+	{ "reasons", "[--interface IF] [--all]", "why packets ended as they did, with counts",
+	  "Reasons that have not occurred are left out; --all shows them too.\n",
+	  "keepnat reasons --interface eth0", "interface all", 0, reasons_run },
+	{ "check", "FILE", "say what is wrong with a configuration file",
+	  "Needs no daemon and no privileges. Exit status 0 if keepnatd would take it; an interface that\n"
+	  "this machine does not have is a warning.\n",
+	  "keepnat check /etc/keepnat/keepnat.yaml", "", 1, check_run },
+	{ "show", "config", "print the running configuration, so that it can be loaded again", NULL,
+	  "keepnat show config >keepnat.yaml", "", 1, show_run },
+	{ "stop", "[--detach]", "end keepnatd, and wait for its end",
+	  "The NAT is taken down cleanly. With --detach it is left in the kernel: packets go on being\n"
+	  "translated, and the next keepnatd takes it over.\n",
+	  "keepnat stop --detach", "detach", 0, stop_run },
+	{ "help", "[COMMAND]", "this, or what one command does", NULL, "keepnat help sessions", "", -1,
+	  help_run },
+	{ NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL },
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if (!strcmp(command->name, name))
+			return command;
+	return NULL;
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/output.h"
+
+#define GREEN "\033[32m"
+#define YELLOW "\033[33m"
+#define PLAIN "\033[0m"
+
+static void line(const char *title) { printf("  %-11s", title); }
+
+/* "123 of 456 (27 %): 1 udp, 2 tcp, 3 icmp" */
+static void counts_print(const char *title, const json_t *counts)
+{
+	unsigned long long used = json_number_at(counts, "used"),
+			   capacity = json_number_at(counts, "capacity");
+
+	line(title);
+	printf("%llu of %llu", used, capacity);
+	if (capacity)
+		printf(" (%llu %%)", used * 100 / capacity);
+	if (json_object_get(counts, "udp"))
+		printf(": %llu udp, %llu tcp, %llu icmp", json_number_at(counts, "udp"),
+		       json_number_at(counts, "tcp"), json_number_at(counts, "icmp"));
+	putchar('\n');
+}
+
+static void hooks_print(const json_t *hooks, const char *warn, const char *plain)
+{
+	const json_t *hook;
+	size_t i;
+
+	json_array_foreach(hooks, i, hook)
+	{
+		const char *how = json_text_at(hook, "hook");
+		bool up = json_is_true(json_object_get(hook, "up"));
+
+		line(i ? "" : "interfaces");
+		printf("%s (%s): %s%s%s%s\n", json_text_at(hook, "interface"), json_text_at(hook, "role"),
+		       *how && up ? "" : warn, *how ? how : "not attached", up ? "" : ", down",
+		       *how && up ? "" : plain);
+	}
+}
+
+static void sweep_print(const json_t *sweep)
+{
+	line("sweep");
+	if (!json_number_at(sweep, "passes")) {
+		puts("no pass has ended yet");
+		return;
+	}
+	printf("%llu passes; the last took %.3f s, %.3f s of it CPU; %llu sessions and %llu mappings ended, "
+	       "%llu mended\n",
+	       json_number_at(sweep, "passes"), json_number_value(json_object_get(sweep, "last_seconds")),
+	       json_number_value(json_object_get(sweep, "last_cpu_seconds")),
+	       json_number_at(sweep, "ended_sessions"), json_number_at(sweep, "ended_mappings"),
+	       json_number_at(sweep, "mended"));
+}
+
+static void warnings_print(const json_t *warnings, const char *warn, const char *plain)
+{
+	const json_t *warning;
+	size_t i;
+
+	line("warnings");
+	if (!json_array_size(warnings)) {
+		puts("none");
+		return;
+	}
+	json_array_foreach(warnings, i, warning)
+	{
+		if (i)
+			line("");
+		printf("%s%s%s\n", warn, json_string_value(warning), plain);
+	}
+}
+
+static void status_print(const json_t *json)
+{
+	bool colour = output_has_colour(), ready = json_is_true(json_object_get(json, "ready"));
+	const char *warn = colour ? YELLOW : "", *plain = colour ? PLAIN : "";
+	char text[CELL_SIZE];
+
+	printf("keepnat %s, instance %s: %s%s%s\n", json_text_at(json, "version"),
+	       json_text_at(json, "instance"),
+	       !colour ? ""
+	       : ready ? GREEN
+		       : YELLOW,
+	       ready ? "ready" : "not ready", plain);
+	line("since");
+	printf("%s (%s)\n", json_text_at(json, "started"),
+	       seconds_text(text, json_number_at(json, "uptime")));
+	line("mode");
+	puts(json_text_at(json, "mode"));
+	hooks_print(json_object_get(json, "hooks"), warn, plain);
+	counts_print("sessions", json_object_get(json, "sessions"));
+	counts_print("mappings", json_object_get(json, "mappings"));
+	counts_print("hosts", json_object_get(json, "hosts"));
+	line("memory");
+	printf("%.1f MB\n", (double)json_number_at(json, "memory.bytes") / 1e6);
+	sweep_print(json_object_get(json, "sweep"));
+	warnings_print(json_object_get(json, "warnings"), warn, plain);
+}
+
+int status_run(const struct options *options)
+{
+	struct client *client;
+	struct url url;
+	json_t *json;
+	int status = client_open(options, &client);
+
+	if (status)
+		return status;
+	url_start(&url, "/v1/status");
+	status = client_get(client, &url, &json);
+	client_close(client);
+	if (status)
+		return status;
+	if (options->json)
+		output_json(json);
+	else
+		status_print(json);
+	json_decref(json);
+	return STATUS_DONE;
+}

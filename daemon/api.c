@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/api.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/api_request.h"
+#include "daemon/keepnat.h"
+
+enum {
+	CONNECTIONS = 128,	       /* more wait in the backlog until one of these ends */
+	CONNECTION_SECONDS = 30,       /* without a byte either way, then it is closed */
+	CONNECTION_MEMORY = 64 * 1024, /* of each: headers, and one block of a stream */
+	BACKLOG = 128,
+	SOCKET_MODE = 0660,
+};
+
+#define SOCKET_GROUP "keepnat"
+
+/*
+ * The socket
+ */
+
+/* Nobody listens on the socket file at this address: 0; else why it must stay. */
+static int socket_is_stale(const struct sockaddr_un *address)
+{
+	struct stat status;
+	int fd, error;
+
+	if (lstat(address->sun_path, &status))
+		return -errno;
+	if (!S_ISSOCK(status.st_mode))
+		return -ENOTSOCK;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? errno : 0;
+	close(fd);
+	return error == ECONNREFUSED ? 0 : -EADDRINUSE;
+}
+
+static int socket_bind(int fd, const struct sockaddr_un *address)
+{
+	int error;
+
+	if (!bind(fd, (const struct sockaddr *)address, sizeof(*address)))
+		return 0;
+	if (errno != EADDRINUSE)
+		return -errno;
+	error = socket_is_stale(address);
+	if (!error && unlink(address->sun_path))
+		error = -errno;
+	if (!error && bind(fd, (const struct sockaddr *)address, sizeof(*address)))
+		error = -errno;
+	return error;
+}
+
+/* Members of the group may use the API, if there is such a group. */
+static void socket_share(const char *path)
+{
+	struct group group, *found = NULL;
+	char buffer[4096];
+
+	if (!getgrnam_r(SOCKET_GROUP, &group, buffer, sizeof(buffer), &found) && found)
+		(void)!chown(path, (uid_t)-1, found->gr_gid);
+}
+
+/* Bind and listen; two daemons that start at once are kept apart by a lock on the folder. */
+static int socket_listen(struct api *api, int fd, const struct sockaddr_un *address)
+{
+	int folder = open(api->k->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat status;
+	int error = folder < 0 || flock(folder, LOCK_EX) ? -errno : 0;
+
+	if (!error &&
+	    fchmod(fd, SOCKET_MODE)) /* the file is made with the mode of the socket: never wider than this */
+		error = -errno;
+	error = error ? error : socket_bind(fd, address);
+	if (!error && (listen(fd, BACKLOG) || chmod(address->sun_path, SOCKET_MODE) ||
+		       lstat(address->sun_path, &status)))
+		error = -errno;
+	if (folder >= 0)
+		close(folder);
+	if (error)
+		return error;
+	api->device = status.st_dev;
+	api->inode = status.st_ino;
+	socket_share(address->sun_path);
+	return 0;
+}
+
+/* The listening socket, or -errno. */
+static int socket_open(struct api *api)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, error;
+
+	snprintf(api->path, sizeof(api->path), "%s/api.sock", api->k->run_dir);
+	if (strlen(api->path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, api->path, strlen(api->path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	error = socket_listen(api, fd, &address);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+/* Only the file that we made. */
+static void socket_remove(const struct api *api)
+{
+	struct stat status;
+
+	if (!lstat(api->path, &status) && status.st_dev == api->device && status.st_ino == api->inode)
+		unlink(api->path);
+}
+
+/*
+ * Requests
+ */
+
+static void request_take(struct request *request, const char *data, size_t *size)
+{
+	size_t room = sizeof(request->body) - request->body_length, take = *size < room ? *size : room;
+
+	memcpy(request->body + request->body_length, data, take);
+	request->body_length += take;
+	request->body_cut = request->body_cut || take < *size;
+	*size = 0;
+}
+
+/* Called with the headers, with each part of the body, and when all is there: then it answers. */
+static enum MHD_Result http_handle(void *context, struct MHD_Connection *connection, const char *path,
+				   const char *method, const char *version, const char *data, size_t *size,
+				   void **state)
+{
+	struct request *request = *state;
+	enum MHD_Result result;
+
+	(void)version;
+	if (!request) {
+		request = calloc(1, sizeof(*request));
+		*state = request;
+		return request ? MHD_YES : MHD_NO;
+	}
+	if (*size) {
+		request_take(request, data, size);
+		return MHD_YES;
+	}
+	request->api = context;
+	request->connection = connection;
+	request->path = path;
+	request_answer(request, method);
+	if (!request->response)
+		return MHD_NO;
+	result = MHD_queue_response(connection, request->status, request->response);
+	MHD_destroy_response(request->response);
+	return result;
+}
+
+/* A request has ended, one way or another. */
+static void http_done(void *context, struct MHD_Connection *connection, void **state,
+		      enum MHD_RequestTerminationCode how)
+{
+	const struct api *api = context;
+	struct request *request = *state;
+
+	(void)connection;
+	(void)how;
+	if (request && request->order)
+		(void)!write(api->k->stop_fd, &request->order, sizeof(request->order));
+	free(request);
+	*state = NULL;
+}
+
+/*
+ * Start and stop
+ */
+
+/* Its thread takes no signals: they are the main thread's. */
+static struct MHD_Daemon *http_start(struct api *api, int fd)
+{
+	sigset_t all, before;
+	struct MHD_Daemon *http;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	http = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, http_handle, api,
+				MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				(unsigned int)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+				(unsigned int)CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				(size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, http_done, api,
+				MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return http;
+}
+
+int api_start(struct keepnat *k)
+{
+	struct api *api = calloc(1, sizeof(*api));
+	int fd;
+
+	if (!api)
+		return -ENOMEM;
+	api->k = k;
+	clock_gettime(CLOCK_BOOTTIME, &api->started);
+	fd = socket_open(api);
+	if (fd < 0) {
+		free(api);
+		return fd;
+	}
+	api->http = http_start(api, fd);
+	if (!api->http) {
+		close(fd);
+		socket_remove(api);
+		free(api);
+		return -ENOMEM;
+	}
+	k->api = api;
+	return 0;
+}
+
+void api_stop(struct keepnat *k)
+{
+	struct api *api = k->api;
+
+	if (!api)
+		return;
+	k->api = NULL;
+	socket_remove(api); /* before the last connection ends: who sees that may start anew */
+	MHD_stop_daemon(api->http);
+	free(api);
+}

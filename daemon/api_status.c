@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The answers that fit in one piece: how the instance is, its interfaces, its reasons. */
+#include <string.h>
+#include <time.h>
+
+#include "daemon/api_filter.h"
+#include "daemon/api_request.h"
+#include "daemon/keepnat.h"
+#include "daemon/list.h"
+#include "version.h"
+
+static json_t *json_u64(u64 value) { return json_integer((json_int_t)value); }
+
+/* RFC 3339, UTC. */
+static json_t *json_time(time_t when)
+{
+	char text[32];
+	struct tm tm;
+
+	if (!gmtime_r(&when, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		return json_null();
+	return json_string(text);
+}
+
+/* Names come from the system and may be any bytes; JSON wants UTF-8. */
+static json_t *json_name(const char *name)
+{
+	json_t *json = json_string(name);
+
+	return json ? json : json_string("?");
+}
+
+static const char *role_name(u8 role)
+{
+	return role == ROLE_OUTSIDE ? "outside" : role == ROLE_INSIDE ? "inside" : "none";
+}
+
+/*
+ * Status
+ */
+
+static json_t *json_classes(const u64 by_class[CLASSES], u64 capacity)
+{
+	u64 used = by_class[CLASS_UDP] + by_class[CLASS_TCP] + by_class[CLASS_ICMP];
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "used", json_u64(used), "capacity", json_u64(capacity),
+			 "udp", json_u64(by_class[CLASS_UDP]), "tcp", json_u64(by_class[CLASS_TCP]), "icmp",
+			 json_u64(by_class[CLASS_ICMP]));
+}
+
+static json_t *json_sweep(const struct sweep_report *sweep)
+{
+	return json_pack("{s:o, s:f, s:f, s:o, s:o, s:o}", "passes", json_u64(sweep->passes), "last_seconds",
+			 sweep->last_seconds, "last_cpu_seconds", sweep->last_cpu_seconds, "ended_sessions",
+			 json_u64(sweep->ended_sessions), "ended_mappings", json_u64(sweep->ended_mappings),
+			 "mended", json_u64(sweep->mended));
+}
+
+static json_t *json_hook(const struct keepnat_interface *interface)
+{
+	return json_pack("{s:o, s:s, s:s?, s:b}", "interface", json_name(interface->name), "role",
+			 role_name(interface->role), "hook", interface->hook, "up", interface->up);
+}
+
+static bool interface_serves(const struct keepnat_interface *interface)
+{
+	return interface->ifindex && interface->hook;
+}
+
+/* What is under the lock. */
+static void status_add_shared(json_t *json, struct keepnat *k)
+{
+	json_t *hooks = json_array(), *warnings = json_array();
+	struct sweep_report sweep;
+	bool ready = true;
+
+	pthread_mutex_lock(&k->lock);
+	sweep = k->sweep;
+	for (unsigned int i = 0; i < k->interface_count; i++) {
+		ready = ready && interface_serves(&k->interfaces[i]);
+		json_array_append_new(hooks, json_hook(&k->interfaces[i]));
+	}
+	ready = ready && k->interface_count;
+	for (unsigned int i = 0; i < k->warning_count; i++)
+		json_array_append_new(warnings, json_name(k->warnings[i]));
+	pthread_mutex_unlock(&k->lock);
+
+	json_object_set_new(json, "ready", json_boolean(ready));
+	json_object_set_new(json, "hooks", hooks);
+	json_object_set_new(json, "sessions", json_classes(sweep.sessions, k->sizes.sessions));
+	json_object_set_new(json, "mappings", json_classes(sweep.mappings, k->sizes.mappings));
+	json_object_set_new(json, "hosts",
+			    json_pack("{s:o, s:o}", "used", json_u64(sweep.hosts), "capacity",
+				      json_u64(k->sizes.hosts)));
+	json_object_set_new(json, "sweep", json_sweep(&sweep));
+	json_object_set_new(json, "warnings", warnings);
+}
+
+void answer_status(struct request *request)
+{
+	struct keepnat *k = request->api->k;
+	struct timespec now;
+	struct list_view view;
+	json_t *json = json_object();
+
+	list_open(&view, k);
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	json_object_set_new(json, "version", json_string(KEEPNAT_VERSION));
+	json_object_set_new(json, "instance", json_name(k->instance));
+	json_object_set_new(json, "started", json_time(k->started));
+	json_object_set_new(json, "uptime", json_integer(now.tv_sec - request->api->started.tv_sec));
+	json_object_set_new(json, "mode", json_string("tc"));
+	json_object_set_new(json, "memory", json_pack("{s:o}", "bytes", json_u64(list_memory(&view))));
+	status_add_shared(json, k);
+	request_json(request, json);
+}
+
+/*
+ * Interfaces
+ */
+
+static const struct {
+	const char *name, *text;
+	enum verdict verdict;
+} reasons[REASONS] = {
+#define REASON(id, verdict_, text_) { #id, text_, VERDICT_##verdict_ },
+#include "core/reasons.def"
+#undef REASON
+};
+
+static const char *const verdicts[] = {
+	[VERDICT_PASS] = "pass",
+	[VERDICT_TRANSLATE] = "translate",
+	[VERDICT_DROP] = "drop",
+};
+
+/* "packets_drop", "bytes_drop" and so on. */
+static void interface_add_counters(json_t *json, const struct list_view *view, u32 number)
+{
+	static const char *const keys[][2] = {
+		[VERDICT_PASS] = { "packets_passed", "bytes_passed" },
+		[VERDICT_TRANSLATE] = { "packets_translated", "bytes_translated" },
+		[VERDICT_DROP] = { "packets_dropped", "bytes_dropped" },
+	};
+	struct counter sums[3] = { 0 };
+
+	for (u32 i = 0; i < REASONS; i++) {
+		struct counter counter = list_reason(view, number, i);
+		sums[reasons[i].verdict].packets += counter.packets;
+		sums[reasons[i].verdict].bytes += counter.bytes;
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		json_object_set_new(json, keys[i][0], json_u64(sums[i].packets));
+		json_object_set_new(json, keys[i][1], json_u64(sums[i].bytes));
+	}
+}
+
+static json_t *json_interface(const struct list_view *view, const struct keepnat_interface *interface)
+{
+	json_t *json =
+		json_pack("{s:o, s:s, s:i, s:i, s:b, s:b, s:i, s:s?}", "interface",
+			  json_name(interface->name), "role", role_name(interface->role), "ifindex",
+			  (int)interface->ifindex, "number", (int)interface->number, "up", interface->up,
+			  "ethernet", !interface->bare, "mtu", (int)interface->mtu, "hook", interface->hook);
+
+	if (json && interface->number < MAX_INTERFACES)
+		interface_add_counters(json, view, interface->number);
+	return json;
+}
+
+void answer_interfaces(struct request *request)
+{
+	struct keepnat *k = request->api->k;
+	struct keepnat_interface interfaces[MAX_INTERFACES];
+	unsigned int count;
+	struct list_view view;
+	json_t *list;
+	u32 number;
+
+	list_open(&view, k);
+	if (filter_interface(request, &view, &number))
+		return;
+	pthread_mutex_lock(&k->lock);
+	count = k->interface_count < MAX_INTERFACES ? k->interface_count : MAX_INTERFACES;
+	memcpy(interfaces, k->interfaces, count * sizeof(interfaces[0]));
+	pthread_mutex_unlock(&k->lock);
+	list = json_array();
+	for (unsigned int i = 0; i < count; i++)
+		if (number == NO_INTERFACE || interfaces[i].number == number)
+			json_array_append_new(list, json_interface(&view, &interfaces[i]));
+	request_json(request, json_pack("{s:o}", "interfaces", list));
+}
+
+/*
+ * Reasons
+ */
+
+void answer_reasons(struct request *request)
+{
+	struct list_view view;
+	json_t *list;
+	u32 number;
+
+	list_open(&view, request->api->k);
+	if (filter_interface(request, &view, &number))
+		return;
+	list = json_array();
+	for (u32 i = 0; i < REASONS; i++) {
+		struct counter counter = list_reason(&view, number, i);
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "reason", reasons[i].name,
+						      "verdict", verdicts[reasons[i].verdict], "text",
+						      reasons[i].text, "packets", json_u64(counter.packets),
+						      "bytes", json_u64(counter.bytes)));
+	}
+	request_json(request, json_pack("{s:o}", "reasons", list));
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/keepnat.h"
+#include "daemon/log.h"
+#include "daemon/machine.h"
+
+/* Here for all instances, wherever their folders are: they must meet. */
+static const char meeting_place[] = "/run/keepnat/interfaces";
+
+struct claims {
+	int run, pins;
+	unsigned long netns; /* inode of the network namespace */
+	unsigned int count;
+	struct {
+		u32 ifindex;
+		int fd;
+	} interfaces[MAX_INTERFACES];
+};
+
+/* flock() it at once, or not at all. The descriptor; -EWOULDBLOCK; -errno. */
+static int claim_file(const char *path, int flags)
+{
+	struct stat file;
+	int error;
+
+	do {
+		int fd = open(path, flags | O_CLOEXEC, 0600);
+
+		if (fd < 0)
+			return -errno;
+		error = flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &file) ? -errno : 0;
+		if (!error && file.st_nlink)
+			return fd;
+		close(fd);
+	} while (!error); /* its owner gave it up and removed it between our two steps */
+	return error;
+}
+
+/* Say who we are in the file, for the message of the next one. */
+static void claim_sign(int fd)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+
+	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n)
+		return; /* only the message is poorer */
+}
+
+static void claim_refuse(const struct keepnat *k, const char *path)
+{
+	char text[32] = "";
+	FILE *file = fopen(path, "re");
+
+	if (file && fgets(text, sizeof(text), file))
+		text[strcspn(text, "\n")] = 0;
+	if (file)
+		fclose(file);
+	log_error("instance \"%s\" is running already%s%s; stop it, or choose another --instance",
+		  k->instance, *text ? ": process " : "", text);
+}
+
+int claims_open(struct keepnat *k)
+{
+	struct claims *claims = calloc(1, sizeof(*claims));
+	char path[sizeof(k->run_dir) + 8];
+	struct stat netns;
+
+	if (!claims)
+		return -ENOMEM;
+	claims->run = claims->pins = -1;
+	k->claims = claims;
+	if (!stat("/proc/self/ns/net", &netns))
+		claims->netns = (unsigned long)netns.st_ino;
+	snprintf(path, sizeof(path), "%s/lock", k->run_dir);
+	claims->run = claim_file(path, O_RDWR | O_CREAT);
+	if (claims->run >= 0) {
+		claim_sign(claims->run);
+		return 0;
+	}
+	if (claims->run == -EWOULDBLOCK)
+		claim_refuse(k, path);
+	else
+		log_error("cannot write %s: %s; choose another --run-dir", path, strerror(-claims->run));
+	return claims->run == -EWOULDBLOCK ? -EBUSY : claims->run;
+}
+
+int claim_pins(struct keepnat *k)
+{
+	int fd = claim_file(k->pin_dir, O_RDONLY | O_DIRECTORY);
+
+	if (fd >= 0) {
+		k->claims->pins = fd;
+		return 0;
+	}
+	if (fd == -EWOULDBLOCK)
+		log_error("another keepnatd uses the pins in %s; stop it, or choose another --pin-dir",
+			  k->pin_dir);
+	else
+		log_error("cannot open %s: %s; choose another --pin-dir", k->pin_dir, strerror(-fd));
+	return fd == -EWOULDBLOCK ? -EBUSY : fd;
+}
+
+static void interface_path(const struct claims *claims, u32 ifindex, char path[96])
+{
+	snprintf(path, 96, "%s/%lu-%u", meeting_place, claims->netns, ifindex);
+}
+
+int claim_interface(struct keepnat *k, u32 ifindex)
+{
+	struct claims *claims = k->claims;
+	char path[96];
+	int error, fd;
+
+	for (unsigned int i = 0; i < claims->count; i++)
+		if (claims->interfaces[i].ifindex == ifindex)
+			return 0;
+	error = machine_folder(meeting_place);
+	if (error)
+		return error;
+	interface_path(claims, ifindex, path);
+	fd = claim_file(path, O_RDWR | O_CREAT);
+	if (fd < 0)
+		return fd == -EWOULDBLOCK ? -EBUSY : fd;
+	claim_sign(fd);
+	claims->interfaces[claims->count].ifindex = ifindex;
+	claims->interfaces[claims->count++].fd = fd;
+	return 0;
+}
+
+/* The file goes first: whoever opens it now makes a new one, and we no longer want ours. */
+static void interface_give(struct claims *claims, unsigned int i)
+{
+	char path[96];
+
+	interface_path(claims, claims->interfaces[i].ifindex, path);
+	unlink(path);
+	close(claims->interfaces[i].fd);
+	claims->interfaces[i] = claims->interfaces[--claims->count];
+}
+
+void claim_give(struct keepnat *k, u32 ifindex)
+{
+	for (unsigned int i = 0; i < k->claims->count; i++)
+		if (k->claims->interfaces[i].ifindex == ifindex) {
+			interface_give(k->claims, i);
+			return;
+		}
+}
+
+void claims_close(struct keepnat *k)
+{
+	struct claims *claims = k->claims;
+
+	if (!claims)
+		return;
+	while (claims->count)
+		interface_give(claims, claims->count - 1);
+	if (claims->pins >= 0)
+		close(claims->pins);
+	if (claims->run >= 0)
+		close(claims->run);
+	free(claims);
+	k->claims = NULL;
+}

@@ -1,0 +1,560 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/link.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/arp.h"
+#include "daemon/claim.h"
+#include "daemon/config.h"
+#include "daemon/forwarding.h"
+#include "daemon/keepnat.h"
+#include "daemon/loader.h"
+#include "daemon/log.h"
+#include "daemon/netlink.h"
+#include "daemon/pool.h"
+#include "daemon/publish.h"
+
+/* How often addresses that somebody takes away are put back, until it is only said. */
+enum { PUT_BACK_MAX = 10, PUT_BACK_SECONDS = 10 };
+
+struct link_watch {
+	int fd;
+	struct link_list links; /* the last dumps */
+	struct address_list addresses;
+	struct pool_address *want; /* being collected */
+	unsigned int want_count, want_room;
+	bool started; /* from then on changes are worth a line */
+	time_t put_back_since;
+	unsigned int put_back;
+};
+
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static int address_order(const void *a, const void *b)
+{
+	const struct link_address *x = a, *y = b;
+
+	if (x->ifindex != y->ifindex)
+		return x->ifindex < y->ifindex ? -1 : 1;
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+static const struct link_address *address_on(const struct link_watch *w, u32 ifindex, __be32 addr)
+{
+	struct link_address key = { .ifindex = ifindex, .addr = addr };
+
+	if (!w->addresses.count)
+		return NULL;
+	return bsearch(&key, w->addresses.items, w->addresses.count, sizeof(key), address_order);
+}
+
+static int addresses_dump(struct link_watch *w)
+{
+	int error;
+
+	free(w->addresses.items);
+	error = netlink_addresses(&w->addresses);
+	if (!error && w->addresses.count)
+		qsort(w->addresses.items, w->addresses.count, sizeof(*w->addresses.items), address_order);
+	return error;
+}
+
+static int dump(struct link_watch *w)
+{
+	int error;
+
+	free(w->links.items);
+	error = netlink_links(&w->links);
+	return error ? error : addresses_dump(w);
+}
+
+static const struct link_state *link_named(const struct link_watch *w, const char *name)
+{
+	for (unsigned int i = 0; i < w->links.count; i++)
+		if (!strcmp(w->links.items[i].name, name))
+			return &w->links.items[i];
+	return NULL;
+}
+
+static void interface_fill(struct keepnat_interface *interface, const struct link_state *link)
+{
+	interface->ifindex = link->ifindex;
+	interface->bare = link->type != ARPHRD_ETHER;
+	interface->up = link->flags & IFF_UP && link->flags & IFF_RUNNING;
+	interface->mtu = link->mtu;
+	memcpy(interface->mac, link->mac, sizeof(interface->mac));
+}
+
+static void interface_commit(struct keepnat *k, unsigned int i, const struct keepnat_interface *next)
+{
+	pthread_mutex_lock(&k->lock);
+	k->interfaces[i] = *next;
+	pthread_mutex_unlock(&k->lock);
+}
+
+/*
+ * Start
+ */
+
+/* One line names all that are missing. 0 or -ENODEV. */
+static int links_missing(const struct keepnat *k)
+{
+	char names[256] = "";
+	size_t length = 0;
+
+	for (unsigned int i = 0; i < k->interface_count; i++) {
+		const char *name = k->interfaces[i].name;
+
+		if (!link_named(k->link, name) && length + sizeof(k->interfaces[i].name) + 2 < sizeof(names))
+			length += (size_t)sprintf(names + length, "%s%s", length ? ", " : "", name);
+	}
+	if (!length)
+		return 0;
+	log_error("interfaces: there is no %s; correct the name (`ip link` shows them), or bring it up first",
+		  names);
+	return -ENODEV;
+}
+
+/* Can it be ours? 0, or -errno after a line that says what to do. */
+static int link_claim(struct keepnat *k, const struct link_state *link)
+{
+	int error;
+
+	if (link->flags & IFF_LOOPBACK) {
+		log_error("interface %s: it is the loopback device; name one that leads somewhere",
+			  link->name);
+		return -EINVAL;
+	}
+	error = claim_interface(k, link->ifindex);
+	if (error == -EBUSY)
+		log_error("interface %s: another keepnatd serves it; stop that one, or take the interface "
+			  "out of one "
+			  "configuration",
+			  link->name);
+	else if (error)
+		log_error("interface %s: it cannot be claimed in /run/keepnat: %s; make /run writable",
+			  link->name, strerror(-error));
+	return error;
+}
+
+static void interfaces_name(struct keepnat *k)
+{
+	for (unsigned int i = 0; i < k->settings->interface_count; i++) {
+		const struct settings_interface *from = &k->settings->interfaces[i];
+
+		memcpy(k->interfaces[i].name, from->name, sizeof(k->interfaces[i].name));
+		k->interfaces[i].role = (u8)from->role;
+	}
+	k->interface_count = k->settings->interface_count;
+}
+
+int link_start(struct keepnat *k)
+{
+	struct link_watch *w = calloc(1, sizeof(*w));
+	int error;
+
+	if (!w)
+		return -ENOMEM;
+	k->link = w;
+	w->fd = netlink_watch_open();
+	error = w->fd < 0 ? w->fd : dump(w);
+	if (error) {
+		log_error("the kernel does not tell its interfaces: %s; see that netlink is allowed",
+			  strerror(-error));
+		return error;
+	}
+	interfaces_name(k);
+	error = links_missing(k);
+	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
+		const struct link_state *link = link_named(w, k->interfaces[i].name);
+
+		error = link_claim(k, link);
+		interface_fill(&k->interfaces[i], link);
+	}
+	return error;
+}
+
+void link_stop(struct keepnat *k)
+{
+	struct link_watch *w = k->link;
+
+	if (!w)
+		return;
+	if (w->fd >= 0)
+		close(w->fd);
+	free(w->links.items);
+	free(w->addresses.items);
+	free(w->want);
+	free(w);
+	k->link = NULL;
+}
+
+int link_fd(const struct keepnat *k) { return k->link->fd; }
+
+/*
+ * Interfaces
+ */
+
+/* The device is gone, or has another name now: it must not be served any more. */
+static void interface_leave(struct keepnat *k, struct keepnat_interface *interface)
+{
+	loader_detach(k, interface);
+	publish_gone(k, interface);
+	claim_give(k, interface->ifindex);
+	arp_forget(k->arp, interface->ifindex);
+	interface->ifindex = 0;
+	interface->up = false;
+	keepnat_warn(k, "%s: the interface is gone; what it served waits until it is back", interface->name);
+}
+
+/* A device has the name now. */
+static int interface_enter(struct keepnat *k, struct keepnat_interface *interface,
+			   const struct link_state *link)
+{
+	int error = link->flags & IFF_LOOPBACK ? -EINVAL : claim_interface(k, link->ifindex);
+
+	if (!error) {
+		interface_fill(interface, link);
+		error = publish_interface(k, interface);
+	}
+	if (error) {
+		interface->ifindex = 0;
+		keepnat_warn(k, "%s: cannot be served: %s", interface->name, strerror(-error));
+		return error;
+	}
+	keepnat_unwarn(k, "%s: cannot be served", interface->name);
+	keepnat_unwarn(k, "%s: the interface is gone", interface->name);
+	return 0;
+}
+
+/* Its pool addresses are announced when the link comes up, and when its hardware address changes. */
+static bool interface_is_news(const struct keepnat_interface *was, const struct keepnat_interface *is)
+{
+	return is->up && !is->bare &&
+	       (!was->up || was->ifindex != is->ifindex || memcmp(was->mac, is->mac, sizeof(is->mac)) != 0);
+}
+
+static void pool_announce(struct keepnat *k, const struct keepnat_interface *interface)
+{
+	const struct link_watch *w = k->link;
+
+	for (unsigned int i = 0; i < w->addresses.count; i++)
+		if (w->addresses.items[i].ours && w->addresses.items[i].ifindex == interface->ifindex)
+			arp_announce(k->arp, interface->ifindex, interface->mac, w->addresses.items[i].addr);
+}
+
+static int interface_refresh(struct keepnat *k, unsigned int i)
+{
+	const struct link_state *link = link_named(k->link, k->interfaces[i].name);
+	struct keepnat_interface next = k->interfaces[i];
+	int error = 0;
+
+	if (next.ifindex && (!link || link->ifindex != next.ifindex))
+		interface_leave(k, &next);
+	if (link)
+		error = interface_enter(k, &next, link);
+	if (interface_is_news(&k->interfaces[i], &next))
+		pool_announce(k, &next);
+	interface_commit(k, i, &next);
+	return error;
+}
+
+static int interface_attach(struct keepnat *k, unsigned int i)
+{
+	struct keepnat_interface next = k->interfaces[i];
+	int error;
+
+	if (!next.ifindex)
+		return 0;
+	error = loader_attach(k, &next);
+	interface_commit(k, i, &next);
+	if (!error)
+		forwarding_interface(k, next.name);
+	return error;
+}
+
+/*
+ * Addresses
+ */
+
+static int want_add(struct link_watch *w, __be32 addr, u8 interface, unsigned int flags)
+{
+	struct pool_address *grown;
+
+	if (w->want_count == w->want_room) {
+		grown = reallocarray(w->want, 2 * (size_t)w->want_room + 64, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		w->want = grown;
+		w->want_room = 2 * w->want_room + 64;
+	}
+	w->want[w->want_count++] =
+		(struct pool_address){ .addr = addr, .interface = interface, .flags = (u8)flags };
+	return 0;
+}
+
+static bool pool_contains(const struct settings_interface *settings, __be32 addr)
+{
+	for (unsigned int i = 0; i < settings->pool_count; i++) {
+		const struct address_range *range = &settings->pool[i].range;
+
+		if (ntohl(addr) >= ntohl(range->first.s_addr) && ntohl(addr) <= ntohl(range->last.s_addr))
+			return true;
+	}
+	return false;
+}
+
+/* How an address that is on an outside interface serves. 0: not at all. */
+static unsigned int address_flags(const struct settings_interface *settings,
+				  const struct link_address *address)
+{
+	if (address->scope == RT_SCOPE_HOST)
+		return 0;
+	if (!settings->pool_count) {
+		if (address->ours)
+			return 0; /* of a former pool */
+		return ADDRESS_LIVE | ADDRESS_LOCAL | (address->scope < RT_SCOPE_LINK ? ADDRESS_POOL : 0u);
+	}
+	if (pool_contains(settings, address->addr))
+		return ADDRESS_LIVE | ADDRESS_POOL | (address->ours ? 0u : ADDRESS_LOCAL);
+	return address->ours ? 0 : ADDRESS_LIVE | ADDRESS_LOCAL;
+}
+
+/* Tell the data path the addresses of the last dump. */
+static int addresses_publish(struct keepnat *k)
+{
+	struct link_watch *w = k->link;
+	struct pool_change change;
+	int error = 0;
+
+	w->want_count = 0;
+	for (unsigned int i = 0; i < k->interface_count; i++) {
+		const struct keepnat_interface *interface = &k->interfaces[i];
+
+		for (unsigned int j = 0; j < w->addresses.count && interface->role == ROLE_OUTSIDE && !error;
+		     j++) {
+			const struct link_address *address = &w->addresses.items[j];
+			unsigned int flags = address_flags(&k->settings->interfaces[i], address);
+
+			if (interface->ifindex && address->ifindex == interface->ifindex && flags)
+				error = want_add(w, address->addr, interface->number, flags);
+		}
+	}
+	if (!error)
+		error = pool_apply(k->pool, w->want, w->want_count, &change);
+	if (error)
+		return error;
+	if (w->started && (change.came || change.left))
+		log_info("outside addresses: %u came, %u left", change.came, change.left);
+	if (change.refused)
+		keepnat_warn(
+			k, "addresses: no room for %u more; restart with a larger pool in the configuration",
+			change.refused);
+	else
+		keepnat_unwarn(k, "addresses: no room");
+	return 0;
+}
+
+/* Addresses of ours that are in no pool any more: a former configuration's. How many were removed, or -errno. */
+static int leftovers_remove(struct keepnat *k, const struct keepnat_interface *interface,
+			    const struct settings_interface *settings)
+{
+	const struct link_watch *w = k->link;
+	int removed = 0;
+
+	for (unsigned int i = 0; i < w->addresses.count; i++) {
+		const struct link_address *address = &w->addresses.items[i];
+		int error;
+
+		if (address->ifindex != interface->ifindex || !address->ours ||
+		    pool_contains(settings, address->addr))
+			continue;
+		error = netlink_address_remove(interface->ifindex, address->addr);
+		if (error)
+			return error;
+		removed++;
+	}
+	return removed;
+}
+
+/* Pool addresses that are not on the interface. How many were put there, or -errno. */
+static int missing_add(struct keepnat *k, const struct keepnat_interface *interface,
+		       const struct settings_interface *settings)
+{
+	int added = 0;
+
+	for (unsigned int i = 0; i < settings->pool_count; i++) {
+		const struct address_range *range = &settings->pool[i].range;
+		u64 count = address_range_count(range);
+
+		for (u64 j = 0; j < count; j++) {
+			__be32 addr = htonl(ntohl(range->first.s_addr) + (u32)j);
+			int error;
+
+			if (address_on(k->link, interface->ifindex, addr))
+				continue;
+			error = netlink_address_add(interface->ifindex, addr);
+			if (error)
+				return error;
+			if (interface->up && !interface->bare)
+				arp_announce(k->arp, interface->ifindex, interface->mac, addr);
+			added++;
+		}
+	}
+	return added;
+}
+
+/* Is somebody taking the addresses away as fast as we put them back? */
+static bool put_back_is_vain(struct keepnat *k)
+{
+	struct link_watch *w = k->link;
+	time_t now = seconds();
+
+	if (now - w->put_back_since > PUT_BACK_SECONDS) {
+		w->put_back_since = now;
+		w->put_back = 0;
+	}
+	return w->put_back > PUT_BACK_MAX;
+}
+
+/* The pools' addresses on their interfaces. 0 or -errno. */
+static int addresses_place(struct keepnat *k)
+{
+	int changed = 0;
+
+	for (unsigned int i = 0; i < k->interface_count && !put_back_is_vain(k); i++) {
+		const struct settings_interface *settings = &k->settings->interfaces[i];
+		const struct keepnat_interface *interface = &k->interfaces[i];
+		int removed, added;
+
+		if (interface->role != ROLE_OUTSIDE || !interface->ifindex)
+			continue;
+		removed = leftovers_remove(k, interface, settings);
+		added = removed < 0 ? removed : missing_add(k, interface, settings);
+		if (added < 0) {
+			keepnat_warn(k, "%s: the pool's addresses cannot be put on it: %s", interface->name,
+				     strerror(-added));
+			return added;
+		}
+		keepnat_unwarn(k, "%s: the pool's addresses cannot", interface->name);
+		changed += removed + added;
+	}
+	if (!changed) {
+		keepnat_unwarn(k, "pool addresses are taken away");
+		return 0;
+	}
+	k->link->put_back++;
+	if (put_back_is_vain(k))
+		keepnat_warn(
+			k, "pool addresses are taken away again and again by another program; see which one "
+			   "manages the outside interfaces (`ip monitor address`)");
+	int error = addresses_dump(k->link);
+	return error ? error : addresses_publish(k);
+}
+
+/*
+ * All of it
+ */
+
+/*
+ * Order: who the devices are and what their addresses are, so that programs which are attached find them; programs;
+ * then the pool's addresses, so that no packet to them meets a device without programs.
+ */
+static int derive(struct keepnat *k, bool strict)
+{
+	int error = dump(k->link), one;
+
+	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
+		one = interface_refresh(k, i);
+		error = strict ? one : 0;
+	}
+	if (!error)
+		error = addresses_publish(k);
+	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
+		const char *name = k->interfaces[i].name;
+
+		one = interface_attach(k, i);
+		if (one && strict)
+			log_error("interface %s: the programs cannot be attached: %s; %s", name,
+				  strerror(-one),
+				  one == -EBUSY ? "programs of another keepnat are there: start that "
+						  "instance again and stop "
+						  "it, or remove its pins"
+						: "see whether another program holds its tc hooks");
+		else if (one && one != -ENODEV)
+			keepnat_warn(k, "%s: the programs cannot be attached: %s", name, strerror(-one));
+		else
+			keepnat_unwarn(k, "%s: the programs cannot", name);
+		error = strict ? one : 0;
+	}
+	return error ? error : addresses_place(k);
+}
+
+int link_up(struct keepnat *k)
+{
+	k->arp = arp_open();
+	if (!k->arp) {
+		int error = -errno;
+
+		log_error("cannot open a packet socket for ARP: %s; CAP_NET_RAW is needed", strerror(-error));
+		return error;
+	}
+	int error = derive(k, true);
+	k->link->started = true;
+	return error;
+}
+
+void link_refresh(struct keepnat *k)
+{
+	int error = derive(k, false);
+
+	if (error)
+		keepnat_warn(k, "interfaces: the kernel's answer is incomplete: %s", strerror(-error));
+	else
+		keepnat_unwarn(k, "interfaces: the kernel's answer");
+	forwarding_check(k);
+}
+
+void link_event(struct keepnat *k)
+{
+	if (netlink_watch_drain(k->link->fd))
+		link_refresh(k);
+}
+
+static void addresses_remove(struct keepnat *k, const struct keepnat_interface *interface)
+{
+	const struct settings_interface nothing = { .role = ROLE_OUTSIDE };
+
+	if (interface->role == ROLE_OUTSIDE && interface->ifindex)
+		(void)leftovers_remove(k, interface, &nothing);
+}
+
+void link_down(struct keepnat *k, bool leave)
+{
+	arp_close(k->arp);
+	k->arp = NULL;
+	if (leave || !k->link || !k->loader)
+		return;
+	(void)dump(k->link);
+	for (unsigned int i = 0; i < k->interface_count; i++)
+		addresses_remove(k, &k->interfaces[i]);
+	/* Outside last: as long as an inside interface is served, nothing leaves untranslated. */
+	for (unsigned int role = ROLE_INSIDE; role <= ROLE_OUTSIDE; role++)
+		for (unsigned int i = 0; i < k->interface_count; i++)
+			if (k->interfaces[i].role == role)
+				loader_detach(k, &k->interfaces[i]);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * link.h - keeps the data path true to the machine's interfaces and addresses.
+ *
+ * Everything is derived anew from a full dump whenever anything changed, and each step leaves alone what is right
+ * already: no event can be missed for good, and none can be acted upon twice.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct keepnat;
+struct link_watch;
+
+/*
+ * Find the interfaces of the settings, claim them, and fill k->interfaces; nothing is changed yet. 0, or -errno
+ * after a logged line for each that is missing.
+ */
+int link_start(struct keepnat *k);
+
+/* Attach the programs and put the pool's addresses on. 0, or -errno after a logged line. */
+int link_up(struct keepnat *k);
+
+/* leave: programs and addresses stay. Else: addresses that we put on go, then the programs. */
+void link_down(struct keepnat *k, bool leave);
+
+void link_stop(struct keepnat *k);
+
+/* Becomes readable when something changed: then call link_event(). */
+int link_fd(const struct keepnat *k);
+void link_event(struct keepnat *k);
+
+/* The same without an event: what somebody took away without a message is put back. */
+void link_refresh(struct keepnat *k);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * loader.h - the kernel's side of the instance: arrays, programs, hooks. Only loader.c knows libbpf.
+ *
+ * Under the instance's pin folder lies a file for each array, and in links/ one for each TCX link, "NUMBER-egress" or
+ * "NUMBER-ingress" by the interface's number. They outlive the daemon: the next one adopts the arrays if layout and sizes
+ * fit, and puts its own programs into the links, which is atomic. Kernels without TCX have the programs in clsact, which
+ * needs no pin.
+ *
+ * Called by the main thread only, but for loader_tick().
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "core/types.h"
+
+struct keepnat;
+struct keepnat_interface;
+struct loader;
+
+/*
+ * Adopt the pinned arrays or make new ones, map them into k->nat, load the programs that k->interfaces need, and find
+ * k->jiffies_hz. k->sizes is what is wanted; adopted arrays for addresses may be larger, and then k->sizes says so.
+ * 0 and k->loader; else -errno, after one logged line.
+ */
+int loader_open(struct keepnat *k);
+
+/* The arrays were there: an earlier process's state is in them, and perhaps its programs run. */
+bool loader_adopted(const struct loader *loader);
+
+/*
+ * Put the programs on an interface, as its role and its kind want them. Idempotent: what is attached rightly stays, what
+ * is missing is made, a link whose device is gone is replaced. 0 and interface->hook; -EBUSY: another instance's programs
+ * are there; -errno. Does not log.
+ */
+int loader_attach(struct keepnat *k, struct keepnat_interface *interface);
+
+/* Take the programs off, and forget their pins. */
+void loader_detach(struct keepnat *k, struct keepnat_interface *interface);
+
+/* Take the pins of links away that belong to no interface of ours: a former configuration's. */
+void loader_links_tidy(struct keepnat *k);
+
+/* Read back every hook, and run each attached program once on a packet that is not ours. 0, or -errno after a line. */
+int loader_check(struct keepnat *k);
+
+/* The data path's clock now. Any thread. */
+u32 loader_tick(const struct loader *loader);
+
+/* leave: pins stay, and what is attached goes on. Else the arrays' pins go; hooks must have been detached. */
+void loader_close(struct keepnat *k, bool leave);

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * keepnatd - the daemon. One list holds start and its mirror: steps[] is run from its head at the start, each undone from
+ * its tail at the stop. What follows a failed step never began.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "daemon/api.h"
+#include "daemon/arp.h"
+#include "daemon/claim.h"
+#include "daemon/config.h"
+#include "daemon/forwarding.h"
+#include "daemon/keepnat.h"
+#include "daemon/link.h"
+#include "daemon/loader.h"
+#include "daemon/log.h"
+#include "daemon/machine.h"
+#include "daemon/publish.h"
+#include "daemon/sweeper.h"
+#include "version.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { STOP_DOWN = 1, STOP_DETACH = 2 }; /* what is written to stop_fd */
+enum { LOOK_AGAIN_MS = 5000 };
+
+/*
+ * Arguments
+ */
+
+struct arguments {
+	const char *config, *instance, *run_dir, *state_dir, *pin_dir;
+	const char *inside, *outside, *pool;
+};
+
+static void usage(FILE *file)
+{
+	fputs("usage: keepnatd --config FILE [--instance NAME] [--run-dir DIR] [--state-dir DIR] [--pin-dir "
+	      "DIR]\n"
+	      "       keepnatd --inside IF --outside IF [--pool RANGE[,RANGE...]] [--instance NAME] ...\n"
+	      "       keepnatd --help | --version\n",
+	      file);
+}
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "instance", required_argument, NULL, 'i' },
+	{ "run-dir", required_argument, NULL, 'r' },
+	{ "state-dir", required_argument, NULL, 's' },
+	{ "pin-dir", required_argument, NULL, 'p' },
+	{ "inside", required_argument, NULL, 'I' },
+	{ "outside", required_argument, NULL, 'O' },
+	{ "pool", required_argument, NULL, 'P' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'v' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char **argument_for(struct arguments *a, int option)
+{
+	switch (option) {
+	case 'c':
+		return &a->config;
+	case 'i':
+		return &a->instance;
+	case 'r':
+		return &a->run_dir;
+	case 's':
+		return &a->state_dir;
+	case 'p':
+		return &a->pin_dir;
+	case 'I':
+		return &a->inside;
+	case 'O':
+		return &a->outside;
+	case 'P':
+		return &a->pool;
+	default:
+		return NULL;
+	}
+}
+
+/* NULL: they go together. Else what does not. */
+static const char *arguments_wrong(const struct arguments *a)
+{
+	if (a->config && (a->inside || a->outside || a->pool))
+		return "--config and --inside, --outside, --pool exclude each other";
+	if (!a->config && (!a->inside || !a->outside))
+		return "--config FILE is needed, or --inside IF and --outside IF";
+	if (!*a->instance || strlen(a->instance) > 32 ||
+	    strspn(a->instance, "abcdefghijklmnopqrstuvwxyz"
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				"0123456789_-") != strlen(a->instance))
+		return "--instance is a name of up to 32 letters, digits, '-' and '_'";
+	return NULL;
+}
+
+/* -1: go on; else what to exit with. */
+static int arguments_parse(struct arguments *a, int argc, char **argv)
+{
+	const char **value, *wrong;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		value = argument_for(a, option);
+		if (value) {
+			*value = optarg;
+		} else if (option == 'h') {
+			usage(stdout);
+			return EXIT_DONE;
+		} else if (option == 'v') {
+			puts("keepnatd " KEEPNAT_VERSION);
+			return EXIT_DONE;
+		} else {
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	wrong = optind < argc ? "there are no other arguments" : arguments_wrong(a);
+	if (!wrong)
+		return -1;
+	fprintf(stderr, "keepnatd: wrong usage: %s\n", wrong);
+	usage(stderr);
+	return EXIT_USAGE;
+}
+
+/* A folder as given, or that of the instance below `above`. 0 or -ENAMETOOLONG. */
+static int folder_choose(char *out, size_t size, const char *given, const char *above, const char *instance)
+{
+	int n = given ? snprintf(out, size, "%s", given) : snprintf(out, size, "%s/%s", above, instance);
+
+	if (n < (int)size)
+		return 0;
+	log_error("%s: too long for the path of a folder; choose a shorter one", given ? given : instance);
+	return -ENAMETOOLONG;
+}
+
+static int arguments_apply(struct keepnat *k, const struct arguments *a)
+{
+	struct settings_report report;
+	int error;
+
+	k->instance = a->instance;
+	error = folder_choose(k->run_dir, sizeof(k->run_dir), a->run_dir, "/run/keepnat", a->instance);
+	if (!error)
+		error = folder_choose(k->state_dir, sizeof(k->state_dir), a->state_dir, "/var/lib/keepnat",
+				      a->instance);
+	if (!error)
+		error = folder_choose(k->pin_dir, sizeof(k->pin_dir), a->pin_dir, "/sys/fs/bpf/keepnat",
+				      a->instance);
+	if (error)
+		return error;
+	error = a->config ? settings_load(a->config, &k->settings, &report)
+			  : settings_simple(a->inside, a->outside, a->pool, &k->settings, &report);
+	if (error)
+		settings_report_print(stderr, "error", &report);
+	else
+		settings_report_print(stderr, "warning", &k->settings->warnings);
+	return error;
+}
+
+/*
+ * Steps
+ */
+
+static int folders_start(struct keepnat *k)
+{
+	const char *const paths[] = { k->run_dir, k->state_dir };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		int error = machine_folder(paths[i]);
+
+		if (!error)
+			continue;
+		log_error("cannot make the folder %s: %s; choose another --run-dir or --state-dir", paths[i],
+			  strerror(-error));
+		return error;
+	}
+	return claims_open(k);
+}
+
+static void folders_stop(struct keepnat *k, bool leave)
+{
+	(void)leave;
+	claims_close(k);
+}
+
+static int machine_start(struct keepnat *k)
+{
+	int cpus = (int)sysconf(_SC_NPROCESSORS_CONF);
+
+	sizes_choose(&k->sizes, k->settings, machine_memory(MACHINE_MEMORY_TOTAL), cpus > 0 ? (u32)cpus : 1);
+	return machine_check();
+}
+
+static void interfaces_stop(struct keepnat *k, bool leave)
+{
+	(void)leave;
+	link_stop(k);
+}
+
+static int hooks_start(struct keepnat *k) { return link_up(k); }
+
+static void sweep_stop(struct keepnat *k, bool leave)
+{
+	(void)leave;
+	sweeper_stop(k);
+}
+
+static int control_start(struct keepnat *k)
+{
+	int error = api_start(k);
+
+	if (error)
+		log_error("cannot serve the API in %s: %s; choose another --run-dir", k->run_dir,
+			  strerror(-error));
+	return error;
+}
+
+static void control_stop(struct keepnat *k, bool leave)
+{
+	(void)leave;
+	if (k->api)
+		api_stop(k);
+}
+
+static const struct step {
+	int (*start)(struct keepnat *k);
+	void (*stop)(struct keepnat *k, bool leave); /* after its start, whether that succeeded or not */
+} steps[] = {
+	{ machine_start, NULL },	 /* kernel, capabilities, sizes */
+	{ folders_start, folders_stop }, /* this instance is ours */
+	{ link_start, interfaces_stop }, /* the interfaces are there, and ours */
+	{ loader_open, loader_close },	 /* arrays and programs */
+	{ publish_start, publish_stop }, /* the configuration */
+	{ hooks_start, link_down },	 /* addresses and hooks: from here on packets meet the programs */
+	{ forwarding_start, forwarding_stop }, /* only now, and first to go */
+	{ sweeper_start, sweep_stop },
+	{ loader_check, NULL },
+	{ control_start, control_stop },
+};
+
+enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
+
+static void steps_undo(struct keepnat *k, unsigned int begun, bool leave)
+{
+	while (begun--)
+		if (steps[begun].stop)
+			steps[begun].stop(k, leave);
+}
+
+/* A start that fails leaves things as it found them: what an earlier daemon left running goes on. */
+static int steps_start(struct keepnat *k)
+{
+	for (unsigned int i = 0; i < STEPS; i++) {
+		int error = steps[i].start(k);
+
+		if (!error)
+			continue;
+		bool leave = k->loader && loader_adopted(k->loader);
+		steps_undo(k, i + 1, leave);
+		if (leave)
+			log_notice("what an earlier keepnatd left running goes on");
+		return error;
+	}
+	return 0;
+}
+
+/*
+ * The loop
+ */
+
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* 0, or STOP_DOWN. */
+static unsigned int signal_take(int fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != SIGHUP)
+			return STOP_DOWN;
+		log_notice("SIGHUP: reloading is not yet in this version; restart, sessions are kept");
+	}
+	return 0;
+}
+
+/* 0, STOP_DOWN or STOP_DETACH. */
+static unsigned int stop_take(int fd)
+{
+	eventfd_t value;
+
+	if (eventfd_read(fd, &value))
+		return 0;
+	return value == STOP_DETACH ? STOP_DETACH : STOP_DOWN;
+}
+
+/* Until somebody asks for the end. What they asked for. */
+static unsigned int loop_run(struct keepnat *k, int signals)
+{
+	struct pollfd fds[] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = k->stop_fd, .events = POLLIN },
+		{ .fd = link_fd(k), .events = POLLIN },
+		{ .fd = arp_fd(k->arp), .events = POLLIN },
+	};
+	unsigned int stop = 0;
+
+	while (!stop) {
+		int n = poll(fds, sizeof(fds) / sizeof(fds[0]), LOOK_AGAIN_MS);
+
+		if (n < 0)
+			continue;
+		if (fds[0].revents)
+			stop = signal_take(signals);
+		if (!stop && fds[1].revents)
+			stop = stop_take(k->stop_fd);
+		if (!stop && fds[2].revents)
+			link_event(k);
+		if (!stop && fds[3].revents)
+			arp_run(k->arp);
+		if (!n)
+			link_refresh(k);
+	}
+	return stop;
+}
+
+static int run(struct keepnat *k)
+{
+	int signals = signals_open(), error;
+	unsigned int stop;
+
+	k->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (signals < 0 || k->stop_fd < 0) {
+		log_error("cannot open its descriptors: %s; raise the limit (ulimit -n)", strerror(errno));
+		return EXIT_FAILED;
+	}
+	error = steps_start(k);
+	if (error)
+		return EXIT_FAILED;
+	forwarding_check(k);
+	log_info("ready");
+	(void)sd_notify(0, "READY=1");
+	stop = loop_run(k, signals);
+	(void)sd_notify(0, "STOPPING=1");
+	log_info(stop == STOP_DETACH ? "stopping; the data path goes on" : "stopping");
+	steps_undo(k, STEPS, stop == STOP_DETACH);
+	return EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = { .instance = "default" };
+	struct keepnat *k;
+	int status = arguments_parse(&arguments, argc, argv);
+
+	if (status >= 0)
+		return status;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return EXIT_FAILED;
+	k->started = time(NULL);
+	pthread_mutex_init(&k->lock, NULL);
+	status = arguments_apply(k, &arguments) ? EXIT_FAILED : run(k);
+	settings_free(k->settings);
+	pthread_mutex_destroy(&k->lock);
+	free(k);
+	return status;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * netlink.h - requests to the kernel's routing socket: what there is of interfaces and addresses, and to change it.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/types.h"
+
+/* What marks addresses as ours (IFA_PROTO): no other program's, and it survives us. */
+enum { ADDRESS_PROTOCOL_OURS = 0x4b };
+
+struct link_state {
+	u32 ifindex;
+	char name[16];
+	u16 type; /* ARPHRD_* */
+	u32 flags;
+	u32 mtu;
+	u8 mac[6];
+	bool has_mac;
+	bool carrier;
+};
+
+struct link_address {
+	u32 ifindex;
+	__be32 addr;
+	u8 length; /* of the prefix */
+	u8 scope;
+	bool ours;
+};
+
+/* A growing list of one of the two. */
+struct link_list {
+	struct link_state *items;
+	unsigned int count;
+};
+
+struct address_list {
+	struct link_address *items;
+	unsigned int count;
+};
+
+/* All interfaces, or all IPv4 addresses, of this network namespace. The lists are to be freed. 0 or -errno. */
+int netlink_links(struct link_list *list);
+int netlink_addresses(struct address_list *list);
+
+/* Put an address on an interface as a /32 that is ours, or take it off. 0, also when that is so already; or -errno. */
+int netlink_address_add(u32 ifindex, __be32 addr);
+int netlink_address_remove(u32 ifindex, __be32 addr);
+
+/* How many tc filters there are in the clsact of an interface. -errno. */
+int netlink_filters(u32 ifindex);
+
+/*
+ * A socket that becomes readable when links, IPv4 addresses or tc filters change. The descriptor or -errno.
+ * netlink_watch_drain() takes what is there: 1 there was something (or some was lost), 0 nothing.
+ */
+int netlink_watch_open(void);
+int netlink_watch_drain(int fd);

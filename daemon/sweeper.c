@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/sweeper.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/sweep.h"
+#include "daemon/keepnat.h"
+#include "daemon/loader.h"
+#include "daemon/log.h"
+#include "native/sweep_memory.h"
+
+enum { SLICE = 1 << 16, PERIOD_MIN = 1, PERIOD_MAX = 5 };
+
+struct sweeper {
+	struct keepnat *k;
+	struct nat_instance nat; /* the arrays, with a time of its own */
+	struct sweep *sweep;
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock; /* over stop */
+	pthread_cond_t wake;
+	bool stop;
+};
+
+static double clock_seconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Wait so long, or until the end is asked for: then true. */
+static bool sweeper_wait(struct sweeper *s, double seconds)
+{
+	double until = clock_seconds(CLOCK_MONOTONIC) + seconds;
+	struct timespec when = { .tv_sec = (time_t)until };
+	bool stop;
+
+	when.tv_nsec = (long)((until - (double)when.tv_sec) * 1e9);
+	pthread_mutex_lock(&s->lock);
+	while (!s->stop && seconds > 0)
+		if (pthread_cond_timedwait(&s->wake, &s->lock, &when))
+			break;
+	stop = s->stop;
+	pthread_mutex_unlock(&s->lock);
+	return stop;
+}
+
+/* Everybody's time of the lists, and ours. */
+static void time_take(struct sweeper *s)
+{
+	s->nat.now = loader_tick(s->k->loader);
+	__atomic_store_n(&s->k->nat.now, s->nat.now, __ATOMIC_RELAXED);
+}
+
+static double period_of(const struct config *c)
+{
+	const struct timers *t = &c->timers;
+	const u32 all[] = { t->udp_timeout,
+			    t->tcp_idle_timeout,
+			    t->tcp_trans_open_timeout,
+			    t->tcp_trans_close_timeout,
+			    t->tcp_in_syn_timeout,
+			    t->icmp_timeout,
+			    t->fragment_min_timeout };
+	double shortest = PERIOD_MAX * 4;
+
+	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i] < shortest)
+			shortest = all[i];
+	return shortest / 4 < PERIOD_MIN ? PERIOD_MIN : shortest / 4;
+}
+
+static void pass_report(struct sweeper *s, double wall, double cpu)
+{
+	struct sweep_report *report = &s->k->sweep;
+	const struct sweep_counts *counts = &s->sweep->last;
+
+	pthread_mutex_lock(&s->k->lock);
+	report->passes = s->sweep->passes;
+	report->last_seconds = wall;
+	report->last_cpu_seconds = cpu;
+	memcpy(report->sessions, counts->sessions, sizeof(report->sessions));
+	memcpy(report->mappings, counts->mappings, sizeof(report->mappings));
+	report->hosts = counts->hosts;
+	report->ended_sessions = counts->ended_sessions;
+	report->ended_mappings = counts->ended_mappings;
+	report->mended = counts->mended;
+	pthread_mutex_unlock(&s->k->lock);
+}
+
+/* A whole pass. It yields between slices, so that it holds up nobody on a machine of one processor. True: stop. */
+static bool pass_run(struct sweeper *s)
+{
+	double wall = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
+
+	for (;;) {
+		time_take(s);
+		if (sweep_step(s->sweep, s->nat.now, SLICE))
+			break;
+		if (sweeper_wait(s, 0))
+			return true;
+		sched_yield();
+	}
+	pass_report(s, clock_seconds(CLOCK_MONOTONIC) - wall, clock_seconds(CLOCK_THREAD_CPUTIME_ID) - cpu);
+	return false;
+}
+
+static void *sweeper_run(void *context)
+{
+	struct sweeper *s = context;
+	double period = period_of(s->nat.config), slept;
+
+	while (!pass_run(s)) {
+		for (slept = 0; slept < period; slept++) { /* the time is kept fresh meanwhile */
+			if (sweeper_wait(s, 1))
+				return NULL;
+			time_take(s);
+		}
+	}
+	return NULL;
+}
+
+static void sweeper_free(struct sweeper *s)
+{
+	sweep_memory_free(s->sweep);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static struct sweeper *sweeper_new(struct keepnat *k)
+{
+	struct sweeper *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attributes;
+
+	if (!s)
+		return NULL;
+	s->k = k;
+	s->nat = k->nat;
+	s->sweep = sweep_memory_new(&s->nat);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	if (s->sweep)
+		return s;
+	sweeper_free(s);
+	return NULL;
+}
+
+int sweeper_start(struct keepnat *k)
+{
+	struct sweeper *s = sweeper_new(k);
+	int error = s ? 0 : -ENOMEM;
+
+	if (!error) {
+		time_take(s);
+		error = -pthread_create(&s->thread, NULL, sweeper_run, s);
+	}
+	if (error) {
+		log_error("cannot start the sweep: %s; lower the capacity, or free memory", strerror(-error));
+		if (s)
+			sweeper_free(s);
+		return error;
+	}
+	pthread_setname_np(s->thread, "keepnat-sweep");
+	k->sweeper = s;
+	return 0;
+}
+
+void sweeper_stop(struct keepnat *k)
+{
+	struct sweeper *s = k->sweeper;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	sweeper_free(s);
+	k->sweeper = NULL;
+}
+
+const struct sweep *sweeper_sweep(const struct sweeper *sweeper) { return sweeper ? sweeper->sweep : NULL; }

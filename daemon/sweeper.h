@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * sweeper.h - the thread that drives core/sweep.h: one pass after another, in slices, each pass begun a period after the
+ * one before, so that the shortest timer is kept to within a quarter of it.
+ */
+#pragma once
+
+struct keepnat;
+struct sweep;
+struct sweeper;
+
+/* 0 and k->sweeper, or -errno after a logged line. */
+int sweeper_start(struct keepnat *k);
+
+/* Returns when the thread has ended; a pass that runs is left where it is. */
+void sweeper_stop(struct keepnat *k);
+
+/* For lists, which read its last_host_* counts; any thread, until sweeper_stop(). NULL if sweeper is. */
+const struct sweep *sweeper_sweep(const struct sweeper *sweeper);

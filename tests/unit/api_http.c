@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The API over its socket: answers, pages, errors, and clients that do not behave. */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "daemon/api.h"
+#include "tests/unit/fixture/http.h"
+#include "tests/unit/fixture/instance.h"
+
+enum { FLOWS = 1 << 16, MAPPINGS = 1 << 16, HOSTS = 4096 };
+
+static int setup(void **state)
+{
+	struct instance *i = instance_make(FLOWS, MAPPINGS, HOSTS);
+
+	*state = i;
+	return api_start(&i->k);
+}
+
+static int teardown(void **state)
+{
+	struct instance *i = *state;
+
+	api_stop(&i->k);
+	instance_free(i);
+	return 0;
+}
+
+/* `count` UDP sessions of `hosts` hosts. */
+static void fill(struct instance *i, u32 count, u32 hosts)
+{
+	__be32 remote = address("192.0.2.9");
+
+	for (u32 n = 0; n < count; n++) {
+		u32 reason = instance_packet(i, 1, PROTOCOL_UDP, host_to_be32(0x0a000001 + n % hosts),
+					     (u16)(2000 + n / hosts), remote, 53, 0);
+		assert_true(reason == REASON_out_created);
+	}
+}
+
+/* The JSON of a path that answers 200. */
+static json_t *get(struct instance *i, const char *path)
+{
+	struct reply reply = http_get(i->folder, path);
+	json_error_t error;
+	json_t *json;
+
+	assert_int_equal(reply.status, 200);
+	assert_true(reply.complete);
+	assert_non_null(strstr(reply.head, "application/json"));
+	json = json_loadb(reply.body, reply.length, JSON_REJECT_DUPLICATES, &error);
+	if (!json)
+		print_error("%s: %s at %d\n", path, error.text, error.position);
+	assert_non_null(json);
+	reply_free(&reply);
+	return json;
+}
+
+/* A path that is refused, with these words in "error", "mend" and "at". */
+static void refused(struct instance *i, const char *path, int status, const char *what, const char *mend,
+		    const char *at)
+{
+	struct reply reply = http_get(i->folder, path);
+	json_t *json = json_loadb(reply.body, reply.length, 0, NULL);
+
+	assert_int_equal(reply.status, status);
+	assert_non_null(strstr(json_string_value(json_object_get(json, "error")), what));
+	assert_non_null(strstr(json_string_value(json_object_get(json, "mend")), mend));
+	assert_string_equal(json_string_value(json_object_get(json, "at")), at);
+	json_decref(json);
+	reply_free(&reply);
+}
+
+static json_int_t number(const json_t *json, const char *key)
+{
+	json_t *value = json_object_get(json, key);
+
+	if (!json_is_integer(value))
+		print_error("no number %s\n", key);
+	assert_true(json_is_integer(value));
+	return json_integer_value(value);
+}
+
+static const char *string(const json_t *json, const char *key)
+{
+	const char *value = json_string_value(json_object_get(json, key));
+
+	assert_non_null(value);
+	return value;
+}
+
+static void status(void **state)
+{
+	struct instance *i = *state;
+	json_t *json, *part;
+
+	i->k.sweep = (struct sweep_report){ .passes = 3,
+					    .last_seconds = 0.25,
+					    .sessions = { 5, 6, 7 },
+					    .mappings = { 1, 2, 3 },
+					    .hosts = 4 };
+	strcpy(i->k.warnings[i->k.warning_count++], "rp_filter is strict on wan0");
+	json = get(i, "/v1/status");
+	assert_string_equal(string(json, "instance"), "test");
+	assert_string_equal(string(json, "started"), "2026-01-01T00:00:00Z");
+	assert_string_equal(string(json, "mode"), "tc");
+	assert_true(strlen(string(json, "version")) > 0);
+	assert_true(json_is_true(json_object_get(json, "ready")));
+	part = json_object_get(json, "sessions");
+	assert_int_equal(number(part, "used"), 18);
+	assert_int_equal(number(part, "tcp"), 6);
+	assert_int_equal(number(part, "capacity"), FLOWS / 4);
+	assert_int_equal(number(json_object_get(json, "mappings"), "used"), 6);
+	assert_int_equal(number(json_object_get(json, "hosts"), "capacity"), HOSTS / 2);
+	assert_int_equal(number(json_object_get(json, "sweep"), "passes"), 3);
+	assert_true(number(json_object_get(json, "memory"), "bytes") >
+		    FLOWS * 64 + MAPPINGS * 32 + HOSTS * 64);
+	part = json_array_get(json_object_get(json, "hooks"), 0);
+	assert_string_equal(string(part, "interface"), "wan0");
+	assert_string_equal(string(part, "hook"), "tcx");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json, "warnings"), 0)),
+			    "rp_filter is strict on wan0");
+	json_decref(json);
+
+	i->k.interfaces[1].hook = NULL;
+	json = get(i, "/v1/status");
+	assert_true(json_is_false(json_object_get(json, "ready")));
+	json_decref(json);
+}
+
+static void interfaces_and_reasons(void **state)
+{
+	struct instance *i = *state;
+	json_t *json, *list, *row;
+	size_t at;
+
+	instance_out(i, PROTOCOL_UDP, "10.0.0.5", 5000, "192.0.2.9", 53, 0);
+	assert_int_equal(instance_in(i, PROTOCOL_UDP, "192.0.2.9", 53, "198.51.100.2", 9, 0),
+			 REASON_no_mapping);
+	json = get(i, "/v1/interfaces?interface=wan0");
+	list = json_object_get(json, "interfaces");
+	assert_int_equal(json_array_size(list), 1);
+	row = json_array_get(list, 0);
+	assert_string_equal(string(row, "role"), "outside");
+	assert_int_equal(number(row, "packets_translated"), 1);
+	assert_int_equal(number(row, "bytes_dropped"), 100);
+	assert_int_equal(number(row, "packets_passed"), 0);
+	json_decref(json);
+
+	json = get(i, "/v1/reasons");
+	list = json_object_get(json, "reasons");
+	assert_int_equal(json_array_size(list), REASONS);
+	json_array_foreach(list, at, row)
+	{
+		int expected = at == REASON_out_created || at == REASON_no_mapping;
+		assert_int_equal(number(row, "packets"), expected);
+	}
+	row = json_array_get(list, REASON_no_mapping);
+	assert_string_equal(string(row, "reason"), "no_mapping");
+	assert_string_equal(string(row, "verdict"), "drop");
+	json_decref(json);
+	json = get(i, "/v1/reasons?interface=lan0");
+	assert_int_equal(number(json_array_get(json_object_get(json, "reasons"), REASON_no_mapping),
+				"packets"),
+			 0);
+	json_decref(json);
+}
+
+static void config_is_what_was_read(void **state)
+{
+	json_t *all = get(*state, "/v1/config"), *json = all;
+	json_t *wan = json_array_get(json_object_get(json, "interfaces"), 0);
+
+	assert_string_equal(string(wan, "name"), "wan0");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(wan, "pool"), 0)),
+			    "198.51.100.1-198.51.100.2");
+	json = json_object_get(json_object_get(json, "nat"), "timers");
+	assert_int_equal(number(json, "udp_timeout"), 300);
+	json_decref(all);
+}
+
+static void one_session(void **state)
+{
+	struct instance *i = *state;
+	json_t *json, *row;
+
+	instance_out(i, PROTOCOL_TCP, "10.0.0.5", 5000, "192.0.2.9", 80, TCP_SYN);
+	json = get(i, "/v1/sessions");
+	assert_true(json_is_null(json_object_get(json, "cursor")));
+	assert_int_equal(json_array_size(json_object_get(json, "sessions")), 1);
+	row = json_array_get(json_object_get(json, "sessions"), 0);
+	assert_string_equal(string(row, "protocol"), "tcp");
+	assert_string_equal(string(row, "inside_address"), "10.0.0.5");
+	assert_int_equal(number(row, "inside_port"), 5000);
+	assert_string_equal(string(row, "remote_address"), "192.0.2.9");
+	assert_int_equal(number(row, "remote_port"), 80);
+	assert_string_equal(string(row, "interface"), "wan0");
+	assert_string_equal(string(row, "state"), "init");
+	assert_int_equal(number(row, "lifetime"), 240);
+	assert_int_equal(number(row, "packets_out"), 1);
+	assert_int_equal(number(row, "bytes_in"), 0);
+	json_decref(json);
+	json = get(i, "/v1/mappings?host=10.0.0.5&protocol=tcp");
+	assert_int_equal(json_array_size(json_object_get(json, "mappings")), 1);
+	json_decref(json);
+	json = get(i, "/v1/hosts?interface=wan0");
+	assert_int_equal(json_array_size(json_object_get(json, "hosts")), 1);
+	json_decref(json);
+	json = get(i, "/v1/pools");
+	assert_int_equal(json_array_size(json_object_get(json, "pools")), 2);
+	row = json_array_get(json_object_get(json, "pools"), 0);
+	assert_int_equal(number(json_object_get(row, "ports_free"), "udp"), 64512);
+	json_decref(json);
+}
+
+/* Without a limit: all of them in one object, in pieces. */
+static void all_at_once(void **state)
+{
+	struct instance *i = *state;
+	struct reply reply;
+	json_t *json;
+
+	fill(i, 10000, 100);
+	reply = http_get(i->folder, "/v1/sessions");
+	assert_true(reply.complete);
+	assert_true(reply.chunks > 50);
+	json = json_loadb(reply.body, reply.length, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(json, "sessions")), 10000);
+	assert_true(json_is_null(json_object_get(json, "cursor")));
+	json_decref(json);
+	reply_free(&reply);
+}
+
+/* By pages: each session once, though others end and begin between two of them. */
+static void pages(void **state)
+{
+	struct instance *i = *state;
+	static u8 seen[3000];
+	char path[96] = "/v1/sessions?limit=100";
+	u32 asked = 0, ended = 0;
+
+	fill(i, 3000, 10); /* the ports are 2000..2299 */
+	memset(seen, 0, sizeof(seen));
+	for (;;) {
+		json_t *json = get(i, path), *list = json_object_get(json, "sessions"),
+		       *cursor = json_object_get(json, "cursor");
+		size_t n;
+		json_t *row;
+
+		assert_true(json_array_size(list) <= 100);
+		json_array_foreach(list, n, row)
+		{
+			__be32 host = address(string(row, "inside_address"));
+			u32 at = (be32_to_host(host) & 0xff) - 1 +
+				 10 * ((u32)number(row, "inside_port") - 2000);
+			assert_true(at < 3000);
+			assert_int_equal(seen[at], 0);
+			seen[at] = 1;
+		}
+		asked++;
+		/* the session that was last met dies; it is the one that the cursor came from */
+		if (json_is_integer(cursor)) {
+			struct slot *out =
+				env_slot(&i->k.nat, TABLE_FLOWS, (u32)json_integer_value(cursor) - 1);
+			struct slot *in = env_slot(&i->k.nat, TABLE_FLOWS, ((struct flow *)out)->peer);
+			in->word = word_free(in->word);
+			out->word = word_free(out->word);
+			ended++;
+		}
+		snprintf(path, sizeof(path), "/v1/sessions?limit=100&cursor=%lld",
+			 json_integer_value(cursor));
+		int more = json_is_integer(cursor);
+		json_decref(json);
+		if (!more)
+			break;
+	}
+	assert_true(asked >= 30);
+	assert_int_equal(ended, asked - 1);
+	for (u32 n = 0; n < 3000; n++)
+		assert_int_equal(seen[n], 1);
+}
+
+static void page_ends(void **state)
+{
+	struct instance *i = *state;
+	json_t *json;
+
+	fill(i, 10, 10);
+	json = get(i, "/v1/sessions?limit=10");
+	char path[64];
+	snprintf(path, sizeof(path), "/v1/sessions?limit=10&cursor=%lld", number(json, "cursor"));
+	json_decref(json);
+	json = get(i, path); /* nothing left */
+	assert_int_equal(json_array_size(json_object_get(json, "sessions")), 0);
+	assert_true(json_is_null(json_object_get(json, "cursor")));
+	json_decref(json);
+	json = get(i, "/v1/sessions?cursor=4294967295");
+	assert_int_equal(json_array_size(json_object_get(json, "sessions")), 0);
+	json_decref(json);
+}
+
+static void filters(void **state)
+{
+	struct instance *i = *state;
+	json_t *json;
+	char path[96];
+
+	fill(i, 100, 10);
+	json = get(i, "/v1/sessions?host=10.0.0.3");
+	assert_int_equal(json_array_size(json_object_get(json, "sessions")), 10);
+	const char *outside = string(json_array_get(json_object_get(json, "sessions"), 0), "outside_address");
+	snprintf(path, sizeof(path), "/v1/sessions?host=10.0.0.3&outside=%s:%lld", outside,
+		 number(json_array_get(json_object_get(json, "sessions"), 0), "outside_port"));
+	json_decref(json);
+	json = get(i, path);
+	assert_int_equal(json_array_size(json_object_get(json, "sessions")), 1);
+	json_decref(json);
+	json = get(i, "/v1/sessions?protocol=tcp");
+	assert_int_equal(json_array_size(json_object_get(json, "sessions")), 0);
+	json_decref(json);
+	json = get(i, "/v1/hosts?host=10.0.0.3");
+	assert_int_equal(json_array_size(json_object_get(json, "hosts")), 1);
+	json_decref(json);
+}
+
+static void refusals(void **state)
+{
+	struct instance *i = *state;
+
+	refused(i, "/v1/nothing", 404, "nothing at this path", "/v1/sessions", "/v1/nothing");
+	refused(i, "/", 404, "nothing at this path", "/v1/status", "/");
+	refused(i, "/v1/sessions?limit=0", 400, "\"0\" is no limit", "from 1 to", "limit");
+	refused(i, "/v1/sessions?limit=-1", 400, "no limit", "from 1 to", "limit");
+	refused(i, "/v1/sessions?cursor=x", 400, "no cursor", "from 0 to", "cursor");
+	refused(i, "/v1/sessions?cursor=4294967296", 400, "no cursor", "to 4294967295", "cursor");
+	refused(i, "/v1/sessions?cursor", 400, "no cursor", "from 0", "cursor");
+	refused(i, "/v1/sessions?host=10.0.0", 400, "\"10.0.0\" is no host", "10.0.0.11", "host");
+	refused(i, "/v1/sessions?outside=198.51.100.1:70000", 400, "no outside", ":PORT", "outside");
+	refused(i, "/v1/sessions?outside=198.51.100.1:", 400, "no outside", ":PORT", "outside");
+	refused(i, "/v1/sessions?protocol=gre", 400, "no protocol", "udp, tcp or icmp", "protocol");
+	refused(i, "/v1/sessions?interface=eth9", 400, "no interface", "wan0 lan0", "interface");
+	refused(i, "/v1/sessions?state=init", 400, "no parameter \"state\"", "it takes: host",
+		"/v1/sessions");
+	refused(i, "/v1/sessions?host=10.0.0.1&host=10.0.0.2", 400, "stands twice", "leave one out",
+		"/v1/sessions");
+	refused(i, "/v1/status?limit=1", 400, "no parameter \"limit\"", "it takes none", "/v1/status");
+	refused(i, "/v1/%ff%01", 404, "nothing at this path", "/v1", "/v1/??");
+	refused(i, "/v1/sessions?%ff=1", 400, "no parameter \"?\"", "it takes", "/v1/sessions");
+	refused(i, "/v1/stop", 405, "does not take that method", "use POST", "/v1/stop");
+}
+
+static int posted(struct instance *i, const char *body)
+{
+	struct reply reply = http_post(i->folder, "/v1/stop", body);
+	int code = reply.status;
+
+	reply_free(&reply);
+	return code;
+}
+
+/* What the main thread is told, or 0 if nothing comes within a time. */
+static u64 ordered(const struct instance *i, int milliseconds)
+{
+	struct pollfd fd = { .fd = i->k.stop_fd, .events = POLLIN };
+	u64 order = 0;
+
+	if (poll(&fd, 1, milliseconds) == 1)
+		assert_int_equal(read(i->k.stop_fd, &order, sizeof(order)), sizeof(order));
+	return order;
+}
+
+static void stop_is_told_once(void **state)
+{
+	struct instance *i = *state;
+	char *large = malloc(8192);
+
+	memset(large, ' ', 8191);
+	large[8191] = 0;
+	assert_int_equal(posted(i, "{\"detach\": 1}"), 400);
+	assert_int_equal(posted(i, "{\"detached\": true}"), 400);
+	assert_int_equal(posted(i, "[]"), 400);
+	assert_int_equal(posted(i, "{"), 400);
+	assert_int_equal(posted(i, large), 413);
+	free(large);
+	assert_int_equal(ordered(i, 0), 0);
+	assert_int_equal(posted(i, "{\"detach\": true}"), 200);
+	assert_int_equal(ordered(i, 5000), 2);
+	assert_int_equal(posted(i, ""), 409);
+	api_stop(&i->k);
+	assert_int_equal(ordered(i, 0), 0);
+	assert_int_equal(api_start(&i->k), 0);
+	assert_int_equal(posted(i, ""), 200);
+	assert_int_equal(ordered(i, 5000), 1);
+}
+
+/* A hundred clients, of which each reads a little of a long list and then no more, hurt nobody else. */
+static void slow_readers(void **state)
+{
+	struct instance *i = *state;
+	int fds[100];
+	char byte[16];
+	struct timespec begin, end;
+
+	fill(i, 10000, 100);
+	for (int n = 0; n < 100; n++) {
+		fds[n] = http_connect(i->folder);
+		assert_true(fds[n] >= 0);
+		assert_int_equal(http_send(fds[n], "GET /v1/sessions HTTP/1.1\r\nHost: x\r\n\r\n"), 0);
+	}
+	for (int n = 0; n < 100; n++)
+		assert_int_equal(read(fds[n], byte, sizeof(byte)), sizeof(byte));
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (int n = 0; n < 20; n++)
+		json_decref(get(i, "/v1/status"));
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_true(end.tv_sec - begin.tv_sec < 5);
+	for (int n = 0; n < 100; n++)
+		close(fds[n]);
+}
+
+/* What is no request is answered by an error or not at all, and leaves the server as it was. */
+static void garbage(void **state)
+{
+	static const char *const texts[] = {
+		"\r\n\r\n",
+		"GET\r\n\r\n",
+		"GET /v1/status HTTP/9.9\r\n\r\n",
+		"\x01\x02\x03",
+		"GET /v1/status HTTP/1.1\r\n",
+		"POST /v1/stop HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
+		"POST /v1/stop HTTP/1.1\r\nContent-Length: 10\r\n\r\n{"
+	};
+	struct instance *i = *state;
+	char answer[16];
+	u64 order;
+
+	for (size_t n = 0; n < sizeof(texts) / sizeof(texts[0]); n++) {
+		int fd = http_connect(i->folder);
+		ssize_t length;
+
+		assert_true(fd >= 0);
+		http_send(fd, texts[n]);
+		json_decref(get(i, "/v1/status")); /* one thread: what was sent before is dealt with */
+		length = recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
+		assert_false(length >= 12 && !memcmp(answer + 9, "200", 3));
+		close(fd);
+	}
+	json_decref(get(i, "/v1/status"));
+	assert_int_equal(read(i->k.stop_fd, &order, sizeof(order)), -1);
+}
+
+/* A listing that finds nothing still ends, in a table of many turns. */
+static void nothing_found(void **state)
+{
+	struct instance *i = *state;
+	struct reply reply;
+	json_t *json;
+
+	fill(i, 1000, 10);
+	reply = http_get(i->folder, "/v1/sessions?host=10.9.9.9");
+	json = json_loadb(reply.body, reply.length, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(json, "sessions")), 0);
+	json_decref(json);
+	reply_free(&reply);
+}
+
+static void socket_file(void **state)
+{
+	struct instance *i = *state;
+	struct keepnat other = { .instance = "other", .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct stat status;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/api.sock", i->folder);
+	memcpy(other.run_dir, i->k.run_dir, sizeof(other.run_dir));
+	assert_int_equal(lstat(path, &status), 0);
+	assert_int_equal(status.st_mode, S_IFSOCK | 0660);
+
+	/* Somebody listens: it stays theirs. */
+	assert_int_equal(api_start(&other), -EADDRINUSE);
+	json_decref(get(i, "/v1/status"));
+
+	api_stop(&i->k);
+	assert_int_equal(lstat(path, &status), -1);
+
+	/* Nobody listens on what a dead process left: it is replaced. */
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	memcpy(address.sun_path, path, strlen(path));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+	assert_int_equal(api_start(&i->k), 0);
+	json_decref(get(i, "/v1/status"));
+
+	/* What is not ours to remove is not removed. */
+	unlink(path);
+	FILE *file = fopen(path, "w");
+	fclose(file);
+	api_stop(&i->k);
+	assert_int_equal(lstat(path, &status), 0);
+	assert_int_equal(api_start(&i->k), -ENOTSOCK);
+	unlink(path);
+	snprintf(other.run_dir, sizeof(other.run_dir), "%s/absent", i->folder);
+	assert_int_equal(api_start(&other), -ENOENT);
+	memset(other.run_dir, 'x', sizeof(other.run_dir) - 1);
+	assert_int_equal(api_start(&other), -ENAMETOOLONG);
+	assert_int_equal(api_start(&i->k), 0);
+}
+
+/* Stopping while clients are in the middle of a list. */
+static void stop_under_load(void **state)
+{
+	struct instance *i = *state;
+	int fds[10];
+
+	fill(i, 10000, 100);
+	for (int n = 0; n < 10; n++) {
+		fds[n] = http_connect(i->folder);
+		assert_int_equal(http_send(fds[n], "GET /v1/sessions HTTP/1.1\r\nHost: x\r\n\r\n"), 0);
+	}
+	api_stop(&i->k);
+	assert_null(i->k.api);
+	assert_true(http_connect(i->folder) < 0);
+	for (int n = 0; n < 10; n++) {
+		struct reply reply = http_read(fds[n]);
+		assert_false(reply.status == 200 && reply.complete);
+		reply_free(&reply);
+	}
+	assert_int_equal(api_start(&i->k), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(status, setup, teardown),
+		cmocka_unit_test_setup_teardown(interfaces_and_reasons, setup, teardown),
+		cmocka_unit_test_setup_teardown(config_is_what_was_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(page_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(filters, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(stop_is_told_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(slow_readers, setup, teardown),
+		cmocka_unit_test_setup_teardown(garbage, setup, teardown),
+		cmocka_unit_test_setup_teardown(socket_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(stop_under_load, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * shim.bpf.c - brings test packets to devices without an Ethernet header, and back.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+const volatile __u32 capture_ifindex = 0;
+
+/* Run by PROG_TEST_RUN: the packet goes to device cb[0], flags cb[1]. Its Ethernet header is left behind there. */
+SEC("tc") int send_packet(struct __sk_buff *skb) { return (int)bpf_clone_redirect(skb, skb->cb[0], skb->cb[1]); }
+
+/* Behind the NAT's program at ingress: what it let pass goes where the test can read it. */
+SEC("tc") int capture_packet(struct __sk_buff *skb)
+{
+	(void)skb;
+	return (int)bpf_redirect(capture_ifindex, 0);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
