@@ -15,16 +15,25 @@
 /* The compiler passes rubbish for an argument that it saw unused; the verifier insists on the context. */
 #define SLOW_ENTER(nat) asm volatile("" : : "r"(nat))
 
-#define LOAD(p)                                                     \
-	({                                                          \
-		u64 load_ = *(const volatile u64 *)(p);             \
-		asm volatile("" ::: "memory");                      \
-		load_;                                              \
+#define LOAD(p)                                         \
+	({                                              \
+		u64 load_ = *(const volatile u64 *)(p); \
+		asm volatile("" ::: "memory");          \
+		load_;                                  \
 	})
-#define STORE(p, v)                                                 \
-	({                                                          \
-		asm volatile("" ::: "memory");                      \
-		*(volatile u64 *)(p) = (v);                         \
+#define STORE(p, v)                            \
+	({                                     \
+		asm volatile("" ::: "memory"); \
+		*(volatile u64 *)(p) = (v);    \
+	})
+/* The machines that we build for read 32 bits at any even address; where one cannot, the verifier says so. */
+#define GET32(p) (*(const volatile u32 *)(p))
+#define PUT32(p, v) (*(volatile u32 *)(p) = (v))
+/* A load that nothing waits for: the processor goes on, and the line comes meanwhile. */
+#define FETCH_LINE(p)                                    \
+	({                                               \
+		u64 fetch_ = *(const volatile u64 *)(p); \
+		asm volatile("" : : "r"(fetch_));        \
 	})
 #define CAS(p, o, n) (__sync_val_compare_and_swap((p), (o), (n)) == (o))
 #define FETCH_OR(p, v) __sync_fetch_and_or((p), (v))
@@ -32,18 +41,18 @@
 #define FETCH_ADD(p, v) __sync_fetch_and_add((p), (v))
 
 /* The verifier follows each value of a loop counter that is kept; make it forget which one it was. */
-#define FORGET(x, any)                                              \
-	({                                                          \
-		u64 forget_ = (x), any_ = (any);                    \
+#define FORGET(x, any)                                                          \
+	({                                                                      \
+		u64 forget_ = (x), any_ = (any);                                \
 		asm volatile("%0 += %1\n%0 -= %1" : "+r"(forget_) : "r"(any_)); \
-		(u32)forget_;                                       \
+		(u32) forget_;                                                  \
 	})
 /* An offset that is compared with its bound in the register that is then used: kept in a struct it loses its bounds. */
-#define BOUNDED(x, max)                                             \
-	({                                                          \
-		u64 bounded_ = (x);                                 \
-		asm volatile("" : "+r"(bounded_));                  \
-		bounded_;                                           \
+#define BOUNDED(x, max)                            \
+	({                                         \
+		u64 bounded_ = (x);                \
+		asm volatile("" : "+r"(bounded_)); \
+		bounded_;                          \
 	})
 
 enum { SOCKET_NONE, SOCKET_OPEN, SOCKET_CONNECTED };

@@ -10,7 +10,8 @@
 #include "bpf/state.h"
 
 /* The inside interface towards addr. 0: none. */
-static __always_inline u32 hairpin_interface(struct __sk_buff *skb, const struct config *c, __be32 from, __be32 to)
+static __always_inline u32 hairpin_interface(struct __sk_buff *skb, const struct config *c, __be32 from,
+					     __be32 to)
 {
 	struct bpf_fib_lookup fib = {};
 	const struct interface *way;
@@ -22,7 +23,8 @@ static __always_inline u32 hairpin_interface(struct __sk_buff *skb, const struct
 	fib.ipv4_src = from;
 	fib.ipv4_dst = to;
 	long rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH && rc != BPF_FIB_LKUP_RET_FRAG_NEEDED)
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH &&
+	    rc != BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return 0;
 	way = interface_find(c, fib.ifindex);
 	return way && way->role == ROLE_INSIDE ? fib.ifindex : 0;
@@ -39,6 +41,8 @@ static __always_inline u32 hairpin_ttl(const struct bytes *b, const struct packe
 		return REASON_hairpin_ttl;
 	u16 was = (u16)get16(ip, IPV4_TTL);
 	ip[IPV4_TTL] = p->ttl - 1;
-	put16(ip, IPV4_CHECK, (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK), checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
+	put16(ip, IPV4_CHECK,
+	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK),
+				     checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
 	return 0;
 }

@@ -58,23 +58,31 @@ static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
 	}
 }
 
-/* Make the headers readable: a packet may lie in pieces. */
-static __always_inline void bytes_pull(struct __sk_buff *skb, struct bytes *b, u32 l3)
+/* Make the first bytes readable: a packet may lie in pieces. If that fails the parser will see. */
+static __always_inline void bytes_need(struct __sk_buff *skb, struct bytes *b, u32 wanted)
 {
+	if (wanted > skb->len)
+		wanted = skb->len;
 	bytes_attach(skb, b);
-	for (int i = 0; i < 2; i++) { /* the IP header first, since it tells how much more */
-		u32 wanted = bytes_wanted(b, l3);
-		if (wanted > skb->len)
-			wanted = skb->len;
-		if ((u8 *)b->data + (wanted & 0x1ff) <= (u8 *)b->end)
-			continue;
-		(void)bpf_skb_pull_data(skb, wanted); /* in vain: the parser will see */
-		bytes_attach(skb, b);
-	}
+	if ((u8 *)b->data + (wanted & 0x1ff) <= (u8 *)b->end)
+		return;
+	(void)bpf_skb_pull_data(skb, wanted);
+	bytes_attach(skb, b);
 }
 
-/* Send a hairpinned packet on its way, after it was rewritten. The program's return value. */
-static __always_inline int hairpin_send(struct __sk_buff *skb, const struct config *c, struct plan *plan)
+/* All headers: the IP header first, since it tells how much more. */
+static __always_inline void bytes_pull(struct __sk_buff *skb, struct bytes *b, u32 l3)
+{
+	bytes_need(skb, b, l3 + IP_MIN);
+	bytes_need(skb, b, bytes_wanted(b, l3));
+}
+
+/*
+ * Send a hairpinned packet on its way, after it was rewritten. The program's return value. What came without an Ethernet
+ * header is given room for one: bpf_redirect_neigh() drops it otherwise.
+ */
+static __always_inline int hairpin_send(struct __sk_buff *skb, const struct config *c, u32 l3,
+					struct plan *plan)
 {
 	u32 to = hairpin_interface(skb, c, plan->ip.saddr, plan->ip.daddr), mtu = 0;
 
@@ -88,11 +96,16 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, const struct conf
 		plan_because(plan, REASON_hairpin_too_big);
 		return TC_ACT_SHOT;
 	}
+	if (!l3 && bpf_skb_change_head(skb, ETHERNET, 0)) {
+		plan_because(plan, REASON_internal);
+		return TC_ACT_SHOT;
+	}
 	return (int)bpf_redirect_neigh(to, 0, 0, 0);
 }
 
 /* Carry out the plan. */
-static __always_inline int act(struct __sk_buff *skb, const struct config *c, const struct bytes *b, struct work *work)
+static __always_inline int act(struct __sk_buff *skb, const struct config *c, const struct bytes *b,
+			       struct work *work)
 {
 	struct plan *plan = &work->plan;
 
@@ -111,7 +124,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 		plan_because(plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
-	return plan->hairpin ? hairpin_send(skb, c, plan) : TC_ACT_UNSPEC;
+	return plan->hairpin ? hairpin_send(skb, c, work->packet.ip.l3, plan) : TC_ACT_UNSPEC;
 }
 
 /* Is it for the NAT at all? If not, the plan says so. */
@@ -122,14 +135,16 @@ static __always_inline int concerns(struct __sk_buff *skb, const struct config *
 		plan_because(plan, REASON_not_ipv4);
 		return 0;
 	}
+	if (hook == HOOK_HAIRPIN) { /* most packets are not: look at the address first */
+		bytes_need(skb, b, l3 + IP_MIN);
+		u8 *ip = packet_bytes(b, l3, IP_MIN);
+		if (!ip || !address_is_ours(skb, c, get32(ip, IPV4_TARGET))) {
+			plan_because(plan, REASON_inside_other);
+			return 0;
+		}
+	}
 	bytes_pull(skb, b, l3);
-	if (hook != HOOK_HAIRPIN)
-		return 1;
-	u8 *ip = packet_bytes(b, l3, IP_MIN);
-	if (ip && address_is_ours(skb, c, get32(ip, IPV4_TARGET)))
-		return 1;
-	plan_because(plan, REASON_inside_other);
-	return 0;
+	return 1;
 }
 
 static __always_inline void meeting_fill(struct __sk_buff *skb, const struct config *c, struct meeting *m,
@@ -146,7 +161,8 @@ static __always_inline void meeting_fill(struct __sk_buff *skb, const struct con
 	m->listed = from ? from->listed : 0;
 }
 
-static __always_inline void translate(struct __sk_buff *skb, const struct config *c, struct work *work, enum hook hook)
+static __always_inline void translate(struct __sk_buff *skb, const struct config *c, struct work *work,
+				      enum hook hook)
 {
 	switch (hook) {
 	case HOOK_OUT:

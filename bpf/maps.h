@@ -10,13 +10,13 @@
 #include <bpf/bpf_helpers.h>
 #include "core/request.h"
 
-#define SHARED_ARRAY(name, type_of_value)              \
-	struct {                                       \
-		__uint(type, BPF_MAP_TYPE_ARRAY);      \
-		__uint(map_flags, BPF_F_MMAPABLE);     \
-		__uint(max_entries, 1);                \
-		__type(key, u32);                      \
-		__type(value, type_of_value);          \
+#define SHARED_ARRAY(name, type_of_value)          \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, 1);            \
+		__type(key, u32);                  \
+		__type(value, type_of_value);      \
 	} name SEC(".maps")
 
 SHARED_ARRAY(config, struct config);

@@ -10,7 +10,8 @@
 #include "core/rewrite.h"
 #include "bpf/state.h"
 
-static __always_inline int skb_check_replace(struct __sk_buff *skb, const struct packet *p, const struct plan *plan)
+static __always_inline int skb_check_replace(struct __sk_buff *skb, const struct packet *p,
+					     const struct plan *plan)
 {
 	u32 off = p->ip.l4 + (p->ip.protocol == PROTOCOL_TCP ? TCP_CHECK : UDP_CHECK);
 	u64 mangled = p->ip.protocol == PROTOCOL_UDP ? BPF_F_MARK_MANGLED_0 : 0;
@@ -30,7 +31,8 @@ static __always_inline int skb_check_replace(struct __sk_buff *skb, const struct
 }
 
 /* 0; -1: out of reach. The packet's pointers are void afterwards. */
-static __always_inline int rewrite_skb(struct __sk_buff *skb, const struct bytes *b, const struct packet *p, const struct plan *plan)
+static __always_inline int rewrite_skb(struct __sk_buff *skb, const struct bytes *b, const struct packet *p,
+				       const struct plan *plan)
 {
 	u64 sum = 0;
 

@@ -134,7 +134,8 @@ static __always_inline int env_route_inside(struct nat_instance *nat, __be32 sad
 	fib.ipv4_src = saddr;
 	fib.ipv4_dst = daddr;
 	long rc = bpf_fib_lookup(nat, &fib, sizeof(fib), 0);
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH && rc != BPF_FIB_LKUP_RET_FRAG_NEEDED)
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH &&
+	    rc != BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return 0;
 	if (fib.ifindex == nat->ifindex) /* kernels before 6.5 do not tell where, without a neighbour */
 		return rc == BPF_FIB_LKUP_RET_NO_NEIGH;

@@ -186,11 +186,10 @@ static int answer_complain(const struct client *client, long code, const json_t 
 	return code == 400 ? STATUS_USAGE : STATUS_FAILED;
 }
 
-/* Perform what is set up. */
-static int client_perform(struct client *client, const struct url *url, json_t **out)
+/* Perform what is set up: 200 and the text of the answer, or its error is told. */
+static int client_perform(struct client *client, const struct url *url, struct span *text)
 {
 	char full[URL_SIZE + 32];
-	json_error_t wrong;
 	CURLcode result;
 	long code = 0;
 	json_t *json;
@@ -204,25 +203,42 @@ static int client_perform(struct client *client, const struct url *url, json_t *
 		complain("%s: %s", client->socket, curl_easy_strerror(result));
 		return STATUS_FAILED;
 	}
+	text->at = client->text ? client->text : "";
+	text->end = text->at + client->length;
 	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &code);
-	json = json_loadb(client->text ? client->text : "", client->length, 0, &wrong);
-	if (code != 200) {
-		status = answer_complain(client, code, json);
-		json_decref(json);
+	if (code == 200)
+		return STATUS_DONE;
+	json = json_loadb(text->at, client->length, 0, NULL);
+	status = answer_complain(client, code, json);
+	json_decref(json);
+	return status;
+}
+
+static int client_perform_json(struct client *client, const struct url *url, json_t **json)
+{
+	json_error_t wrong;
+	struct span text;
+	int status = client_perform(client, url, &text);
+
+	if (status)
 		return status;
-	}
-	if (!json) {
-		complain("%s answers %s with what is not JSON: %s", client->socket, url->text, wrong.text);
-		return STATUS_FAILED;
-	}
-	*out = json;
-	return STATUS_DONE;
+	*json = json_loadb(text.at, (size_t)(text.end - text.at), 0, &wrong);
+	if (*json)
+		return STATUS_DONE;
+	complain("%s answers %s with what is not JSON: %s", client->socket, url->text, wrong.text);
+	return STATUS_FAILED;
+}
+
+int client_get_text(struct client *client, const struct url *url, struct span *text)
+{
+	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
+	return client_perform(client, url, text);
 }
 
 int client_get(struct client *client, const struct url *url, json_t **json)
 {
 	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
-	return client_perform(client, url, json);
+	return client_perform_json(client, url, json);
 }
 
 int client_post(struct client *client, const struct url *url, const char *body, json_t **json)
@@ -233,7 +249,7 @@ int client_post(struct client *client, const struct url *url, const char *body, 
 	curl_easy_setopt(client->curl, CURLOPT_POST, 1L);
 	curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body);
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
-	status = client_perform(client, url, json);
+	status = client_perform_json(client, url, json);
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	return status;

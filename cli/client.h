@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "cli/scan.h"
+
 struct client;
 struct options;
 
@@ -40,4 +42,7 @@ void url_add_number(struct url *url, const char *name, unsigned long long value)
  * what was asked; STATUS_FAILED.
  */
 int client_get(struct client *client, const struct url *url, json_t **json);
+
+/* The same, as text: *text is the client's, until its next request. */
+int client_get_text(struct client *client, const struct url *url, struct span *text);
 int client_post(struct client *client, const struct url *url, const char *body, json_t **json);

@@ -99,7 +99,7 @@ int interfaces_run(const struct options *options)
 	return rows_print(options, &rows);
 }
 
-static bool reason_occurred(const json_t *row) { return json_number_at(row, "packets") > 0; }
+static bool reason_occurred(const struct row *row) { return span_number(row_value(row, "packets")) > 0; }
 
 int reasons_run(const struct options *options)
 {

@@ -74,8 +74,11 @@ const char *count_text(char text[CELL_SIZE], unsigned long long count)
 		snprintf(text, CELL_SIZE, "%llu", count);
 		return text;
 	}
-	for (scaled /= 1000; scaled >= 999.95; scaled /= 1000)
+	scaled /= 1000;
+	while (scaled >= 999.95) {
+		scaled /= 1000;
 		unit++;
+	}
 	snprintf(text, CELL_SIZE, "%.1f%c", scaled, units[unit]);
 	return text;
 }
@@ -94,7 +97,7 @@ const char *seconds_text(char text[CELL_SIZE], unsigned long long s)
 }
 
 /* The names of the members that are true. */
-static void flags_text(char text[CELL_SIZE], const json_t *row, const char *names)
+static void flags_text(char text[CELL_SIZE], const struct row *row, const char *names)
 {
 	size_t used = 0;
 
@@ -104,7 +107,7 @@ static void flags_text(char text[CELL_SIZE], const json_t *row, const char *name
 		size_t length = strcspn(names, " ");
 
 		snprintf(name, sizeof(name), "%.*s", (int)length, names);
-		if (json_is_true(json_object_get(row, name)))
+		if (span_is(row_value(row, name), "true"))
 			used += (size_t)snprintf(text + used, CELL_SIZE - used, "%s%s", used ? "," : "",
 						 name);
 		names += length + (names[length] == ' ');
@@ -113,25 +116,35 @@ static void flags_text(char text[CELL_SIZE], const json_t *row, const char *name
 		snprintf(text, CELL_SIZE, "-");
 }
 
-static void cell_text(char text[CELL_SIZE], const struct column *column, const json_t *row)
+static void value_text(char text[CELL_SIZE], struct span value)
 {
-	const json_t *value = column->format == FORMAT_FLAGS ? NULL : json_at(row, column->key);
-
-	if (column->format == FORMAT_FLAGS)
-		flags_text(text, row, column->key);
-	else if (json_is_boolean(value))
-		snprintf(text, CELL_SIZE, "%s", json_is_true(value) ? "yes" : "no");
-	else if (column->format == FORMAT_COUNT && json_is_integer(value))
-		count_text(text, (unsigned long long)json_integer_value(value));
-	else if (column->format == FORMAT_SECONDS && json_is_integer(value))
-		seconds_text(text, (unsigned long long)json_integer_value(value));
-	else if (column->format == FORMAT_ENDPOINT && json_is_string(value))
-		snprintf(text, CELL_SIZE, "%s:%llu", json_string_value(value),
-			 json_number_at(row, column->port));
-	else if (json_is_integer(value))
-		snprintf(text, CELL_SIZE, "%lld", (long long)json_integer_value(value));
+	if (span_is(value, "true") || span_is(value, "false"))
+		snprintf(text, CELL_SIZE, "%s", span_is(value, "true") ? "yes" : "no");
+	else if (value.at == value.end || span_is(value, "null"))
+		snprintf(text, CELL_SIZE, "-");
 	else
-		snprintf(text, CELL_SIZE, "%s", json_is_string(value) ? json_string_value(value) : "-");
+		span_text(value, text, CELL_SIZE);
+}
+
+static void cell_text(char text[CELL_SIZE], const struct column *column, const struct row *row)
+{
+	struct span value = row_value(row, column->key);
+	bool number = value.at < value.end && *value.at >= '0' && *value.at <= '9';
+	size_t used;
+
+	if (column->format == FORMAT_FLAGS) {
+		flags_text(text, row, column->key);
+	} else if (column->format == FORMAT_COUNT && number) {
+		count_text(text, span_number(value));
+	} else if (column->format == FORMAT_SECONDS && number) {
+		seconds_text(text, span_number(value));
+	} else {
+		value_text(text, value);
+		used = strlen(text);
+		if (column->port && value.at < value.end)
+			snprintf(text + used, CELL_SIZE - used, ":%llu",
+				 span_number(row_value(row, column->port)));
+	}
 }
 
 static void cell_print(const struct column *column, const char *text, const char *colour)
@@ -169,14 +182,14 @@ void output_begin(struct output *output, const char *name, const struct column *
 		cell_print(column, column->title, output->colour ? BOLD : NULL);
 }
 
-void output_row(struct output *output, const json_t *row)
+void output_row(struct output *output, const struct row *row)
 {
 	char text[CELL_SIZE];
 
 	output->rows++;
 	if (output->json) {
 		fputs(output->rows > 1 ? ",\n" : "\n", stdout);
-		json_dumpf(row, stdout, JSON_COMPACT);
+		fwrite(row->text.at, 1, (size_t)(row->text.end - row->text.at), stdout);
 		return;
 	}
 	for (const struct column *column = output->columns; column->title; column++) {

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cli/scan.h"
+
 enum format {
 	FORMAT_TEXT,	 /* an address or the name of an interface */
 	FORMAT_WORD,	 /* a protocol, a role, a hook */
@@ -41,7 +43,7 @@ bool output_has_colour(void);
 
 /* The title, or what comes before the first row. */
 void output_begin(struct output *output, const char *name, const struct column *columns, bool json);
-void output_row(struct output *output, const json_t *row);
+void output_row(struct output *output, const struct row *row);
 void output_end(struct output *output);
 
 /* One whole answer as JSON. */

@@ -36,34 +36,56 @@ static void walk_url(const struct walk *walk, struct url *url)
 		url_add_number(url, "cursor", walk->cursor);
 }
 
+/* Print the rows of a page. Its number of rows, or -1: that is no list. */
+static long walk_rows(struct walk *walk, struct span list)
+{
+	const struct rows *rows = walk->rows;
+	struct span items, item;
+	struct row row;
+	enum scan scan;
+	long count = 0;
+
+	if (!scan_enter(&items, list))
+		return -1;
+	while ((scan = scan_item(&items, &item)) == SCAN_NEXT) {
+		if (!row_read(&row, item))
+			return -1;
+		if (walk->options->json || !rows->wanted || rows->wanted(&row))
+			output_row(&walk->output, &row);
+		count++;
+	}
+	return scan == SCAN_END ? count : -1;
+}
+
 static int walk_page(struct walk *walk)
 {
 	const struct rows *rows = walk->rows;
-	json_t *json, *list, *cursor, *row;
+	struct span text, cursor;
+	struct row page; /* the whole answer: a list and a cursor */
 	struct url url;
-	size_t i;
+	long count = -1;
 	int status;
 
 	walk_url(walk, &url);
-	status = client_get(walk->client, &url, &json);
+	status = client_get_text(walk->client, &url, &text);
 	if (status)
 		return status;
-	list = json_object_get(json, rows->name);
-	cursor = json_object_get(json, "cursor");
-	if (!json_is_array(list)) {
-		complain("%s answers without \"%s\"; is that keepnatd?", client_socket(walk->client),
-			 rows->name);
-		status = STATUS_FAILED;
-	}
+	while (text.at < text.end && text.end[-1] == '\n')
+		text.end--;
 	if (!walk->output.name) /* not before it is known that there is an answer */
 		output_begin(&walk->output, rows->name, rows->columns, walk->options->json);
-	json_array_foreach(list, i, row) if (walk->options->json || !rows->wanted || rows->wanted(row))
-		output_row(&walk->output, row);
-	walk->left -= json_array_size(list) < walk->left ? json_array_size(list) : walk->left;
-	walk->more = walk->left && json_is_integer(cursor);
-	walk->cursor = (unsigned long long)json_integer_value(cursor);
-	json_decref(json);
-	return status;
+	if (row_read(&page, text))
+		count = walk_rows(walk, row_value(&page, rows->name));
+	if (count < 0) {
+		complain("%s does not answer with a list of %s; is that keepnatd?",
+			 client_socket(walk->client), rows->name);
+		return STATUS_FAILED;
+	}
+	cursor = row_value(&page, "cursor");
+	walk->left -= (unsigned long long)count < walk->left ? (unsigned long long)count : walk->left;
+	walk->cursor = span_number(cursor);
+	walk->more = walk->left && walk->cursor;
+	return STATUS_DONE;
 }
 
 /* --limit; all of them without it. */

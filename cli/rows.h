@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* rows.h - a list of the API from its first to its last row, page by page. */
 #pragma once
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "cli/output.h"
@@ -12,8 +11,8 @@ struct rows {
 	const char *path; /* "/v1/sessions" */
 	const char *name; /* "sessions" */
 	const struct column *columns;
-	bool paged;			   /* it takes limit and cursor */
-	bool (*wanted)(const json_t *row); /* of text, not of JSON; NULL: all */
+	bool paged;			       /* it takes limit and cursor */
+	bool (*wanted)(const struct row *row); /* of text, not of JSON; NULL: all */
 };
 
 /* Ask with the filters of `options`, and print. An exit status. */

@@ -41,8 +41,8 @@ static __always_inline int address_is_ours(struct nat_instance *nat, const struc
  * A packet leaves whose source is r->inside. 0: an inside host's, or (then r->own) the router's; else the reason to pass
  * or drop it.
  */
-static __always_inline u32 source_classify(struct nat_instance *nat, const struct config *c, const struct meeting *m,
-					   struct request *r)
+static __always_inline u32 source_classify(struct nat_instance *nat, const struct config *c,
+					   const struct meeting *m, struct request *r)
 {
 	struct outside_address a = address_find(nat, c, r->inside.addr);
 	int inside = address_is_inside(c, r->inside.addr);
@@ -63,7 +63,8 @@ static __always_inline u32 source_classify(struct nat_instance *nat, const struc
 }
 
 /* A packet came in to an address that is none of ours. */
-static __always_inline u32 target_not_ours(struct nat_instance *nat, const struct config *c, __be32 from, __be32 to)
+static __always_inline u32 target_not_ours(struct nat_instance *nat, const struct config *c, __be32 from,
+					   __be32 to)
 {
 	if (address_is_multicast(to))
 		return REASON_multicast;
@@ -76,8 +77,9 @@ static __always_inline u32 target_not_ours(struct nat_instance *nat, const struc
  * A packet came in from one address to another: *to is ours, and r->interface becomes the one that it belongs to (0); or the
  * reason to pass or drop it.
  */
-static __always_inline u32 target_classify(struct nat_instance *nat, const struct config *c, struct request *r,
-					   __be32 from, __be32 to, struct outside_address *a)
+static __always_inline u32 target_classify(struct nat_instance *nat, const struct config *c,
+					   struct request *r, __be32 from, __be32 to,
+					   struct outside_address *a)
 {
 	*a = address_find(nat, c, to);
 	r->interface = a->interface & (MAX_OUTSIDE - 1);

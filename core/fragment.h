@@ -43,7 +43,8 @@ static __always_inline void fragment_key(union fragment_key *key, const struct p
 }
 
 /* A first fragment got its way: the later ones shall find its ports. A full table loses them, no more. */
-static __always_inline void fragment_store(struct nat_instance *nat, const struct config *c, struct work *work, u8 direction)
+static __always_inline void fragment_store(struct nat_instance *nat, const struct config *c,
+					   struct work *work, u8 direction)
 {
 	struct insert *ins = &work->ins;
 	union fragment_key key;
@@ -73,7 +74,8 @@ static __always_inline void fragment_store(struct nat_instance *nat, const struc
 }
 
 /* Fill in the ports of a later fragment: work->packet becomes PACKET_PORTS, and later. 1: found. */
-static __always_inline int fragment_find(struct nat_instance *nat, const struct config *c, struct work *work, u8 direction)
+static __always_inline int fragment_find(struct nat_instance *nat, const struct config *c, struct work *work,
+					 u8 direction)
 {
 	struct packet *p = &work->packet;
 	union fragment_key key;
@@ -82,7 +84,8 @@ static __always_inline int fragment_find(struct nat_instance *nat, const struct 
 	u32 number;
 
 	fragment_key(&key, p, direction);
-	struct slot *s = table_find(nat, c, TABLE_FRAGMENTS, table_hash(c, TABLE_FRAGMENTS, key.word), key.word, &w, &number);
+	struct slot *s = table_find(nat, c, TABLE_FRAGMENTS, table_hash(c, TABLE_FRAGMENTS, key.word),
+				    key.word, &w, &number);
 	if (!s)
 		return 0;
 	value.word = LOAD(&s->data[2]);

@@ -20,7 +20,8 @@ union host_key {
 };
 
 /* The entry of an outside address in the address table. Flags 0: it is none of ours. */
-static __always_inline struct outside_address address_find(struct nat_instance *nat, const struct config *c, __be32 addr)
+static __always_inline struct outside_address address_find(struct nat_instance *nat, const struct config *c,
+							   __be32 addr)
 {
 	union {
 		u64 word;

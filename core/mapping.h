@@ -72,7 +72,8 @@ enum { HALF_LOST = -1, HALF_ABSENT, HALF_STALE, HALF_LIVE };
 static __always_inline int half_find(struct nat_instance *nat, const struct config *c, u64 key, u32 interface,
 				     struct half *h)
 {
-	h->slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &h->word, &h->number);
+	h->slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &h->word,
+			     &h->number);
 	if (!h->slot)
 		return HALF_ABSENT;
 	h->value.word = LOAD(&h->slot->data[1]);
@@ -87,8 +88,8 @@ static __always_inline int half_touch(const struct config *c, const struct half 
 }
 
 /* Insert a half. INSERT_*; work->ins names the slot. */
-static __always_inline u32 half_insert(struct nat_instance *nat, const struct config *c, struct work *work, u64 key,
-				       struct endpoint other)
+static __always_inline u32 half_insert(struct nat_instance *nat, const struct config *c, struct work *work,
+				       u64 key, struct endpoint other)
 {
 	struct request *r = &work->req;
 	struct insert *ins = &work->ins;
@@ -106,12 +107,14 @@ static __always_inline u32 half_insert(struct nat_instance *nat, const struct co
 }
 
 /* The candidate of try i: r->port, or 0 and r->outcome if there is none. */
-static __always_inline void claim_candidate(struct nat_instance *nat, const struct config *c, struct work *work, u32 i)
+static __always_inline void claim_candidate(struct nat_instance *nat, const struct config *c,
+					    struct work *work, u32 i)
 {
 	struct request *r = &work->req;
 	u32 inside = be16_to_host(r->inside.port);
 
-	if (!i && inside && (r->own || (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
+	if (!i && inside &&
+	    (r->own || (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
 		r->port = inside;
 		return;
 	}
@@ -126,6 +129,43 @@ static __always_inline void claim_candidate(struct nat_instance *nat, const stru
 		r->outcome = REASON_no_port;
 }
 
+/*
+ * A new session touches lines that are cold where there are many: both halves of its mapping and its inbound flow (the
+ * outbound one was looked for already). Asked for together they cost little more than one. Here: those that follow from
+ * r->outside.
+ */
+static __always_inline void mapping_fetch(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	u64 outside = mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface);
+
+	flow_key_of(&work->ins.flow, r, DIRECTION_IN);
+	table_fetch(nat, c, TABLE_MAPPINGS, &outside);
+	table_fetch(nat, c, TABLE_FLOWS, &work->ins.words[1]);
+}
+
+/* The same before the outside endpoint is known: most hosts have their usual address, most endpoints keep their port. */
+SLOW u32 mapping_guess(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	struct request *r = &work->req;
+	struct outside_address a = host_choose(nat, c, r);
+	u64 inside = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
+	u64 *port = env_port_word(nat, port_area(a.index, r->class) + (be16_to_host(r->inside.port) >> 6));
+
+	table_fetch(nat, c, TABLE_MAPPINGS, &inside);
+	r->outside.addr = a.addr;
+	r->outside.port = r->inside.port;
+	mapping_fetch(nat, c, work);
+	if (port)
+		FETCH_LINE(port);
+	return 0;
+}
+
 /* Try the candidate r->port. 1: the search is over, r->outcome says how; 0: somebody has it, go on. */
 static __always_inline int claim_try(struct nat_instance *nat, const struct config *c, struct work *work)
 {
@@ -137,12 +177,16 @@ static __always_inline int claim_try(struct nat_instance *nat, const struct conf
 		r->outcome = REASON_internal;
 	if (taken <= 0)
 		return taken;
-	r->outside.port = host_to_be16(port);
+	if (r->outside.port != host_to_be16(port)) {
+		r->outside.port = host_to_be16(port);
+		mapping_fetch(nat, c, work);
+	}
 	if (!r->own && env_local_socket(nat, r->class, r->remote, r->outside)) {
 		port_give(nat, port_area(r->index, r->class), port);
 		return 0;
 	}
-	switch (half_insert(nat, c, work, mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface), r->inside)) {
+	switch (half_insert(nat, c, work, mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface),
+			    r->inside)) {
 	case INSERT_NEW:
 		r->claim = work->ins.found;
 		r->claim_slot = work->ins.slot;
@@ -217,7 +261,8 @@ SLOW u32 mapping_join(struct nat_instance *nat, struct work *work)
  * The outside half of a mapping whose inside half was found and touched. 1: it stands (again); 0: it is another's;
  * -1: it changed while we looked.
  */
-static __always_inline int mapping_confirm(struct nat_instance *nat, const struct config *c, struct work *work)
+static __always_inline int mapping_confirm(struct nat_instance *nat, const struct config *c,
+					   struct work *work)
 {
 	struct request *r = &work->req;
 	struct half o;
@@ -366,7 +411,8 @@ SLOW u32 mapping_peek_out(struct nat_instance *nat, struct work *work)
 	struct half i;
 	u64 key = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
 
-	if (half_find(nat, c, key, r->interface, &i) != HALF_LIVE)
+	if (half_find(nat, c, key, r->interface, &i) != HALF_LIVE ||
+	    !address_serves(address_find(nat, c, i.value.addr), r->interface, i.value.own))
 		return REASON_no_mapping;
 	r->outside.addr = i.value.addr;
 	r->outside.port = i.value.port;

@@ -35,8 +35,9 @@ static __always_inline struct request *request_start(struct work *work)
 	r->class = p->kind == PACKET_PORTS || p->kind == PACKET_ERROR ? t->class : (u8)CLASSES;
 	r->interface = work->meeting.interface & (MAX_OUTSIDE - 1);
 	r->own = 0;
-	r->flags = p->kind == PACKET_PORTS && t->protocol == PROTOCOL_TCP && !p->later ? (u8)tcp_flags_after(0, p->tcp_flags)
-										       : 0;
+	r->flags = p->kind == PACKET_PORTS && t->protocol == PROTOCOL_TCP && !p->later
+			   ? (u8)tcp_flags_after(0, p->tcp_flags)
+			   : 0;
 	r->hairpin = 0;
 	r->bytes = p->length;
 	r->now = work->meeting.now;
@@ -193,15 +194,17 @@ SLOW u32 miss_in(struct nat_instance *nat, struct work *work)
  */
 
 /* A packet from inside to an outside endpoint without an owner inside: the router's, or nobody's. */
-static __always_inline u32 hairpin_nobody(struct nat_instance *nat, const struct config *c, const struct work *work)
+static __always_inline u32 hairpin_nobody(struct nat_instance *nat, const struct config *c,
+					  const struct work *work)
 {
 	const struct request *r = &work->req;
 	struct outside_address a = address_find(nat, c, work->packet.ip.daddr);
 
 	if (a.flags & ADDRESS_LOCAL)
 		return REASON_local_address;
-	return r->class < CLASSES && env_local_socket(nat, r->class, r->inside, r->outside) ? REASON_local_socket
-											    : REASON_no_mapping;
+	return r->class < CLASSES && env_local_socket(nat, r->class, r->inside, r->outside)
+		       ? REASON_local_socket
+		       : REASON_no_mapping;
 }
 
 /* What stands against opening the sessions of a packet from r->inside to r->outside; REASON_hairpin: nothing. */

@@ -10,7 +10,8 @@
 #include "core/env.h"
 
 enum {
-	PACKET_REACH = 255, /* headers end before this: Ethernet 14, IPv4 60, ICMP 8, quoted IPv4 60, 20 of TCP */
+	PACKET_REACH =
+		255, /* headers end before this: Ethernet 14, IPv4 60, ICMP 8, quoted IPv4 60, 20 of TCP */
 	IP_MIN = 20,
 	UDP_HEADER = 8,
 	TCP_MIN = 20,
@@ -25,8 +26,25 @@ enum {
 };
 
 /* Byte offsets within the headers. */
-enum { IPV4_LENGTH = 2, IPV4_ID = 4, IPV4_FRAGMENT = 6, IPV4_TTL = 8, IPV4_PROTOCOL = 9, IPV4_CHECK = 10, IPV4_SOURCE = 12, IPV4_TARGET = 16 };
-enum { UDP_LENGTH = 4, UDP_CHECK = 6, TCP_OFFSET = 12, TCP_FLAGS = 13, TCP_CHECK = 16, ICMP_CHECK = 2, ICMP_ID = 4 };
+enum {
+	IPV4_LENGTH = 2,
+	IPV4_ID = 4,
+	IPV4_FRAGMENT = 6,
+	IPV4_TTL = 8,
+	IPV4_PROTOCOL = 9,
+	IPV4_CHECK = 10,
+	IPV4_SOURCE = 12,
+	IPV4_TARGET = 16
+};
+enum {
+	UDP_LENGTH = 4,
+	UDP_CHECK = 6,
+	TCP_OFFSET = 12,
+	TCP_FLAGS = 13,
+	TCP_CHECK = 16,
+	ICMP_CHECK = 2,
+	ICMP_ID = 4
+};
 enum { IPV4_DONT_FRAGMENT = 0x4000, IPV4_MORE_FRAGMENTS = 0x2000, IPV4_OFFSET_MASK = 0x1fff };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
 enum {
@@ -74,14 +92,14 @@ struct bytes {
 struct packet {
 	struct tuple ip;
 	struct tuple quote;
-	u16 length;	/* of the IP packet */
+	u16 length; /* of the IP packet */
 	__be16 id;
-	u8 kind;	/* enum packet_kind */
+	u8 kind; /* enum packet_kind */
 	u8 tcp_flags;
 	u8 ttl;
-	u8 first;	/* the first fragment of several */
-	u8 request;	/* an ICMP query, as opposed to its reply */
-	u8 later;	/* a later fragment whose ports the first one told */
+	u8 first;   /* the first fragment of several */
+	u8 request; /* an ICMP query, as opposed to its reply */
+	u8 later;   /* a later fragment whose ports the first one told */
 	u8 icmp_type;
 };
 
@@ -97,20 +115,13 @@ static __always_inline void *packet_bytes(const struct bytes *b, u32 off, u32 le
 	return at;
 }
 
-/* 16-bit words lie on even addresses, 32-bit ones perhaps not on multiples of four. */
+/* Words of the packet, as they lie there: 16-bit ones on even addresses, 32-bit ones perhaps not on multiples of four. */
 static __always_inline __be16 get16(const void *at, u32 off)
 {
 	return (__be16)(*(const volatile u16 *)((const u8 *)at + off));
 }
 
-static __always_inline __be32 get32(const void *at, u32 off)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return (__be32)((u32)get16(at, off) | (u32)get16(at, off + 2) << 16);
-#else
-	return (__be32)((u32)get16(at, off) << 16 | (u32)get16(at, off + 2));
-#endif
-}
+static __always_inline __be32 get32(const void *at, u32 off) { return (__be32)GET32((const u8 *)at + off); }
 
 static __always_inline int protocol_class(u8 protocol)
 {
@@ -203,11 +214,14 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 		p->kind = PACKET_OTHER;
 		return 0;
 	}
-	q->class = (u8)class;
-	if (tuple_ports(b, p, q, 1))
+	q->class = (u8) class;
+	u32 end = p->ip.l3 + p->length; /* what lies behind the IP packet is the link's padding */
+	if (tuple_ports(b, p, q, 1) || q->l4 + QUOTE_MIN > end)
 		return REASON_malformed_error;
-	u32 check = q->l4 + (q->protocol == PROTOCOL_TCP ? TCP_CHECK : q->protocol == PROTOCOL_UDP ? UDP_CHECK : ICMP_CHECK);
-	q->has_check = packet_bytes(b, check, 2) != 0;
+	u32 check = q->l4 + (q->protocol == PROTOCOL_TCP   ? TCP_CHECK
+			     : q->protocol == PROTOCOL_UDP ? UDP_CHECK
+							   : ICMP_CHECK);
+	q->has_check = check + 2 <= end && packet_bytes(b, check, 2) != 0;
 	return 0;
 }
 
@@ -277,7 +291,7 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 	p->id = get16(ip, IPV4_ID);
 	p->ttl = ip[IPV4_TTL];
 	int class = protocol_class(t->protocol);
-	t->class = class < 0 ? (u8)CLASSES : (u8)class;
+	t->class = class < 0 ? (u8)CLASSES : (u8) class;
 	t->has_check = 1;
 	if (class < 0) {
 		p->kind = PACKET_OTHER;

@@ -18,7 +18,7 @@ struct plan {
 	u8 interface; /* whose counters */
 	u8 hairpin;   /* towards an inside interface, not to the kernel */
 	u8 zero;
-	u32 reason;   /* enum reason */
+	u32 reason; /* enum reason */
 	struct target ip;
 	struct target quote;
 };

@@ -30,7 +30,8 @@ static __always_inline int port_take(struct nat_instance *nat, u32 area, u32 por
 	u64 full = 1ull << (port >> 6 & 63);
 	if (summary && !(LOAD(summary) & full)) {
 		FETCH_OR(summary, full);
-		if (LOAD(word) != ~0ull) /* somebody gave one back meanwhile and cleared the summary too early */
+		if (LOAD(word) !=
+		    ~0ull) /* somebody gave one back meanwhile and cleared the summary too early */
 			FETCH_AND(summary, ~full);
 	}
 	return !(was & bit);

@@ -35,16 +35,30 @@ struct request {
 	u32 in_slot; /* the inbound flow, and the first word of its value */
 	u64 in_head;
 	/* the search for a port */
-	u32 port;      /* candidate, 0: none */
+	u32 port; /* candidate, 0: none */
 	u32 port_min;
 	u32 port_max;
 	u64 port_mask; /* which bits of a word may be had: parity */
 	u32 outcome;   /* of the search: 0, or a reason */
 	u32 zero;
-	u64 claim;     /* word of the outside half that we inserted */
+	u64 claim; /* word of the outside half that we inserted */
 	u32 claim_slot;
 	u32 zero2;
 };
+
+/* The key of the request's flow of a direction. DIRECTION_PERMIT: any port of the remote address. */
+static __always_inline void flow_key_of(struct flow *f, const struct request *r, u8 direction)
+{
+	int out = direction == DIRECTION_OUT;
+
+	f->saddr = out ? r->inside.addr : r->remote.addr;
+	f->sport = out ? r->inside.port : direction == DIRECTION_IN ? r->remote.port : 0;
+	f->daddr = out ? r->remote.addr : r->outside.addr;
+	f->dport = out ? r->remote.port : r->outside.port;
+	f->protocol = r->protocol;
+	f->direction = direction;
+	f->realm = 0;
+}
 
 /* All that the way of one packet needs. */
 struct work {

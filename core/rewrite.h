@@ -10,17 +10,11 @@
 #include "core/checksum.h"
 #include "core/plan.h"
 
-static __always_inline void put16(void *at, u32 off, __be16 value) { *(volatile u16 *)((u8 *)at + off) = (u16)value; }
-static __always_inline void put32(void *at, u32 off, __be32 value)
+static __always_inline void put16(void *at, u32 off, __be16 value)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	put16(at, off, (__be16)(u16)(u32)value);
-	put16(at, off + 2, (__be16)(u16)((u32)value >> 16));
-#else
-	put16(at, off, (__be16)(u16)((u32)value >> 16));
-	put16(at, off + 2, (__be16)(u16)(u32)value);
-#endif
+	*(volatile u16 *)((u8 *)at + off) = (u16)value;
 }
+static __always_inline void put32(void *at, u32 off, __be32 value) { PUT32((u8 *)at + off, (u32)value); }
 
 static __always_inline u64 target_diff_addresses(const struct tuple *t, const struct target *n)
 {
@@ -33,7 +27,8 @@ static __always_inline u64 target_diff_ports(const struct tuple *t, const struct
 }
 
 /* Addresses and header checksum. What it adds to a sum over the header goes to *sum. 0 or -1. */
-static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple *t, const struct target *n, u64 *sum)
+static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple *t, const struct target *n,
+				      u64 *sum)
 {
 	u8 *ip = packet_bytes(b, t->l3, IP_MIN);
 
@@ -49,7 +44,8 @@ static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple 
 }
 
 /* The ports, or the identifier of an ICMP query. 0 or -1. */
-static __always_inline int rewrite_ports(const struct bytes *b, const struct tuple *t, const struct target *n, u64 *sum)
+static __always_inline int rewrite_ports(const struct bytes *b, const struct tuple *t, const struct target *n,
+					 u64 *sum)
 {
 	u8 *at = packet_bytes(b, t->l4, QUOTE_MIN);
 
@@ -66,9 +62,12 @@ static __always_inline int rewrite_ports(const struct bytes *b, const struct tup
 }
 
 /* The transport checksum after its words changed by ports and, for TCP and UDP, its pseudo header by addresses. */
-static __always_inline int rewrite_check(const struct bytes *b, const struct tuple *t, const struct target *n, u64 *sum)
+static __always_inline int rewrite_check(const struct bytes *b, const struct tuple *t, const struct target *n,
+					 u64 *sum)
 {
-	u32 off = t->l4 + (t->protocol == PROTOCOL_TCP ? TCP_CHECK : t->protocol == PROTOCOL_UDP ? UDP_CHECK : ICMP_CHECK);
+	u32 off = t->l4 + (t->protocol == PROTOCOL_TCP	 ? TCP_CHECK
+			   : t->protocol == PROTOCOL_UDP ? UDP_CHECK
+							 : ICMP_CHECK);
 	u8 *at = packet_bytes(b, off, 2);
 
 	if (!at)
@@ -88,7 +87,8 @@ static __always_inline int rewrite_check(const struct bytes *b, const struct tup
 }
 
 /* A quoted header: as above, with what may be missing left out. Its sum is what the ICMP checksum must follow. */
-static __always_inline int rewrite_quote(const struct bytes *b, const struct packet *p, const struct target *n, u64 *sum)
+static __always_inline int rewrite_quote(const struct bytes *b, const struct packet *p,
+					 const struct target *n, u64 *sum)
 {
 	if (rewrite_ip(b, &p->quote, n, sum) || rewrite_ports(b, &p->quote, n, sum))
 		return -1;
@@ -96,7 +96,8 @@ static __always_inline int rewrite_quote(const struct bytes *b, const struct pac
 }
 
 /* An ICMP error: outer addresses, the quoted packet, the ICMP checksum over it. */
-static __always_inline int rewrite_error(const struct bytes *b, const struct packet *p, const struct plan *plan)
+static __always_inline int rewrite_error(const struct bytes *b, const struct packet *p,
+					 const struct plan *plan)
 {
 	u64 outer = 0, sum = 0;
 	u8 *icmp;

@@ -64,8 +64,8 @@ static __always_inline void flow_key(union flow_key *key, const struct tuple *t,
 }
 
 /* The key of a flow between two endpoints. */
-static __always_inline void flow_key_between(union flow_key *key, struct endpoint from, struct endpoint to, u8 protocol,
-					     u8 direction)
+static __always_inline void flow_key_between(union flow_key *key, struct endpoint from, struct endpoint to,
+					     u8 protocol, u8 direction)
 {
 	key->word[1] = 0;
 	key->saddr = from.addr;
@@ -80,7 +80,8 @@ static __always_inline void flow_key_between(union flow_key *key, struct endpoin
 static __always_inline int flow_find(struct nat_instance *nat, const struct config *c, const u64 *key,
 				     struct flow_hit *hit)
 {
-	hit->slot = table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key), key, &hit->word, &hit->number);
+	hit->slot = table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key), key, &hit->word,
+			       &hit->number);
 	if (!hit->slot)
 		return 0;
 	hit->value[0] = LOAD(&hit->slot->data[2]);
@@ -105,29 +106,16 @@ static __always_inline int flow_pass(const struct flow_hit *hit, const struct pa
 
 static __always_inline u16 flow_idle_max(const struct config *c, u8 class)
 {
-	u32 t = class == CLASS_TCP    ? c->timers.tcp_idle_timeout
+	u32 t = class == CLASS_TCP   ? c->timers.tcp_idle_timeout
 		: class == CLASS_UDP ? c->timers.udp_timeout
 				     : c->timers.icmp_timeout;
 
 	return (u16)(t < 0xffff ? t : 0xffff);
 }
 
-/* The key of the request's flow of a direction. DIRECTION_PERMIT: any port of the remote address. */
-static __always_inline void flow_key_of(struct flow *f, const struct request *r, u8 direction)
-{
-	int out = direction == DIRECTION_OUT;
-
-	f->saddr = out ? r->inside.addr : r->remote.addr;
-	f->sport = out ? r->inside.port : direction == DIRECTION_IN ? r->remote.port : 0;
-	f->daddr = out ? r->remote.addr : r->outside.addr;
-	f->dport = out ? r->remote.port : r->outside.port;
-	f->protocol = r->protocol;
-	f->direction = direction;
-	f->realm = 0;
-}
-
 /* What the request's flow of a direction is to be, in work->ins. with_packet: the packet at hand is its first. */
-static __always_inline void flow_prepare(const struct config *c, struct work *work, u8 direction, u32 peer, u32 with_packet)
+static __always_inline void flow_prepare(const struct config *c, struct work *work, u8 direction, u32 peer,
+					 u32 with_packet)
 {
 	const struct request *r = &work->req;
 	struct insert *ins = &work->ins;
@@ -220,16 +208,13 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 		return 0;
 	const struct request *r = &work->req;
 	struct flow_hit hit;
+	u8 filtering = c->filtering[r->class < CLASSES ? r->class : 0];
 
-	switch (c->filtering[r->class < CLASSES ? r->class : 0]) {
-	case FILTERING_EIF:
+	if (filtering == FILTERING_EIF)
 		return 1;
-	case FILTERING_ADF:
-		flow_key_of(&work->ins.flow, r, DIRECTION_PERMIT);
-		return flow_find(nat, c, &work->ins.words[1], &hit);
-	default:
-		return 0; /* with address and port, only what a session already says */
-	}
+	/* With address and port, what a session says; one may be there when both ends are ours (hairpin). */
+	flow_key_of(&work->ins.flow, r, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
+	return flow_find(nat, c, &work->ins.words[1], &hit);
 }
 
 /* Address-dependent filtering: the mapping has sent to r->remote.addr. */
@@ -259,8 +244,10 @@ SLOW u32 filter_permit(struct nat_instance *nat, struct work *work)
  */
 static __always_inline u32 session_out(struct nat_instance *nat, struct work *work)
 {
-	u32 reason = mapping_out(nat, work);
+	u32 reason;
 
+	mapping_guess(nat, work);
+	reason = mapping_out(nat, work);
 	if (reason)
 		return reason;
 	reason = session_publish(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;

@@ -33,11 +33,11 @@
 #include "core/session.h"
 
 enum {
-	SWEEP_BATCH = 32,	/* flows whose other lines are fetched ahead together */
-	SWEEP_SUSPECTS = 256,	/* half-made slots remembered from one pass to the next */
-	SWEEP_PATIENCE = 4,	/* ticks: longer than any packet runs */
+	SWEEP_BATCH = 32,     /* flows whose other lines are fetched ahead together */
+	SWEEP_SUSPECTS = 256, /* half-made slots remembered from one pass to the next */
+	SWEEP_PATIENCE = 4,   /* ticks: longer than any packet runs */
 	SWEEP_TABLES = 4,
-	SWEEP_AUDIT = 8,	/* passes in which each outside half is asked once */
+	SWEEP_AUDIT = 8, /* passes in which each outside half is asked once */
 };
 
 enum sweep_stage {
@@ -86,8 +86,8 @@ struct sweep {
 	u32 now;
 	struct mark *marks;
 	int distrust; /* a mark was wrong: end no mapping; 2: and this pass looks at each */
-	u32 *host_mappings, *host_sessions;		/* being counted */
-	u32 *last_host_mappings, *last_host_sessions;	/* of the last whole pass */
+	u32 *host_mappings, *host_sessions;	      /* being counted */
+	u32 *last_host_mappings, *last_host_sessions; /* of the last whole pass */
 	u64 *inbound, *aged, *paired;
 	u8 *wanted[SWEEP_TABLES];
 	u64 *claimed, *missed;
@@ -98,7 +98,10 @@ struct sweep {
 	u64 passes;
 };
 
-static inline u32 sweep_slots(const struct sweep *s, enum table t) { return table_mask(s->nat->config, t) + 1; }
+static inline u32 sweep_slots(const struct sweep *s, enum table t)
+{
+	return table_mask(s->nat->config, t) + 1;
+}
 
 static inline int bit_get(const u64 *bits, u32 i) { return (int)(bits[i >> 6] >> (i & 63) & 1); }
 static inline void bit_set(u64 *bits, u32 i) { bits[i >> 6] |= 1ull << (i & 63); }
@@ -137,7 +140,8 @@ static inline void tidy_want(struct sweep *s, enum table t, u32 at, const u64 *k
 	u64 h = table_hash(s->nat->config, t, key);
 	u32 near = (at - (u32)h) & mask, far = (at - (u32)(h >> 32)) & mask;
 
-	s->wanted[t][(u32)h & mask] |= (u8)((near - 1 < NEAR - 1u) << zone(near) | (far - NEAR < FAR + 0u) << 3);
+	s->wanted[t][(u32)h & mask] |=
+		(u8)((near - 1 < NEAR - 1u) << zone(near) | (far - NEAR < FAR + 0u) << 3);
 }
 
 /* A slot in BUSY or OFFER: free it if it stood so a whole pass ago. Its key keeps its reach. */
@@ -147,7 +151,9 @@ static inline void sweep_suspect(struct sweep *s, enum table t, u32 at, u64 w)
 
 	for (u32 i = 0; i < s->seen_count; i++)
 		if (s->seen[i].slot == at && s->seen[i].table == t && s->seen[i].word == w) {
-			s->counts.mended += (u64)CAS(&slot->word, w, word_free(w));
+			if (!CAS(&slot->word, w, word_free(w)))
+				break; /* alive after all, and its key wants its reach */
+			s->counts.mended++;
 			return;
 		}
 	if (s->suspect_count < SWEEP_SUSPECTS)
@@ -189,15 +195,15 @@ static inline u8 flow_class(const struct flow *f)
 {
 	int class = protocol_class(f->protocol);
 
-	return class < 0 ? (u8)CLASS_UDP : (u8)class;
+	return class < 0 ? (u8)CLASS_UDP : (u8) class;
 }
 
 /* Is `in` the other half of `out`? */
 static inline int flow_is_peer(const struct flow *out, const struct flow *in)
 {
 	return in->direction == DIRECTION_IN && in->protocol == out->protocol && in->saddr == out->daddr &&
-	       in->sport == out->dport && in->daddr == out->addr && in->dport == out->port && in->addr == out->saddr &&
-	       in->port == out->sport;
+	       in->sport == out->dport && in->daddr == out->addr && in->dport == out->port &&
+	       in->addr == out->saddr && in->port == out->sport;
 }
 
 /* The other half of a flow, by its hint or else by its key: its slot, or NO_PEER. *peer is read under peer->words[0]. */
@@ -215,14 +221,18 @@ static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, stru
 			return at;
 	}
 	struct endpoint near = { .addr = f->addr, .port = f->port, .zero = 0 };
-	struct endpoint far = { .addr = out ? f->daddr : f->saddr, .port = out ? f->dport : f->sport, .zero = 0 };
+	struct endpoint far = { .addr = out ? f->daddr : f->saddr,
+				.port = out ? f->dport : f->sport,
+				.zero = 0 };
 	union flow_key key;
 	if (out)
 		flow_key_between(&key, far, near, f->protocol, DIRECTION_IN);
 	else
 		flow_key_between(&key, near, far, f->protocol, DIRECTION_OUT);
-	struct slot *slot = table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &at);
-	if (slot && flow_read(nat, at, w, peer) && (out ? flow_is_peer(f, &peer->flow) : flow_is_peer(&peer->flow, f)))
+	struct slot *slot =
+		table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &at);
+	if (slot && flow_read(nat, at, w, peer) &&
+	    (out ? flow_is_peer(f, &peer->flow) : flow_is_peer(&peer->flow, f)))
 		return at;
 	return NO_PEER;
 }
@@ -236,13 +246,15 @@ static inline u32 session_timeout(const struct config *c, u8 class, u64 out, u64
 	case CLASS_ICMP:
 		return c->timers.icmp_timeout;
 	default:
-		return tcp_timeout(c, tcp_state(out ? word_flags(out) : 0, in ? word_flags(in) : 0,
-						out ? word_age(out, now) : TIME, in ? word_age(in, now) : TIME));
+		return tcp_timeout(c,
+				   tcp_state(out ? word_flags(out) : 0, in ? word_flags(in) : 0,
+					     out ? word_age(out, now) : TIME, in ? word_age(in, now) : TIME));
 	}
 }
 
 /* The slot of the inside half of an inside endpoint: the hint if it is right, else by look-up, else NO_PEER. */
-static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoint inside, u8 class, u32 interface)
+static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoint inside, u8 class,
+			       u32 interface)
 {
 	const struct config *c = nat->config;
 	u64 key = mapping_key(inside, class, HALF_INSIDE, interface), w;
@@ -253,7 +265,9 @@ static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoi
 		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key)
 			return hint;
 	}
-	return table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at) ? at : NO_PEER;
+	return table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at)
+		       ? at
+		       : NO_PEER;
 }
 
 static inline u16 mark_tag(u64 key) { return (u16)((key * 0x9e3779b97f4a7c15ull) >> 48); }
@@ -261,7 +275,9 @@ static inline u16 mark_tag(u64 key) { return (u16)((key * 0x9e3779b97f4a7c15ull)
 static inline void sweep_mark(struct sweep *s, const struct flow *f)
 {
 	int out = f->direction == DIRECTION_OUT;
-	struct endpoint inside = { .addr = out ? f->saddr : f->addr, .port = out ? f->sport : f->port, .zero = 0 };
+	struct endpoint inside = { .addr = out ? f->saddr : f->addr,
+				   .port = out ? f->sport : f->port,
+				   .zero = 0 };
 	u8 class = flow_class(f);
 	u32 interface = f->interface & (MAX_OUTSIDE - 1), at = f->mapping;
 
@@ -292,7 +308,8 @@ static inline void sweep_permit(struct sweep *s, const struct flow *out)
 	if (c->filtering[flow_class(out)] != FILTERING_ADF)
 		return;
 	flow_key_between(&key, remote, outside, out->protocol, DIRECTION_PERMIT);
-	struct slot *slot = table_find(s->nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &at);
+	struct slot *slot =
+		table_find(s->nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &at);
 	if (slot && !slot_stale(c, TABLE_FLOWS, slot, w))
 		slot_touch(slot, w, s->now, word_gen(w), 0);
 }
@@ -309,7 +326,8 @@ static inline int flow_is_young(const struct sweep *s, const struct flow *f, u64
 	case CLASS_ICMP:
 		return age <= t->icmp_timeout;
 	default:
-		return age <= t->tcp_trans_open_timeout && age <= t->tcp_trans_close_timeout && age <= t->tcp_idle_timeout;
+		return age <= t->tcp_trans_open_timeout && age <= t->tcp_trans_close_timeout &&
+		       age <= t->tcp_idle_timeout;
 	}
 }
 
@@ -333,14 +351,17 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 	} else {
 		struct insert in;
 		u32 peer = flow_peer(s->nat, &out->flow, &in);
-		u64 iw = peer != NO_PEER && !word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0]) ? in.words[0] : 0;
+		u64 iw = peer != NO_PEER && !word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0])
+				 ? in.words[0]
+				 : 0;
 		u32 idle = word_age(ow, s->now), in_idle = iw ? word_age(iw, s->now) : idle;
 
 		if (iw)
 			bit_set(s->paired, peer);
 		if (in_idle < idle)
 			idle = in_idle;
-		if (idle > session_timeout(c, flow_class(&out->flow), ow, iw, s->now) && session_end(s, at, ow, peer, iw)) {
+		if (idle > session_timeout(c, flow_class(&out->flow), ow, iw, s->now) &&
+		    session_end(s, at, ow, peer, iw)) {
 			s->counts.ended_sessions++;
 			return;
 		}
@@ -391,7 +412,8 @@ static inline void sweep_flows(struct sweep *s, u32 from, u32 to)
 
 	for (u32 i = from; i < to; i++) {
 		u32 live = sweep_live(s, TABLE_FLOWS, i) != 0;
-		u32 out = live & (WORD_FIELD(LOAD(&env_slot(s->nat, TABLE_FLOWS, i)->data[1]), 40, 8) == DIRECTION_OUT);
+		u32 out = live & (WORD_FIELD(LOAD(&env_slot(s->nat, TABLE_FLOWS, i)->data[1]), 40, 8) ==
+				  DIRECTION_OUT);
 
 		outs[out_count] = others[other_count] = i;
 		out_count += out;
@@ -399,7 +421,8 @@ static inline void sweep_flows(struct sweep *s, u32 from, u32 to)
 	}
 	for (u32 i = 0; i < out_count; i++) {
 		struct slot *slot = env_slot(s->nat, TABLE_FLOWS, outs[i]);
-		__builtin_prefetch(&s->marks[WORD_FIELD(LOAD(&slot->data[4]), 0, 31) & s->nat->config->mapping_mask], 1);
+		__builtin_prefetch(
+			&s->marks[WORD_FIELD(LOAD(&slot->data[4]), 0, 31) & s->nat->config->mapping_mask], 1);
 	}
 	for (u32 i = 0; i < other_count; i++)
 		sweep_other(s, others[i]);
@@ -471,7 +494,9 @@ static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u
 		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key.word)
 			return hint;
 	}
-	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at) ? at : NO_PEER;
+	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at)
+		       ? at
+		       : NO_PEER;
 }
 
 /* An inside half has ended: end the outside half that it named, and give the port back. */
@@ -483,10 +508,11 @@ static inline void sweep_release(struct sweep *s, const struct mapping *i)
 	u64 key = mapping_key(outside, i->class, HALF_OUTSIDE, i->interface), w;
 	struct insert o;
 	u32 at;
-	struct slot *slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
+	struct slot *slot =
+		table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
 
-	if (!slot || !half_read(nat, at, w, &o) || o.mapping.addr != i->key_addr || o.mapping.port != i->key_port ||
-	    !slot_end(slot, w))
+	if (!slot || !half_read(nat, at, w, &o) || o.mapping.addr != i->key_addr ||
+	    o.mapping.port != i->key_port || !slot_end(slot, w))
 		return;
 	struct outside_address a = address_find(nat, c, i->addr);
 	if (a.addr && a.index < c->addresses && i->class < CLASSES)
@@ -543,7 +569,9 @@ static inline void sweep_insides(struct sweep *s, u32 from, u32 to)
 		insides[count] = i;
 		count += inside;
 		s->distrust |= !inside & (s->marks[i].sessions != 0);
-		__builtin_prefetch(env_slot(s->nat, TABLE_HOSTS, WORD_FIELD(LOAD(&slot->data[2]), 0, 31) & s->nat->config->host_mask));
+		__builtin_prefetch(
+			env_slot(s->nat, TABLE_HOSTS,
+				 WORD_FIELD(LOAD(&slot->data[2]), 0, 31) & s->nat->config->host_mask));
 	}
 	for (u32 i = 0; i < count; i++)
 		sweep_inside(s, insides[i]);
@@ -556,10 +584,12 @@ static inline int half_agrees(struct nat_instance *nat, const struct mapping *o)
 	struct endpoint inside = { .addr = o->addr, .port = o->port, .zero = 0 };
 	u64 key = mapping_key(inside, o->class, HALF_INSIDE, o->interface), w;
 	u32 at;
-	struct slot *slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
+	struct slot *slot =
+		table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
 	struct insert i;
 
-	return slot && half_read(nat, at, w, &i) && i.mapping.addr == o->key_addr && i.mapping.port == o->key_port;
+	return slot && half_read(nat, at, w, &i) && i.mapping.addr == o->key_addr &&
+	       i.mapping.port == o->key_port;
 }
 
 static inline void sweep_outside(struct sweep *s, u32 at)
@@ -593,7 +623,8 @@ static inline void sweep_outsides(struct sweep *s, u32 from, u32 to)
 	for (u32 i = from; i < to; i++) {
 		struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, i);
 		outsides[count] = i;
-		count += (word_state(LOAD(&slot->word)) == LIVE) & (WORD_FIELD(LOAD(&slot->data[0]), 56, 8) >> 7);
+		count += (word_state(LOAD(&slot->word)) == LIVE) &
+			 (WORD_FIELD(LOAD(&slot->data[0]), 56, 8) >> 7);
 	}
 	for (u32 i = 0; i < count; i++)
 		sweep_outside(s, outsides[i]);
@@ -622,6 +653,11 @@ static inline void sweep_port_word(struct sweep *s, u32 area, u32 i)
 		FETCH_AND(summary, ~full);
 		if (LOAD(word) == ~0ull) /* filled up meanwhile, by one who still saw the summary set */
 			FETCH_OR(summary, full);
+	} else if (LOAD(word) == ~0ull &&
+		   !(LOAD(summary) & full)) { /* one gave back late: a step more for each search */
+		FETCH_OR(summary, full);
+		if (LOAD(word) != ~0ull)
+			FETCH_AND(summary, ~full);
 	}
 }
 
@@ -642,7 +678,8 @@ static inline void sweep_host(struct sweep *s, u32 at)
 		return;
 	tidy_want(s, TABLE_HOSTS, at, &key);
 	u32 age = word_age(w, s->now);
-	if (slot_stale(c, TABLE_HOSTS, slot, w) ? age >= SWEEP_PATIENCE : !s->host_mappings[at] && age > c->timers.host_retention) {
+	if (slot_stale(c, TABLE_HOSTS, slot, w) ? age >= SWEEP_PATIENCE
+						: !s->host_mappings[at] && age > c->timers.host_retention) {
 		if (slot_end(slot, w))
 			return;
 	} else if (s->host_mappings[at] && age) {
@@ -677,7 +714,9 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 	u64 ended = s->counts.ended_sessions, mappings = s->counts.ended_mappings, mended = s->counts.mended;
 
 	s->now = now;
-	s->counts = (struct sweep_counts){ .ended_sessions = ended, .ended_mappings = mappings, .mended = mended };
+	s->counts = (struct sweep_counts){ .ended_sessions = ended,
+					   .ended_mappings = mappings,
+					   .mended = mended };
 	s->distrust = s->distrust & 1 ? 2 : 0;
 	sweep_clear(s->marks, sweep_slots(s, TABLE_MAPPINGS) * sizeof(*s->marks));
 	sweep_clear(s->host_mappings, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
@@ -800,7 +839,8 @@ static inline int sweep_step(struct sweep *s, u32 now, u32 slots)
 		sweep_begin(s, now);
 		sweep_advance(s);
 	}
-	u32 length = sweep_length(s), to = length - s->cursor > slots ? (s->cursor + slots + 63) & ~63u : length;
+	u32 length = sweep_length(s),
+	    to = length - s->cursor > slots ? (s->cursor + slots + 63) & ~63u : length;
 
 	if (to > length)
 		to = length;

@@ -87,9 +87,9 @@ struct insert {
 		struct fragment fragment;
 	};
 	u64 hash;
-	u64 found;	/* the word of the slot that has the key now */
-	u32 slot;	/* its number */
-	u32 result;	/* INSERT_* */
+	u64 found;  /* the word of the slot that has the key now */
+	u32 slot;   /* its number */
+	u32 result; /* INSERT_* */
 	u32 now;
 	u32 zero;
 };
@@ -105,16 +105,10 @@ static __always_inline u32 key_words(enum table t)
 	return t == TABLE_FLOWS || t == TABLE_FRAGMENTS ? 2 : 1;
 }
 
-static __always_inline u32 data_words(enum table t)
-{
-	return t == TABLE_FLOWS || t == TABLE_HOSTS ? 7 : 3;
-}
+static __always_inline u32 data_words(enum table t) { return t == TABLE_FLOWS || t == TABLE_HOSTS ? 7 : 3; }
 
 /* Stale and expired slots of these are free to an inserter. */
-static __always_inline int table_recycles(enum table t)
-{
-	return t == TABLE_FLOWS || t == TABLE_FRAGMENTS;
-}
+static __always_inline int table_recycles(enum table t) { return t == TABLE_FLOWS || t == TABLE_FRAGMENTS; }
 
 static __always_inline u32 table_mask(const struct config *c, enum table t)
 {
@@ -169,7 +163,8 @@ static __always_inline u32 generation_now(const struct config *c, enum table t, 
 /* Pair-multiply-shift (2-universal with a secret seed), then a finaliser. Two 32-bit hashes in one word. */
 static __always_inline u64 hash_words(const struct config *c, u64 a, u64 b)
 {
-	u64 h = (c->seed[0] + (u32)a) * (c->seed[1] + (a >> 32)) + (c->seed[2] + (u32)b) * (c->seed[3] + (b >> 32));
+	u64 h = (c->seed[0] + (u32)a) * (c->seed[1] + (a >> 32)) +
+		(c->seed[2] + (u32)b) * (c->seed[3] + (b >> 32));
 
 	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ull;
 	return h ^ h >> 29;
@@ -210,7 +205,8 @@ static __always_inline int slot_stale(const struct config *c, enum table t, cons
 }
 
 /* May an inserter have this LIVE slot? */
-static __always_inline int slot_dead(const struct config *c, enum table t, const struct slot *s, u64 w, u32 now)
+static __always_inline int slot_dead(const struct config *c, enum table t, const struct slot *s, u64 w,
+				     u32 now)
 {
 	if (!table_recycles(t))
 		return 0;
@@ -225,10 +221,7 @@ static __always_inline int slot_key_is(enum table t, const struct slot *s, const
 	return LOAD(&s->data[0]) == key[0] && (key_words(t) == 1 || LOAD(&s->data[1]) == key[1]);
 }
 
-static __always_inline int slot_same(const struct slot *s, u64 w)
-{
-	return !((LOAD(&s->word) ^ w) & IDENT);
-}
+static __always_inline int slot_same(const struct slot *s, u64 w) { return !((LOAD(&s->word) ^ w) & IDENT); }
 
 /*
  * To another state, unless the entry changed hands. Only reach and fresh can make the CAS fail:
@@ -269,8 +262,8 @@ static __always_inline int slot_touch(struct slot *s, u64 w, u32 now, u32 gen, u
 static __always_inline int slot_end(struct slot *s, u64 w) { return CAS(&s->word, w, word_free(w)); }
 
 /* The LIVE slot of a key with its word and number, or NULL. Dead ones too: the caller knows what that means. */
-static __always_inline struct slot *table_find(struct nat_instance *nat, const struct config *c, enum table t, u64 h,
-					       const u64 *key, u64 *word, u32 *number)
+static __always_inline struct slot *table_find(struct nat_instance *nat, const struct config *c, enum table t,
+					       u64 h, const u64 *key, u64 *word, u32 *number)
 {
 	u32 mask = table_mask(c, t);
 	u64 home = 0;
@@ -294,6 +287,16 @@ static __always_inline struct slot *table_find(struct nat_instance *nat, const s
 			return 0;
 	}
 	return 0;
+}
+
+/* Ask for the home of a key, without waiting: several of these overlap, where looks one after the other would add up. */
+static __always_inline void table_fetch(struct nat_instance *nat, const struct config *c, enum table t,
+					const u64 *key)
+{
+	struct slot *s = env_slot(nat, t, table_pos(table_hash(c, t, key), 0, table_mask(c, t)));
+
+	if (s)
+		FETCH_LINE(&s->word);
 }
 
 /*
@@ -365,14 +368,16 @@ static __always_inline int insert_alone(struct nat_instance *nat, const struct c
 		u32 st = word_state(w);
 		if (!i)
 			home = w;
-		if (pos == mine || st == FREE || st == BUSY || !slot_key_is(t, s, &ins->words[1]))
-			continue;
-		if (st == LIVE && !slot_dead(c, t, s, w, ins->now))
-			return 0;
-		if (st == OFFER && pos < mine && patient)
-			return 0;
-		if (!slot_end(s, w))
-			return 0;
+		if (pos != mine && st != FREE && st != BUSY && slot_key_is(t, s, &ins->words[1])) {
+			if (st == LIVE && !slot_dead(c, t, s, w, ins->now))
+				return 0;
+			if (st == OFFER && pos < mine && patient)
+				return 0;
+			if (!slot_end(s, w))
+				return 0;
+		}
+		if (!(home & REACH))
+			break;
 	}
 	return 1;
 }
@@ -427,23 +432,23 @@ static __always_inline long insert_try(struct nat_instance *nat, enum table t, s
 }
 
 /* The insert of one table as a function of its own: INSERT_*; ins->slot and ins->found name the key's one LIVE slot. */
-#define TABLE_INSERT(name, t)                                                           \
-	static long name##_try(u32 i, void *context)                                    \
-	{                                                                               \
-		struct insert_step *step = context;                                     \
-                                                                                        \
-		return insert_try(step->nat, t, step->ins, i);                          \
-	}                                                                               \
-	SLOW u32 name##_insert(struct nat_instance *nat, struct insert *ins)             \
-	{                                                                               \
-		if (!ins)                                                               \
-			return INSERT_BUSY;                                             \
-		struct insert_step step = { .nat = nat, .ins = ins };                   \
-                                                                                        \
-		SLOW_ENTER(nat);                                                        \
-		ins->result = INSERT_BUSY;                                              \
-		env_loop(TRIES, name##_try, &step);                                     \
-		return ins->result;                                                     \
+#define TABLE_INSERT(name, t)                                                \
+	static long name##_try(u32 i, void *context)                         \
+	{                                                                    \
+		struct insert_step *step = context;                          \
+                                                                             \
+		return insert_try(step->nat, t, step->ins, i);               \
+	}                                                                    \
+	SLOW u32 name##_insert(struct nat_instance *nat, struct insert *ins) \
+	{                                                                    \
+		if (!ins)                                                    \
+			return INSERT_BUSY;                                  \
+		struct insert_step step = { .nat = nat, .ins = ins };        \
+                                                                             \
+		SLOW_ENTER(nat);                                             \
+		ins->result = INSERT_BUSY;                                   \
+		env_loop(TRIES, name##_try, &step);                          \
+		return ins->result;                                          \
 	}
 
 TABLE_INSERT(flows, TABLE_FLOWS)

@@ -31,7 +31,8 @@ static __always_inline u32 tcp_flags_after(u32 flags, u32 segment)
 		return flags | FLAG_RST;
 	if (segment & TCP_SYN) /* after FIN or RST a new connection reuses the ports */
 		return flags & (FLAG_FIN | FLAG_RST) ? FLAG_SYN : flags | FLAG_SYN;
-	flags = (flags & ~(u32)FLAG_RST) | FLAG_DATA; /* data after RST: it was not the end (RFC 7857 section 2.2) */
+	flags = (flags & ~(u32)FLAG_RST) |
+		FLAG_DATA; /* data after RST: it was not the end (RFC 7857 section 2.2) */
 	return segment & TCP_FIN ? flags | FLAG_FIN : flags;
 }
 

@@ -89,15 +89,15 @@ SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 }
 
 /* After a first fragment got its way, its later ones shall find it. */
-static __always_inline void translate_remember(struct nat_instance *nat, const struct config *c, struct work *work,
-					       u8 direction)
+static __always_inline void translate_remember(struct nat_instance *nat, const struct config *c,
+					       struct work *work, u8 direction)
 {
 	if (work->packet.first && work->packet.kind == PACKET_PORTS && work->plan.verdict != VERDICT_DROP)
 		fragment_store(nat, c, work, direction);
 }
 
-static __always_inline void translate_begin(struct nat_instance *nat, const struct config *c, struct work *work,
-					    u8 direction)
+static __always_inline void translate_begin(struct nat_instance *nat, const struct config *c,
+					    struct work *work, u8 direction)
 {
 	struct packet *p = &work->packet;
 
@@ -125,7 +125,8 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 }
 
 /* The packet is to an address of ours: the caller has looked (address_is_ours()). */
-static __always_inline void translate_hairpin(struct nat_instance *nat, const struct config *c, struct work *work)
+static __always_inline void translate_hairpin(struct nat_instance *nat, const struct config *c,
+					      struct work *work)
 {
 	translate_begin(nat, c, work, DIRECTION_OUT);
 	work->plan.hairpin = 1;

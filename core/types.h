@@ -21,19 +21,19 @@ enum { LAYOUT_VERSION = 1 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
-	MAX_OUTSIDE = 16,	 /* outside interfaces; their number is the generation's index */
-	MAX_INSIDE = 64,	 /* inside interfaces: numbers MAX_OUTSIDE.. */
+	MAX_OUTSIDE = 16, /* outside interfaces; their number is the generation's index */
+	MAX_INSIDE = 64,  /* inside interfaces: numbers MAX_OUTSIDE.. */
 	MAX_INTERFACES = MAX_OUTSIDE + MAX_INSIDE,
 	INTERFACE_BUCKETS = 256, /* ifindex -> number, open addressing */
 	INTERFACE_PROBES = 8,
-	MAX_NETWORKS = 64,	  /* inside networks that the administrator named */
+	MAX_NETWORKS = 64,	   /* inside networks that the administrator named */
 	MAX_POOL_ADDRESSES = 4096, /* outside addresses of all interfaces */
-	POOL_BUCKETS = 4096,	  /* per interface: where the hash of a host lands */
-	ADDRESS_PROBES = 16,	  /* candidate places of an address in the address table */
+	POOL_BUCKETS = 4096,	   /* per interface: where the hash of a host lands */
+	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
 	FRAGMENT_SLOTS = 8192,
-	PORT_WORDS = 1024,			    /* 65536 ports, 64 to a word */
-	PORT_SUMMARIES = PORT_WORDS / 64,	    /* one bit for each full word */
-	PORT_AREA = PORT_WORDS + PORT_SUMMARIES,    /* words per outside address and class */
+	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
+	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
+	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words per outside address and class */
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };
@@ -71,18 +71,18 @@ struct flow {
 	__be16 dport;
 	u8 protocol;
 	u8 direction;
-	u16 realm; /* 0 */
-	u8 interface;	/* the outside interface */
-	u8 own;		/* the inside endpoint is the router's own */
-	u16 idle_max;	/* ticks after which an inserter may take the slot */
-	u32 peer;	/* slot of the other direction; a hint, checked by flow_is_peer() */
+	u16 realm;    /* 0 */
+	u8 interface; /* the outside interface */
+	u8 own;	      /* the inside endpoint is the router's own */
+	u16 idle_max; /* ticks after which an inserter may take the slot */
+	u32 peer;     /* slot of the other direction; a hint, checked by flow_is_peer() */
 	__be32 addr;
 	__be16 port;
 	u16 unused;
-	u32 mapping;	/* slot of the mapping's inside half */
-	u32 created;	/* tick */
+	u32 mapping; /* slot of the mapping's inside half */
+	u32 created; /* tick */
 	u64 packets;
-	u64 bytes;	/* of IP packets, from the IP header on */
+	u64 bytes; /* of IP packets, from the IP header on */
 };
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
 
@@ -96,13 +96,13 @@ struct mapping {
 	__be32 key_addr;
 	__be16 key_port;
 	u8 class;
-	u8 half;	/* HALF_* | number of the outside interface */
+	u8 half; /* HALF_* | number of the outside interface */
 	u8 interface;
-	u8 own;		/* the inside endpoint is the router's own */
-	__be16 port;	/* of the other half: outside port in the inside half, inside port in the outside half */
+	u8 own;	     /* the inside endpoint is the router's own */
+	__be16 port; /* of the other half: outside port in the inside half, inside port in the outside half */
 	__be32 addr;
-	u32 host;	/* inside half: slot of the host, a hint */
-	u32 created;	/* tick */
+	u32 host;    /* inside half: slot of the host, a hint */
+	u32 created; /* tick */
 };
 _Static_assert(sizeof(struct mapping) == 32, "two halves to a cache line");
 
@@ -113,10 +113,10 @@ struct host {
 	u8 key_interface;
 	u8 key_zero[3];
 	u8 interface;
-	u8 own;		/* the router itself */
-	u16 index;	/* of the outside address: which port bitmaps */
+	u8 own;	   /* the router itself */
+	u16 index; /* of the outside address: which port bitmaps */
 	__be32 outside;
-	u32 created;	/* tick */
+	u32 created; /* tick */
 	u32 zero;
 	u64 room[4];
 };
@@ -147,9 +147,9 @@ enum {
 
 struct outside_address {
 	__be32 addr;
-	u16 index;	/* of its port bitmaps: 0 .. config.addresses - 1 */
+	u16 index; /* of its port bitmaps: 0 .. config.addresses - 1 */
 	u8 interface;
-	u8 flags;	/* ADDRESS_*; 0: no entry */
+	u8 flags; /* ADDRESS_*; 0: no entry */
 };
 _Static_assert(sizeof(struct outside_address) == 8, "an address changes by one store");
 
@@ -185,26 +185,26 @@ struct timers {
  * one aligned store each: generations, interfaces, addresses (in their own array), timers.
  */
 struct config {
-	u32 layout;	/* LAYOUT_VERSION */
-	u32 tick_mul;	/* tick = jiffies * tick_mul >> 24: one second */
-	u64 seed[4];	/* of the tables' hash; secret */
-	u32 flow_mask;	/* slots - 1 */
+	u32 layout;    /* LAYOUT_VERSION */
+	u32 tick_mul;  /* tick = jiffies * tick_mul >> 24: one second */
+	u64 seed[4];   /* of the tables' hash; secret */
+	u32 flow_mask; /* slots - 1 */
 	u32 mapping_mask;
 	u32 host_mask;
 	u32 fragment_mask;
 	u32 address_mask;
-	u32 addresses;	/* port bitmaps there are */
-	u64 generation[MAX_OUTSIDE];	/* see generation_*() in table.h */
+	u32 addresses;		     /* port bitmaps there are */
+	u64 generation[MAX_OUTSIDE]; /* see generation_*() in table.h */
 	struct interface interfaces[MAX_INTERFACES];
 	struct interface buckets[INTERFACE_BUCKETS];
 	struct prefix networks[MAX_NETWORKS];
-	u32 network_count;	/* of all listed inside interfaces; others serve whatever is routed there */
+	u32 network_count; /* of all listed inside interfaces; others serve whatever is routed there */
 	u16 port_min;
 	u16 port_max;
 	u8 port_preserve;
 	u8 port_parity;
 	u8 hairpin;
-	u8 filtering[CLASSES];	/* enum filtering */
+	u8 filtering[CLASSES]; /* enum filtering */
 	u8 zero[2];
 	struct timers timers;
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */

@@ -79,11 +79,11 @@ static void socket_share(const char *path)
 static int socket_listen(struct api *api, int fd, const struct sockaddr_un *address)
 {
 	int folder = open(api->k->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat status;
+	struct stat status = { 0 };
 	int error = folder < 0 || flock(folder, LOCK_EX) ? -errno : 0;
 
-	if (!error &&
-	    fchmod(fd, SOCKET_MODE)) /* the file is made with the mode of the socket: never wider than this */
+	/* The file is made with the mode of the socket: never wider than this. */
+	if (!error && fchmod(fd, SOCKET_MODE))
 		error = -errno;
 	error = error ? error : socket_bind(fd, address);
 	if (!error && (listen(fd, BACKLOG) || chmod(address->sun_path, SOCKET_MODE) ||

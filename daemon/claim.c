@@ -30,20 +30,21 @@ struct claims {
 /* flock() it at once, or not at all. The descriptor; -EWOULDBLOCK; -errno. */
 static int claim_file(const char *path, int flags)
 {
-	struct stat file;
-	int error;
-
-	do {
-		int fd = open(path, flags | O_CLOEXEC, 0600);
+	for (;;) {
+		struct stat file = { 0 };
+		int fd = open(path, flags | O_CLOEXEC, 0600), error = 0;
 
 		if (fd < 0)
 			return -errno;
-		error = flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &file) ? -errno : 0;
+		if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &file))
+			error = -errno;
 		if (!error && file.st_nlink)
 			return fd;
 		close(fd);
-	} while (!error); /* its owner gave it up and removed it between our two steps */
-	return error;
+		if (error)
+			return error;
+		/* Its owner gave it up and removed it between our two steps. */
+	}
 }
 
 /* Say who we are in the file, for the message of the next one. */

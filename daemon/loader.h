@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * loader.h - the kernel's side of the instance: arrays, programs, hooks. Only loader.c knows libbpf.
+ * loader.h - the kernel's side of the instance: arrays, programs, hooks. Only what is behind it knows libbpf.
  *
  * Under the instance's pin folder lies a file for each array, and in links/ one for each TCX link, "NUMBER-egress" or
  * "NUMBER-ingress" by the interface's number. They outlive the daemon: the next one adopts the arrays if layout and sizes
@@ -38,8 +38,8 @@ int loader_attach(struct keepnat *k, struct keepnat_interface *interface);
 /* Take the programs off, and forget their pins. */
 void loader_detach(struct keepnat *k, struct keepnat_interface *interface);
 
-/* Take the pins of links away that belong to no interface of ours: a former configuration's. */
-void loader_links_tidy(struct keepnat *k);
+/* Take our programs off what is no interface of ours any more: a former configuration's. */
+void loader_hooks_tidy(struct keepnat *k);
 
 /* Read back every hook, and run each attached program once on a packet that is not ours. 0, or -errno after a line. */
 int loader_check(struct keepnat *k);

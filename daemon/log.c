@@ -10,6 +10,7 @@
 void log_line(enum log_level level, const char *format, ...)
 {
 	char line[1024];
+	size_t length;
 	int begin;
 	va_list arguments;
 
@@ -23,7 +24,8 @@ void log_line(enum log_level level, const char *format, ...)
 	for (char *c = line; *c; c++)
 		if (*c == '\n')
 			*c = ' ';
-	strcat(line, "\n");
-	if (write(STDERR_FILENO, line, strlen(line)) < 0)
+	length = strlen(line);
+	line[length++] = '\n';
+	if (write(STDERR_FILENO, line, length) < 0)
 		return; /* nobody is left to be told */
 }

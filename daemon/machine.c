@@ -86,9 +86,8 @@ int machine_folder(const char *path)
 {
 	char part[PATH_MAX];
 
-	if (strlen(path) >= sizeof(part))
+	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
 		return -ENAMETOOLONG;
-	strcpy(part, path);
 	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
 		if (mkdir(part, 0755) && errno != EEXIST)
@@ -104,9 +103,8 @@ static int folder_magic(const char *path, unsigned long *magic)
 	char part[PATH_MAX];
 	struct statfs fs;
 
-	if (strlen(path) >= sizeof(part))
+	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
 		return -ENAMETOOLONG;
-	strcpy(part, path);
 	while (statfs(part, &fs)) {
 		char *slash = strrchr(part, '/');
 

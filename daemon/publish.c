@@ -195,7 +195,7 @@ static int arrays_found(struct keepnat *k)
 /* Interfaces of a former configuration: their programs first, then what the programs know of them. */
 static void former_forget(struct keepnat *k)
 {
-	loader_links_tidy(k);
+	loader_hooks_tidy(k);
 	for (unsigned int number = 0; number < MAX_INTERFACES; number++) {
 		struct keepnat_interface former = { .number = (u8)number };
 

@@ -57,7 +57,8 @@ static void time_take(struct sweeper *s)
 	__atomic_store_n(&s->k->nat.now, s->nat.now, __ATOMIC_RELAXED);
 }
 
-static double period_of(const struct config *c)
+/* Seconds from one pass to the next. */
+static unsigned int period_of(const struct config *c)
 {
 	const struct timers *t = &c->timers;
 	const u32 all[] = { t->udp_timeout,
@@ -67,7 +68,7 @@ static double period_of(const struct config *c)
 			    t->tcp_in_syn_timeout,
 			    t->icmp_timeout,
 			    t->fragment_min_timeout };
-	double shortest = PERIOD_MAX * 4;
+	u32 shortest = PERIOD_MAX * 4;
 
 	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] < shortest)
@@ -113,10 +114,10 @@ static bool pass_run(struct sweeper *s)
 static void *sweeper_run(void *context)
 {
 	struct sweeper *s = context;
-	double period = period_of(s->nat.config), slept;
+	unsigned int period = period_of(s->nat.config);
 
 	while (!pass_run(s)) {
-		for (slept = 0; slept < period; slept++) { /* the time is kept fresh meanwhile */
+		for (unsigned int slept = 0; slept < period; slept++) { /* the time is kept fresh meanwhile */
 			if (sweeper_wait(s, 1))
 				return NULL;
 			time_take(s);

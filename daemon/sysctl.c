@@ -84,21 +84,24 @@ static struct sysctl_change *change_find(struct sysctls *s, const char *name)
 	return NULL;
 }
 
+static void change_fill(struct sysctl_change *change, const char *name, const char *old, const char *new)
+{
+	snprintf(change->name, sizeof(change->name), "%s", name);
+	snprintf(change->old, sizeof(change->old), "%s", old);
+	snprintf(change->new, sizeof(change->new), "%s", new);
+}
+
 /* "name\told\tnew\n". A line that is none is left out: it never was acted upon. */
 static void change_parse(struct sysctls *s, char *line)
 {
 	char *old = strchr(line, '\t'), *new = old ? strchr(old + 1, '\t') : NULL, *end = strchr(line, '\n');
-	struct sysctl_change *change;
 
 	if (!new || !end || s->count == SYSCTL_MAX)
 		return;
 	*old++ = *new ++ = *end = 0;
 	if (strlen(line) >= SYSCTL_NAME || strlen(old) >= SYSCTL_VALUE || strlen(new) >= SYSCTL_VALUE)
 		return;
-	change = &s->changes[s->count++];
-	strcpy(change->name, line);
-	strcpy(change->old, old);
-	strcpy(change->new, new);
+	change_fill(&s->changes[s->count++], line, old, new);
 }
 
 int sysctls_open(struct sysctls *s, const char *root, const char *path)
@@ -107,10 +110,9 @@ int sysctls_open(struct sysctls *s, const char *root, const char *path)
 	FILE *file;
 
 	memset(s, 0, sizeof(*s));
-	if (strlen(root) >= sizeof(s->root) || strlen(path) >= sizeof(s->file))
+	if (snprintf(s->root, sizeof(s->root), "%s", root) >= (int)sizeof(s->root) ||
+	    snprintf(s->file, sizeof(s->file), "%s", path) >= (int)sizeof(s->file))
 		return -ENAMETOOLONG;
-	strcpy(s->root, root);
-	strcpy(s->file, path);
 	file = fopen(path, "re");
 	if (!file)
 		return errno == ENOENT ? 0 : -errno;
@@ -136,10 +138,8 @@ int sysctl_set(struct sysctls *s, const char *name, const char *value)
 		if (s->count == SYSCTL_MAX)
 			return -ENOSPC;
 		change = &s->changes[s->count++];
-		strcpy(change->name, name);
 	}
-	strcpy(change->old, now);
-	strcpy(change->new, value);
+	change_fill(change, name, now, value);
 	error = sysctls_save(s);
 	if (!error)
 		error = sysctl_write(s, name, value);

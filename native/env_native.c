@@ -2,8 +2,8 @@
 #include "native/env_native.h"
 #include "core/env.h"
 
-int native_socket_find(const struct nat_instance *nat, u32 class, __be32 remote, __be16 remote_port, __be32 local,
-		       __be16 port)
+int native_socket_find(const struct nat_instance *nat, u32 class, __be32 remote, __be16 remote_port,
+		       __be32 local, __be16 port)
 {
 	int found = SOCKET_NONE;
 

@@ -11,13 +11,13 @@
 
 struct nat_instance {
 	struct config *config;
-	u8 *tables[4];	/* by enum table */
+	u8 *tables[4]; /* by enum table */
 	u64 *ports;
 	u64 *addresses;
 	u64 *pools;
 	struct counters *counters;
 	struct work *work;
-	u32 now;	/* the tick; whoever owns the instance sets it */
+	u32 now; /* the tick; whoever owns the instance sets it */
 	/* Sockets of the router, for env_local_socket(). */
 	struct native_socket *sockets;
 	u32 socket_count;
@@ -27,10 +27,10 @@ enum { SOCKET_NONE, SOCKET_OPEN, SOCKET_CONNECTED };
 
 struct native_socket {
 	u32 class;
-	__be32 local;	/* 0: any */
+	__be32 local; /* 0: any */
 	__be16 port;
 	__be16 remote_port;
-	__be32 remote;	/* 0: not connected */
+	__be32 remote; /* 0: not connected */
 };
 
 #define SLOW static __attribute__((noinline, unused))
@@ -38,10 +38,22 @@ struct native_socket {
 
 #define LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define CAS(p, o, n)                                                                                        \
-	({                                                                                                  \
-		u64 old_ = (o);                                                                             \
-		__atomic_compare_exchange_n((p), &old_, (n), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);         \
+#define GET32(p)                                            \
+	({                                                  \
+		u32 get_;                                   \
+		__builtin_memcpy(&get_, (p), sizeof(get_)); \
+		get_;                                       \
+	})
+#define PUT32(p, v)                                         \
+	({                                                  \
+		u32 put_ = (v);                             \
+		__builtin_memcpy((p), &put_, sizeof(put_)); \
+	})
+#define FETCH_LINE(p) ((void)__atomic_load_n((p), __ATOMIC_RELAXED))
+#define CAS(p, o, n)                                                                                 \
+	({                                                                                           \
+		u64 old_ = (o);                                                                      \
+		__atomic_compare_exchange_n((p), &old_, (n), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
 	})
 #define FETCH_OR(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
 #define FETCH_AND(p, v) __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
@@ -61,7 +73,15 @@ static __always_inline u64 *env_address(struct nat_instance *nat, u32 i) { retur
 static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i) { return &nat->pools[i]; }
 static __always_inline struct work *env_scratch(struct nat_instance *nat) { return nat->work; }
 static __always_inline u32 env_now(struct nat_instance *nat) { return nat->now & 0xfffff; }
-static __always_inline u32 env_random(struct nat_instance *nat) { return test_random(&nat->config->test_random); }
+/* Threads may draw at once, and then perhaps the same number; one alone repeats itself. */
+static __always_inline u32 env_random(struct nat_instance *nat)
+{
+	u64 state = __atomic_load_n(&nat->config->test_random, __ATOMIC_RELAXED);
+	u32 drawn = test_random(&state);
+
+	__atomic_store_n(&nat->config->test_random, state, __ATOMIC_RELAXED);
+	return drawn;
+}
 static __always_inline int env_route_inside(struct nat_instance *nat, __be32 saddr, __be32 daddr)
 {
 	(void)nat;
@@ -69,14 +89,15 @@ static __always_inline int env_route_inside(struct nat_instance *nat, __be32 sad
 	(void)daddr;
 	return 0; /* only the kernel knows routes; tests name their networks */
 }
-#define env_loop(count, step, context)                                                                      \
-	({                                                                                                  \
-		for (u32 loop_ = 0; loop_ < (count); loop_++)                                               \
-			if ((step)(loop_, (context)))                                                       \
-				break;                                                                      \
+#define env_loop(count, step, context)                        \
+	({                                                    \
+		for (u32 loop_ = 0; loop_ < (count); loop_++) \
+			if ((step)(loop_, (context)))         \
+				break;                        \
 	})
 
 /* Does a socket of the router want this? SOCKET_*. As the kernel's look-up: a connected one before an open one. */
-int native_socket_find(const struct nat_instance *nat, u32 class, __be32 remote, __be16 remote_port, __be32 local,
-		       __be16 port);
-#define env_local_socket(nat, class, r, l) native_socket_find((nat), (class), (r).addr, (r).port, (l).addr, (l).port)
+int native_socket_find(const struct nat_instance *nat, u32 class, __be32 remote, __be16 remote_port,
+		       __be32 local, __be16 port);
+#define env_local_socket(nat, class, r, l) \
+	native_socket_find((nat), (class), (r).addr, (r).port, (l).addr, (l).port)

@@ -241,7 +241,8 @@ static int bucket_place(struct config *c, const struct interface *interface)
 
 int native_interface_add(struct nat_instance *nat, u32 ifindex, enum role role)
 {
-	u32 first = role == ROLE_OUTSIDE ? 0 : MAX_OUTSIDE, end = role == ROLE_OUTSIDE ? MAX_OUTSIDE : MAX_INTERFACES;
+	u32 first = role == ROLE_OUTSIDE ? 0 : MAX_OUTSIDE,
+	    end = role == ROLE_OUTSIDE ? MAX_OUTSIDE : MAX_INTERFACES;
 
 	for (u32 i = first; i < end; i++) {
 		struct interface *at = &nat->config->interfaces[i];

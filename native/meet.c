@@ -29,8 +29,8 @@ static int frame_is_ipv4(const struct native_frame *f)
 }
 
 /* Is it for the NAT at all? If not, the plan says so. */
-static int concerns(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f, enum native_hook hook,
-		    struct plan *plan)
+static int concerns(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f,
+		    enum native_hook hook, struct plan *plan)
 {
 	u32 reason = REASON_not_ipv4;
 
@@ -87,7 +87,8 @@ static u32 hop(const struct bytes *b, const struct packet *p)
 	u16 was = (u16)get16(ip, IPV4_TTL);
 	ip[IPV4_TTL]--;
 	put16(ip, IPV4_CHECK,
-	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK), checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
+	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK),
+				     checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
 	return 0;
 }
 
@@ -106,14 +107,16 @@ static void act(struct work *work, const struct bytes *b)
 		plan_because(plan, reason);
 }
 
-struct native_result native_meet(struct nat_instance *nat, enum native_hook hook, const struct native_frame *f)
+struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,
+				 const struct native_frame *f)
 {
 	const struct interface *at = interface_find(nat->config, f->ifindex);
 	struct bytes b = { .data = f->data, .end = f->data + f->length };
 	struct work *work = nat->work;
 
 	if (!at || at->role != (hook == NATIVE_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
-		return (struct native_result){ .verdict = hook == NATIVE_OUT ? VERDICT_DROP : VERDICT_PASS, .reason = REASONS };
+		return (struct native_result){ .verdict = hook == NATIVE_OUT ? VERDICT_DROP : VERDICT_PASS,
+					       .reason = REASONS };
 	memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
 	if (concerns(nat, &b, f, hook, &work->plan)) {

@@ -28,4 +28,5 @@ struct native_result {
 	u32 interface; /* whose counters */
 };
 
-struct native_result native_meet(struct nat_instance *nat, enum native_hook hook, const struct native_frame *frame);
+struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,
+				 const struct native_frame *frame);

@@ -52,7 +52,8 @@ static size_t transport_header(const struct packet_spec *s)
 	return s->protocol == TCP ? 20 : s->protocol == UDP || s->protocol == ICMP ? 8 : 0;
 }
 
-static void ip_put(const struct packet_spec *s, uint8_t *ip, size_t header, size_t length, unsigned int fragment)
+static void ip_put(const struct packet_spec *s, uint8_t *ip, size_t header, size_t length,
+		   unsigned int fragment)
 {
 	ip[0] = (uint8_t)(0x40 | header / 4);
 	ip[1] = s->tos;

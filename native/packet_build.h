@@ -32,13 +32,13 @@ struct packet_spec {
 	uint32_t acknowledgement;
 	uint8_t icmp_type;
 	uint8_t icmp_code;
-	uint32_t icmp_rest;		 /* second word of an ICMP message; of queries the sequence in the low half */
+	uint32_t icmp_rest; /* second word of an ICMP message; of queries the sequence in the low half */
 	const struct packet_spec *quote; /* an ICMP error about this one */
 	uint16_t quote_bytes;		 /* so much of it, from its IP header on; 0: all */
 
 	const uint8_t *payload; /* NULL: bytes that count up */
 	uint16_t payload_length;
-	bool no_check; /* UDP without a checksum */
+	bool no_check;	  /* UDP without a checksum */
 	uint16_t corrupt; /* exclusive-or onto the finished transport checksum */
 
 	/* A fragment: so many bytes of the IP payload from this offset on; 0 bytes: the whole packet. */

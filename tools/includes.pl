@@ -6,7 +6,7 @@
 #	core    its own files and the kernel's UAPI headers; only env.h reaches out, and only there is an #if
 #	bpf     core and itself, UAPI and libbpf's BPF-side headers
 #	native  core and itself
-#	daemon  of core: types, reasons, sweep, and env.h with the home below it; itself; only loader.c knows libbpf
+#	daemon  of core: types, reasons, sweep, and env.h with the home below it; itself; only loader*.c know libbpf
 #	cli     of core: types and reasons; itself
 #	tests and bench may look into everything.
 use strict;
@@ -26,7 +26,10 @@ my %rooms = (
 # The doors, each with its reason.
 my %doors = (
 	'core/env.h' => qr{^(?:bpf/env_bpf|native/env_native)\.h$},	# the seam between the core and its homes
-	'daemon/loader.c' => qr{$libbpf|^keepnat\.skel\.h$},		# the one file that knows libbpf
+	'daemon/loader.c' => qr{$libbpf|^keepnat\.skel\.h$},		# what is behind loader.h knows libbpf, and nobody else
+	'daemon/loader_arrays.c' => $libbpf,
+	'daemon/loader_hooks.c' => $libbpf,
+	'daemon/pool.c' => qr{^core/(?:host|ports)\.h$},			# it writes what these read
 	'cli/config.c' => qr{^daemon/config\.h$},			# `check` reads as the daemon does
 );
 my $broken = 0;
@@ -60,7 +63,7 @@ for my $file (@ARGV) {
 		if ($quote eq '<' ? $rule->{system} && $target !~ $rule->{system} : $target !~ $rule->{ours}) {
 			complain($file, $., "$room/ may not include $target");
 		} elsif ($rule->{not} && $target =~ $rule->{not}) {
-			complain($file, $., "$room/ may not include $target: that is for daemon/loader.c");
+			complain($file, $., "$room/ may not include $target: that is for daemon/loader*.c");
 		}
 	}
 }

@@ -12,7 +12,9 @@ static const char *const reason_names[REASONS + 1] = {
 #undef REASON
 	"(none)"
 };
-static const char *const verdict_names[] = { [VERDICT_PASS] = "pass", [VERDICT_TRANSLATE] = "translate", [VERDICT_DROP] = "drop" };
+static const char *const verdict_names[] = {
+	[VERDICT_PASS] = "pass", [VERDICT_TRANSLATE] = "translate", [VERDICT_DROP] = "drop"
+};
 
 const char *reason_name(u32 reason) { return reason_names[reason < REASONS ? reason : REASONS]; }
 
@@ -65,10 +67,11 @@ static int part_resolve(struct world *world, char *part, const char *actual)
 }
 
 /* ADDR[:PORT], each also $name or *; the values that shall be. */
-static int end_resolve(struct world *world, const char *text, __be32 actual_addr, u16 actual_port, bool ports, __be32 *addr,
-		       u16 *port)
+static int end_resolve(struct world *world, const char *text, __be32 actual_addr, u16 actual_port, bool ports,
+		       __be32 *addr, u16 *port)
 {
-	char whole[VALUE_MAX_BYTES * 2], address[VALUE_MAX_BYTES] = "", number[VALUE_MAX_BYTES] = "0", actual[VALUE_MAX_BYTES];
+	char whole[VALUE_MAX_BYTES * 2], address[VALUE_MAX_BYTES] = "", number[VALUE_MAX_BYTES] = "0",
+					 actual[VALUE_MAX_BYTES];
 	u32 n;
 
 	if (!text || strlen(text) >= VALUE_MAX_BYTES)
@@ -95,13 +98,16 @@ static int end_resolve(struct world *world, const char *text, __be32 actual_addr
 }
 
 /* END > END into the spec that shall be. */
-static int ends_resolve(struct world *world, struct words *words, const struct ends *actual, struct packet_spec *s)
+static int ends_resolve(struct world *world, struct words *words, const struct ends *actual,
+			struct packet_spec *s)
 {
-	if (end_resolve(world, words_next(words), actual->saddr, actual->sport, actual->ports, &s->saddr, &s->sport))
+	if (end_resolve(world, words_next(words), actual->saddr, actual->sport, actual->ports, &s->saddr,
+			&s->sport))
 		return -1;
 	if (!words_take(words, ">"))
 		return world_fail(world, "'>' wanted");
-	return end_resolve(world, words_next(words), actual->daddr, actual->dport, actual->ports, &s->daddr, &s->dport);
+	return end_resolve(world, words_next(words), actual->daddr, actual->dport, actual->ports, &s->daddr,
+			   &s->dport);
 }
 
 static u32 quote_offset(const struct packet_spec *s) { return 20u + s->options_length + 8u; }
@@ -125,11 +131,12 @@ static void event_print(char *text, size_t room, const struct event *e)
 	ends_read(s, e->after, e->length, &outer);
 	ends_print(one, sizeof(one), &outer);
 	if (s->quote && e->length > quote_offset(s)) {
-		ends_read(&e->packet->quote, e->after + quote_offset(s), e->length - quote_offset(s), &quoted);
+		ends_read(&e->packet->quote, e->after + quote_offset(s), e->length - quote_offset(s),
+			  &quoted);
 		ends_print(two, sizeof(two), &quoted);
 	}
-	snprintf(text, room, "%s %s: %s%s%s%s", verdict_names[e->result.verdict], reason_name(e->result.reason), one,
-		 two[0] ? " { " : "", two, two[0] ? " }" : "");
+	snprintf(text, room, "%s %s: %s%s%s%s", verdict_names[e->result.verdict],
+		 reason_name(e->result.reason), one, two[0] ? " { " : "", two, two[0] ? " }" : "");
 }
 
 /* First byte in which two packets differ, or -1. */
@@ -159,7 +166,8 @@ static int bytes_fit(struct world *world, const struct event *e, const struct pa
 	struct packet_text text = *wanted;
 	char met[256];
 
-	if (e->result.reason == REASON_hairpin || e->result.reason == REASON_hairpin_error || e->result.reason == REASON_hairpin_fragment)
+	if (e->result.reason == REASON_hairpin || e->result.reason == REASON_hairpin_error ||
+	    e->result.reason == REASON_hairpin_fragment)
 		text.spec.ttl = (u8)((text.spec.ttl ? text.spec.ttl : 64) - 1);
 	int length = packet_make(world, &text, ip, sizeof(ip));
 	if (length < 0)
@@ -176,7 +184,8 @@ static int bytes_fit(struct world *world, const struct event *e, const struct pa
 	event_print(met, sizeof(met), e);
 	if (at == -2)
 		return world_fail(world, "length %u, wanted %d (%s)", e->length, length, met);
-	return world_fail(world, "byte %d of the packet is 0x%02x, wanted 0x%02x (%s)", at, actual[at], ip[at], met);
+	return world_fail(world, "byte %d of the packet is 0x%02x, wanted 0x%02x (%s)", at, actual[at],
+			  ip[at], met);
 }
 
 /* translate [END > END [{ END > END }]] */
@@ -218,7 +227,8 @@ static int invariants_hold(struct world *world, const struct event *e)
 	/* What was right stays right, what was wrong stays wrong (RFC 3022 section 4.2). */
 	unsigned int before = packet_check(e->before, e->length), after = packet_check(e->after, e->length);
 	if (before != after)
-		return world_fail(world, "checksums: faults 0x%x before, 0x%x after (%s)", before, after, met);
+		return world_fail(world, "checksums: faults 0x%x before, 0x%x after (%s)", before, after,
+				  met);
 	return 0;
 }
 
@@ -236,7 +246,8 @@ int expect_event(struct world *world, struct words *words, const struct event *e
 	while (wanted < 3 && (!verdict || strcmp(verdict_names[wanted], verdict)))
 		wanted++;
 	if (wanted == 3)
-		return world_fail(world, "expect pass, drop, translate or any, not %s", verdict ? verdict : "(end)");
+		return world_fail(world, "expect pass, drop, translate or any, not %s",
+				  verdict ? verdict : "(end)");
 	if (wanted != e->result.verdict)
 		return world_fail(world, "%s was wanted; met: %s", verdict, met);
 	if (wanted == VERDICT_TRANSLATE && translate_fits(world, words, e))

@@ -14,11 +14,21 @@ struct message {
 };
 
 static const struct message messages[] = {
-	{ "reply", 0, false },	    { "unreachable", 3, true }, { "quench", 4, true },
-	{ "redirect", 5, true },    { "echo", 8, false },	{ "advertisement", 9, false },
-	{ "solicitation", 10, false }, { "exceeded", 11, true },	{ "parameter", 12, true },
-	{ "timestamp", 13, false }, { "timestamp-reply", 14, false }, { "information", 15, false },
-	{ "information-reply", 16, false }, { "mask", 17, false },	{ "mask-reply", 18, false },
+	{ "reply", 0, false },
+	{ "unreachable", 3, true },
+	{ "quench", 4, true },
+	{ "redirect", 5, true },
+	{ "echo", 8, false },
+	{ "advertisement", 9, false },
+	{ "solicitation", 10, false },
+	{ "exceeded", 11, true },
+	{ "parameter", 12, true },
+	{ "timestamp", 13, false },
+	{ "timestamp-reply", 14, false },
+	{ "information", 15, false },
+	{ "information-reply", 16, false },
+	{ "mask", 17, false },
+	{ "mask-reply", 18, false },
 	{ "traceroute", 30, false },
 };
 
@@ -59,7 +69,7 @@ static int ends_read(struct world *world, struct words *words, struct packet_spe
 /* Letters of TCP flags, if the word is made of them. */
 static bool flags_read(const char *text, u8 *flags)
 {
-	static const char letters[] = "FSRPAU";
+	static const char letters[] = "FSRPAUEC";
 
 	*flags = 0;
 	for (; text && *text; text++) {
@@ -78,9 +88,9 @@ struct option {
 
 /* Options with one number. Their order is that of option_store(). */
 static const struct option options[] = {
-	{ "ttl", 255 }, { "tos", 255 }, { "id", 65535 }, { "len", 60000 }, { "seq", 0xffffffff },
-	{ "ack", 0xffffffff }, { "mtu", 65535 }, { "quote", 65535 }, { "corrupt", 65535 }, { "cut", 65535 },
-	{ "ethertype", 65535 }, { "code", 255 },
+	{ "ttl", 255 },	       { "tos", 255 },	      { "id", 65535 },	      { "len", 60000 },
+	{ "seq", 0xffffffff }, { "ack", 0xffffffff }, { "mtu", 65535 },	      { "quote", 65535 },
+	{ "corrupt", 65535 },  { "cut", 65535 },      { "ethertype", 65535 }, { "code", 255 },
 };
 
 static void option_store(struct packet_text *p, struct packet_spec *s, u32 which, u32 n)
@@ -128,8 +138,8 @@ static void option_store(struct packet_text *p, struct packet_spec *s, u32 which
 }
 
 /* Options of other forms. 1: it was one; 0: it was not; -1. */
-static int option_special(struct world *world, struct words *words, struct packet_text *p, struct packet_spec *s,
-			  u8 *payload)
+static int option_special(struct world *world, struct words *words, struct packet_text *p,
+			  struct packet_spec *s, u8 *payload)
 {
 	u32 offset, bytes;
 
@@ -149,7 +159,8 @@ static int option_special(struct world *world, struct words *words, struct packe
 			return world_fail(world, "IP options: hexadecimal, a multiple of 4 bytes");
 		s->options_length = (u8)n;
 	} else if (words_take(words, "fragment")) {
-		if (number_parse(words_next(words), 65528, &offset) || number_parse(words_next(words), 65535, &bytes) || offset % 8)
+		if (number_parse(words_next(words), 65528, &offset) ||
+		    number_parse(words_next(words), 65535, &bytes) || offset % 8)
 			return world_fail(world, "fragment OFFSET BYTES, offset a multiple of 8");
 		s->fragment_offset = (u16)offset;
 		s->fragment_bytes = (u16)bytes;
@@ -168,7 +179,8 @@ static int option_special(struct world *world, struct words *words, struct packe
 	return 1;
 }
 
-static int options_read(struct world *world, struct words *words, struct packet_text *p, struct packet_spec *s, u8 *payload)
+static int options_read(struct world *world, struct words *words, struct packet_text *p,
+			struct packet_spec *s, u8 *payload)
 {
 	u32 n;
 
@@ -196,8 +208,8 @@ static int options_read(struct world *world, struct words *words, struct packet_
 	return 0;
 }
 
-static int spec_read(struct world *world, struct words *words, struct packet_text *p, struct packet_spec *s, u8 *payload,
-		     bool *error)
+static int spec_read(struct world *world, struct words *words, struct packet_text *p, struct packet_spec *s,
+		     u8 *payload, bool *error)
 {
 	const char *protocol = words_next(words);
 	u32 number;

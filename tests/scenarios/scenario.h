@@ -87,7 +87,7 @@ int number_parse(const char *text, u32 most, u32 *value);
 int time_parse(const char *text, u32 *seconds);
 int address_parse(const char *text, __be32 *addr);
 int endpoint_parse(const char *text, __be32 *addr, u16 *port); /* A.B.C.D:PORT or A.B.C.D, then port 0 */
-int hex_parse(const char *text, u8 *bytes, u32 room);	     /* number of bytes, or -1 */
+int hex_parse(const char *text, u8 *bytes, u32 room);	       /* number of bytes, or -1 */
 int class_parse(const char *text, enum class *class);
 void address_print(char *text, size_t room, __be32 addr);
 int variable_set(struct world *world, const char *name, const char *value);

@@ -13,8 +13,8 @@ struct statement {
 };
 
 /* All that a line does to the state is done in each way. */
-#define for_each_nat(world, nat)                                                                             \
-	for (u32 way_ = 0; way_ < (world)->way_count; way_++)                                                \
+#define for_each_nat(world, nat)                              \
+	for (u32 way_ = 0; way_ < (world)->way_count; way_++) \
 		for (struct nat_instance *nat = &(world)->ways[way_]->nat; nat; nat = NULL)
 
 static int world_begin(struct world *w)
@@ -57,10 +57,8 @@ static int config_filtering(struct world *w, struct words *words)
 		n++;
 	if (n == 3 || (class_parse(protocol, &class) && (!protocol || strcmp(protocol, "all"))))
 		return world_fail(w, "config filtering udp|tcp|icmp|all eif|adf|edf");
-	for_each_nat(w, nat)
-		for (u32 i = 0; i < CLASSES; i++)
-			if (class == CLASSES || class == i)
-				nat->config->filtering[i] = (u8)n;
+	for_each_nat(w, nat) for (u32 i = 0; i < CLASSES; i++) if (class == CLASSES || class == i)
+		nat->config->filtering[i] = (u8)n;
 	return 0;
 }
 
@@ -71,7 +69,8 @@ static int config_ports(struct world *w, struct words *words)
 
 	if (!text || sscanf(text, "%u-%u", &from, &to) != 2 || from < 1 || from > to || to > 65535)
 		return world_fail(w, "config ports FROM-TO");
-	for_each_nat(w, nat) {
+	for_each_nat(w, nat)
+	{
 		nat->config->port_min = (u16)from;
 		nat->config->port_max = (u16)to;
 	}
@@ -85,9 +84,12 @@ static int config_switch(struct world *w, struct words *words, const char *name)
 
 	if (!on && (!text || strcmp(text, "off")))
 		return world_fail(w, "config %s on|off", name);
-	for_each_nat(w, nat) {
+	for_each_nat(w, nat)
+	{
 		struct config *c = nat->config;
-		*(!strcmp(name, "parity") ? &c->port_parity : !strcmp(name, "preserve") ? &c->port_preserve : &c->hairpin) = (u8)on;
+		*(!strcmp(name, "parity")     ? &c->port_parity
+		  : !strcmp(name, "preserve") ? &c->port_preserve
+					      : &c->hairpin) = (u8)on;
 	}
 	return 0;
 }
@@ -99,8 +101,14 @@ static int config_timer(struct world *w, struct words *words)
 		size_t offset;
 	} timers[] = {
 #define TIMER(name) { #name, offsetof(struct timers, name) }
-		TIMER(udp_timeout),	   TIMER(tcp_idle_timeout), TIMER(tcp_trans_open_timeout), TIMER(tcp_trans_close_timeout),
-		TIMER(tcp_in_syn_timeout), TIMER(icmp_timeout),	    TIMER(fragment_min_timeout),   TIMER(hold_down_timeout),
+		TIMER(udp_timeout),
+		TIMER(tcp_idle_timeout),
+		TIMER(tcp_trans_open_timeout),
+		TIMER(tcp_trans_close_timeout),
+		TIMER(tcp_in_syn_timeout),
+		TIMER(icmp_timeout),
+		TIMER(fragment_min_timeout),
+		TIMER(hold_down_timeout),
 		TIMER(host_retention),
 #undef TIMER
 	};
@@ -124,12 +132,12 @@ static int config_early(struct world *w, struct words *words)
 {
 	const char *name = words_next(words);
 	u32 value;
-	u32 *place = !strcmp(name, "flows") ? &w->sizes.flows
-		     : !strcmp(name, "mappings") ? &w->sizes.mappings
-		     : !strcmp(name, "hosts")	 ? &w->sizes.hosts
+	u32 *place = !strcmp(name, "flows")	  ? &w->sizes.flows
+		     : !strcmp(name, "mappings")  ? &w->sizes.mappings
+		     : !strcmp(name, "hosts")	  ? &w->sizes.hosts
 		     : !strcmp(name, "fragments") ? &w->sizes.fragments
 		     : !strcmp(name, "addresses") ? &w->sizes.addresses
-						   : &w->clock;
+						  : &w->clock;
 
 	if (w->begun)
 		return world_fail(w, "config %s must stand before all else", name);
@@ -144,7 +152,8 @@ static int config_early(struct world *w, struct words *words)
 
 static int config_run(struct world *w, struct words *words)
 {
-	static const char *const early[] = { "flows", "mappings", "hosts", "fragments", "addresses", "clock", "seed" };
+	static const char *const early[] = { "flows",	  "mappings", "hosts", "fragments",
+					     "addresses", "clock",    "seed" };
 	const char *name = words_peek(words);
 
 	for (size_t i = 0; name && i < sizeof(early) / sizeof(early[0]); i++)
@@ -187,9 +196,8 @@ static struct world_interface *interface_first(struct world *w, enum role role)
 
 static int address_set(struct world *w, u32 interface, __be32 addr, u32 flags)
 {
-	for_each_nat(w, nat)
-		if (native_address_set(nat, interface, addr, flags) < 0)
-			return world_fail(w, "no room for another outside address");
+	for_each_nat(w, nat) if (native_address_set(nat, interface, addr, flags) <
+				 0) return world_fail(w, "no room for another outside address");
 	return 0;
 }
 
@@ -203,10 +211,12 @@ static int range_set(struct world *w, u32 interface, const char *text, u32 flags
 	char *dash = strchr(first, '-');
 	if (dash)
 		*dash = 0;
-	if (address_parse(first, &from) || address_parse(dash ? dash + 1 : first, &to) || be32_to_host(to) - be32_to_host(from) > 255)
+	if (address_parse(first, &from) || address_parse(dash ? dash + 1 : first, &to) ||
+	    be32_to_host(to) - be32_to_host(from) > 255)
 		return world_fail(w, "not an address or range: %s", text);
 	for (u32 a = be32_to_host(from); a <= be32_to_host(to); a++) {
-		struct outside_address known = address_find(&w->ways[0]->nat, w->ways[0]->nat.config, host_to_be32(a));
+		struct outside_address known =
+			address_find(&w->ways[0]->nat, w->ways[0]->nat.config, host_to_be32(a));
 		if (address_set(w, interface, host_to_be32(a), known.flags | flags))
 			return -1;
 	}
@@ -239,8 +249,7 @@ static int inside_networks(struct world *w, struct words *words, u32 interface)
 	if (words_peek(words) && !words_take(words, "networks"))
 		return world_fail(w, "interface NAME inside [networks A/N...]");
 	if (words_peek(words))
-		for_each_nat(w, nat)
-			native_interface_listed(nat, interface);
+		for_each_nat(w, nat) native_interface_listed(nat, interface);
 	while (words_peek(words)) {
 		char text[VALUE_MAX_BYTES];
 		__be32 addr;
@@ -251,9 +260,10 @@ static int inside_networks(struct world *w, struct words *words, u32 interface)
 			*slash = 0;
 		if (!slash || address_parse(text, &addr) || number_parse(slash + 1, 32, &bits))
 			return world_fail(w, "not a network: %s", text);
-		for_each_nat(w, nat)
-			if (native_network_add(nat, addr, bits ? host_to_be32(~0u << (32 - bits)) : 0))
-				return world_fail(w, "too many networks");
+		for_each_nat(w, nat) if (native_network_add(nat, addr,
+							    bits ? host_to_be32(~0u << (32 - bits))
+								 : 0)) return world_fail(w,
+											 "too many networks");
 	}
 	return 0;
 }
@@ -261,7 +271,9 @@ static int inside_networks(struct world *w, struct words *words, u32 interface)
 static int interface_run(struct world *w, struct words *words)
 {
 	const char *name = words_next(words);
-	enum role role = words_take(words, "outside") ? ROLE_OUTSIDE : words_take(words, "inside") ? ROLE_INSIDE : ROLE_NONE;
+	enum role role = words_take(words, "outside")  ? ROLE_OUTSIDE
+			 : words_take(words, "inside") ? ROLE_INSIDE
+						       : ROLE_NONE;
 	int ifindex = -1;
 
 	if (world_begin(w))
@@ -277,13 +289,15 @@ static int interface_run(struct world *w, struct words *words)
 	snprintf(at->name, sizeof(at->name), "%s", name);
 	at->ifindex = (u32)ifindex;
 	at->role = role;
-	for_each_nat(w, nat) {
+	for_each_nat(w, nat)
+	{
 		int number = native_interface_add(nat, at->ifindex, role);
 		if (number < 0)
 			return world_fail(w, "too many interfaces");
 		at->number = (u32)number;
 	}
-	return role == ROLE_OUTSIDE ? outside_addresses(w, words, at->number) : inside_networks(w, words, at->number);
+	return role == ROLE_OUTSIDE ? outside_addresses(w, words, at->number)
+				    : inside_networks(w, words, at->number);
 }
 
 /* address add|remove|pool INTERFACE A: pool takes no local role. A removal bumps the flows, as the daemon does. */
@@ -295,16 +309,15 @@ static int address_run(struct world *w, struct words *words)
 
 	if (!at || !what || address_parse(words_next(words), &addr))
 		return world_fail(w, "address add|pool|local|remove INTERFACE A");
-	u32 flags = !strcmp(what, "add")    ? ADDRESS_LIVE | ADDRESS_POOL | ADDRESS_LOCAL
-		    : !strcmp(what, "pool") ? ADDRESS_LIVE | ADDRESS_POOL
+	u32 flags = !strcmp(what, "add")     ? ADDRESS_LIVE | ADDRESS_POOL | ADDRESS_LOCAL
+		    : !strcmp(what, "pool")  ? ADDRESS_LIVE | ADDRESS_POOL
 		    : !strcmp(what, "local") ? ADDRESS_LIVE | ADDRESS_LOCAL
 					     : 0;
 	if (address_set(w, at->number, addr, flags))
 		return -1;
 	if (flags)
 		return 0;
-	for_each_nat(w, nat)
-		native_reset(nat, at->number, TABLE_FLOWS);
+	for_each_nat(w, nat) native_reset(nat, at->number, TABLE_FLOWS);
 	return 0;
 }
 
@@ -337,12 +350,13 @@ static int socket_run(struct world *w, struct words *words)
  */
 
 /* Through one way; *result, and the bytes rewritten. */
-static int way_meet(struct world *w, struct way *way, const struct event *e, const struct packet_text *p, u8 *after,
-		    struct native_result *result)
+static int way_meet(struct world *w, struct way *way, const struct event *e, const struct packet_text *p,
+		    u8 *after, struct native_result *result)
 {
 	static u8 frame[FRAME_ROOM + 4];
 	u8 *data = frame + 2; /* the IP header at a multiple of four, as in the kernel */
-	struct native_frame f = { data, way->l3 + e->length, way->l3, e->ifindex, e->ingress_ifindex, p->ethertype };
+	struct native_frame f = { data,	      way->l3 + e->length, way->l3,
+				  e->ifindex, e->ingress_ifindex,  p->ethertype };
 
 	memset(data, 0x02, 12);
 	data[12] = (u8)(p->ethertype >> 8);
@@ -350,19 +364,20 @@ static int way_meet(struct world *w, struct way *way, const struct event *e, con
 	memcpy(data + way->l3, e->before, e->length);
 	int rc = way->ops->meet(way, e->hook, &f, result);
 	if (rc)
-		return world_fail(w, "%s: the packet could not be sent, or counted otherwise than it fared: %s", way->name,
-				  strerror(-rc));
+		return world_fail(w,
+				  "%s: the packet could not be sent, or counted otherwise than it fared: %s",
+				  way->name, strerror(-rc));
 	memcpy(after, data + way->l3, e->length);
 	return 0;
 }
 
 /* The same must have come of it in both. */
-static int results_same(struct world *w, const struct native_result *a, const struct native_result *b, const u8 *x,
-			const u8 *y, u32 length)
+static int results_same(struct world *w, const struct native_result *a, const struct native_result *b,
+			const u8 *x, const u8 *y, u32 length)
 {
 	if (a->verdict != b->verdict || a->reason != b->reason || a->interface != b->interface)
-		return world_fail(w, "%s: %s at %u; %s: %s at %u", w->ways[0]->name, reason_name(a->reason), a->interface,
-				  w->ways[1]->name, reason_name(b->reason), b->interface);
+		return world_fail(w, "%s: %s at %u; %s: %s at %u", w->ways[0]->name, reason_name(a->reason),
+				  a->interface, w->ways[1]->name, reason_name(b->reason), b->interface);
 	/* A dropped packet's bytes are nobody's business. */
 	if (a->verdict != VERDICT_DROP && memcmp(x, y, length))
 		return world_fail(w, "the ways give different bytes (%s)", reason_name(a->reason));
@@ -375,7 +390,8 @@ static int source_ours(struct world *w, const struct event *e)
 	struct nat_instance *nat = &w->ways[0]->nat;
 	__be32 source;
 
-	if (e->hook != NATIVE_OUT || !e->from_inside || e->result.verdict == VERDICT_DROP || e->packet->ethertype != 0x0800)
+	if (e->hook != NATIVE_OUT || !e->from_inside || e->result.verdict == VERDICT_DROP ||
+	    e->packet->ethertype != 0x0800)
 		return 0;
 	memcpy(&source, e->after + 12, 4);
 	struct outside_address a = address_find(nat, nat->config, source);
@@ -431,7 +447,9 @@ static int packet_at(struct world *w, struct words *words, enum native_hook hook
 	}
 	if (w->error[0])
 		return -1;
-	struct event e = { .hook = hook, .ifindex = at->ifindex, .ingress_ifindex = from && !router ? from->ifindex : 0,
+	struct event e = { .hook = hook,
+			   .ifindex = at->ifindex,
+			   .ingress_ifindex = from && !router ? from->ifindex : 0,
 			   .from_inside = from && !router && from->role == ROLE_INSIDE };
 	return packet_run(w, words, &e);
 }
@@ -519,9 +537,10 @@ static int reset_run(struct world *w, struct words *words)
 
 	if (!at || !what)
 		return world_fail(w, "reset INTERFACE flows|mappings|hosts");
-	enum table t = !strcmp(what, "flows") ? TABLE_FLOWS : !strcmp(what, "mappings") ? TABLE_MAPPINGS : TABLE_HOSTS;
-	for_each_nat(w, nat)
-		native_reset(nat, at->number, t);
+	enum table t = !strcmp(what, "flows")	   ? TABLE_FLOWS
+		       : !strcmp(what, "mappings") ? TABLE_MAPPINGS
+						   : TABLE_HOSTS;
+	for_each_nat(w, nat) native_reset(nat, at->number, t);
 	return 0;
 }
 
@@ -533,7 +552,8 @@ static int slot_lose(struct world *w, struct nat_instance *nat, enum table t, co
 {
 	u64 word;
 	u32 number;
-	struct slot *s = table_find(nat, nat->config, t, table_hash(nat->config, t, key), key, &word, &number);
+	struct slot *s =
+		table_find(nat, nat->config, t, table_hash(nat->config, t, key), key, &word, &number);
 
 	if (!s || !slot_end(s, word))
 		return world_fail(w, "there is no such entry to lose");
@@ -543,8 +563,12 @@ static int slot_lose(struct world *w, struct nat_instance *nat, enum table t, co
 /* flow out|in|permit udp|tcp|icmp A:P > B:Q */
 static int lose_flow(struct world *w, struct words *words)
 {
-	static const u8 protocols[CLASSES] = { [CLASS_UDP] = PROTOCOL_UDP, [CLASS_TCP] = PROTOCOL_TCP, [CLASS_ICMP] = PROTOCOL_ICMP };
-	u8 direction = words_take(words, "out") ? DIRECTION_OUT : words_take(words, "in") ? DIRECTION_IN : DIRECTION_PERMIT;
+	static const u8 protocols[CLASSES] = {
+		[CLASS_UDP] = PROTOCOL_UDP, [CLASS_TCP] = PROTOCOL_TCP, [CLASS_ICMP] = PROTOCOL_ICMP
+	};
+	u8 direction = words_take(words, "out")	 ? DIRECTION_OUT
+		       : words_take(words, "in") ? DIRECTION_IN
+						 : DIRECTION_PERMIT;
 	union flow_key key = { .word = { 0, 0 } };
 	enum class class;
 	u16 sport, dport;
@@ -558,9 +582,7 @@ static int lose_flow(struct world *w, struct words *words)
 	key.dport = host_to_be16(dport);
 	key.protocol = protocols[class];
 	key.direction = direction;
-	for_each_nat(w, nat)
-		if (slot_lose(w, nat, TABLE_FLOWS, key.word))
-			return -1;
+	for_each_nat(w, nat) if (slot_lose(w, nat, TABLE_FLOWS, key.word)) return -1;
 	return 0;
 }
 
@@ -573,14 +595,13 @@ static int lose_mapping(struct world *w, struct words *words, u32 half)
 
 	if (class_parse(words_next(words), &class) || endpoint_parse(words_next(words), &e.addr, &port))
 		return world_fail(w, "lose inside|outside udp|tcp|icmp A:P [INTERFACE]");
-	struct world_interface *at = words_peek(words) ? interface_named(w, words_next(words)) : interface_first(w, ROLE_OUTSIDE);
+	struct world_interface *at =
+		words_peek(words) ? interface_named(w, words_next(words)) : interface_first(w, ROLE_OUTSIDE);
 	if (!at)
 		return -1;
 	e.port = host_to_be16(port);
-	u64 key = mapping_key(e, (u8)class, half, at->number);
-	for_each_nat(w, nat)
-		if (slot_lose(w, nat, TABLE_MAPPINGS, &key))
-			return -1;
+	u64 key = mapping_key(e, (u8) class, half, at->number);
+	for_each_nat(w, nat) if (slot_lose(w, nat, TABLE_MAPPINGS, &key)) return -1;
 	return 0;
 }
 
@@ -590,13 +611,12 @@ static int lose_host(struct world *w, struct words *words)
 
 	if (address_parse(words_next(words), &key.inside))
 		return world_fail(w, "lose host A [INTERFACE]");
-	struct world_interface *at = words_peek(words) ? interface_named(w, words_next(words)) : interface_first(w, ROLE_OUTSIDE);
+	struct world_interface *at =
+		words_peek(words) ? interface_named(w, words_next(words)) : interface_first(w, ROLE_OUTSIDE);
 	if (!at)
 		return -1;
 	key.interface = (u8)at->number;
-	for_each_nat(w, nat)
-		if (slot_lose(w, nat, TABLE_HOSTS, &key.word))
-			return -1;
+	for_each_nat(w, nat) if (slot_lose(w, nat, TABLE_HOSTS, &key.word)) return -1;
 	return 0;
 }
 
@@ -609,7 +629,8 @@ static int bit_change(struct world *w, struct words *words, bool set)
 
 	if (class_parse(words_next(words), &class) || endpoint_parse(words_next(words), &addr, &port))
 		return world_fail(w, "lose bit|take bit udp|tcp|icmp A:P");
-	for_each_nat(w, nat) {
+	for_each_nat(w, nat)
+	{
 		u32 area = port_area(address_find(nat, nat->config, addr).index, class);
 		if (set)
 			port_take(nat, area, port);
@@ -741,7 +762,8 @@ static int unique_run(struct world *w, struct words *words)
 {
 	const char *set = words_next(words), *value = words_next(words);
 
-	if (!set || !value || strlen(set) >= NAME_MAX_BYTES || strlen(value) >= VALUE_MAX_BYTES || w->unique_count == UNIQUE_MAX)
+	if (!set || !value || strlen(set) >= NAME_MAX_BYTES || strlen(value) >= VALUE_MAX_BYTES ||
+	    w->unique_count == UNIQUE_MAX)
 		return world_fail(w, "unique SET VALUE");
 	for (u32 i = 0; i < w->unique_count; i++)
 		if (!strcmp(w->unique[i].name, set) && !strcmp(w->unique[i].value, value))
@@ -767,10 +789,14 @@ static int let_run(struct world *w, struct words *words)
 }
 
 static const struct statement statements[] = {
-	{ "config", config_run },   { "interface", interface_run }, { "address", address_run }, { "socket", socket_run },
-	{ "out", out_run },	    { "own", own_run },		    { "in", in_run },		{ "hairpin", hairpin_run },
-	{ "sweep", sweep_run },	    { "reset", reset_run },	    { "lose", lose_run },	{ "take", take_run },
-	{ "expect", expect_run },   { "check", check_run },	    { "unique", unique_run },	{ "let", let_run },
+	{ "config", config_run },   { "interface", interface_run },
+	{ "address", address_run }, { "socket", socket_run },
+	{ "out", out_run },	    { "own", own_run },
+	{ "in", in_run },	    { "hairpin", hairpin_run },
+	{ "sweep", sweep_run },	    { "reset", reset_run },
+	{ "lose", lose_run },	    { "take", take_run },
+	{ "expect", expect_run },   { "check", check_run },
+	{ "unique", unique_run },   { "let", let_run },
 	{ "only", only_run },
 };
 
@@ -792,7 +818,8 @@ static bool line_is(const struct scenario *s, u32 line, const char *word)
 {
 	const char *at = s->lines[line] + strspn(s->lines[line], " \t");
 
-	return !strncmp(at, word, strlen(word)) && strspn(at + strlen(word), " \t\n") + (at[strlen(word)] == 0) > 0;
+	return !strncmp(at, word, strlen(word)) &&
+	       strspn(at + strlen(word), " \t\n") + (at[strlen(word)] == 0) > 0;
 }
 
 /* The line of the `end` that closes the `for` before `from`, or `to` if there is none. */
@@ -816,8 +843,8 @@ static int loop_run(struct world *w, struct words *words, u32 body, u32 end)
 	u32 first, last;
 	int rc = 0;
 
-	if (!name || number_parse(words_next(words), 65535, &first) || number_parse(words_next(words), 65535, &last) ||
-	    w->loop_count == LOOPS_MAX)
+	if (!name || number_parse(words_next(words), 65535, &first) ||
+	    number_parse(words_next(words), 65535, &last) || w->loop_count == LOOPS_MAX)
 		return world_fail(w, "for NAME FROM TO");
 	struct name_value *v = &w->loops[w->loop_count++];
 	snprintf(v->name, sizeof(v->name), "%s", name);

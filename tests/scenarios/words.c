@@ -15,14 +15,16 @@ int world_fail(struct world *world, const char *format, ...)
 
 	if (world->error[0])
 		return -1; /* the first one counts */
-	used = snprintf(world->error, sizeof(world->error), "%s:%u: ", world->scenario->path, world->line + 1);
+	used = snprintf(world->error, sizeof(world->error), "%s:%u: ", world->scenario->path,
+			world->line + 1);
 	va_start(args, format);
 	vsnprintf(world->error + used, sizeof(world->error) - (size_t)used, format, args);
 	va_end(args);
 	return -1;
 }
 
-static const struct name_value *name_find(const struct name_value *list, u32 count, const char *name, size_t length)
+static const struct name_value *name_find(const struct name_value *list, u32 count, const char *name,
+					  size_t length)
 {
 	for (u32 i = count; i-- > 0;)
 		if (strlen(list[i].name) == length && !strncmp(list[i].name, name, length))
@@ -32,7 +34,8 @@ static const struct name_value *name_find(const struct name_value *list, u32 cou
 
 int variable_set(struct world *world, const char *name, const char *value)
 {
-	if (world->variable_count == VARIABLES_MAX || strlen(name) >= NAME_MAX_BYTES || strlen(value) >= VALUE_MAX_BYTES)
+	if (world->variable_count == VARIABLES_MAX || strlen(name) >= NAME_MAX_BYTES ||
+	    strlen(value) >= VALUE_MAX_BYTES)
 		return world_fail(world, "too many variables, or too long: %s", name);
 	struct name_value *v = &world->variables[world->variable_count++];
 	snprintf(v->name, sizeof(v->name), "%s", name);
@@ -50,7 +53,8 @@ static size_t name_length(const char *at)
 }
 
 /* Replace each mark + name that the list knows by its value; others stay. 0, or -1: no room. */
-static int substitute(char *to, size_t room, const char *from, char mark, const struct name_value *list, u32 count)
+static int substitute(char *to, size_t room, const char *from, char mark, const struct name_value *list,
+		      u32 count)
 {
 	size_t used = 0;
 
@@ -78,7 +82,8 @@ int words_split(struct world *world, const char *line, struct words *words)
 
 	memset(words, 0, sizeof(*words));
 	if (substitute(looped, sizeof(looped), line, '%', world->loops, world->loop_count) ||
-	    substitute(words->text, sizeof(words->text), looped, '$', world->variables, world->variable_count))
+	    substitute(words->text, sizeof(words->text), looped, '$', world->variables,
+		       world->variable_count))
 		return world_fail(world, "line too long");
 	char *comment = strchr(words->text, '#');
 	if (comment)
@@ -92,7 +97,10 @@ int words_split(struct world *world, const char *line, struct words *words)
 }
 
 const char *words_peek(const struct words *words) { return words->word[words->at]; }
-const char *words_next(struct words *words) { return words->at < words->count ? words->word[words->at++] : NULL; }
+const char *words_next(struct words *words)
+{
+	return words->at < words->count ? words->word[words->at++] : NULL;
+}
 
 bool words_take(struct words *words, const char *expected)
 {
@@ -136,7 +144,10 @@ int time_parse(const char *text, u32 *seconds)
 	return 0;
 }
 
-int address_parse(const char *text, __be32 *addr) { return text && inet_pton(AF_INET, text, addr) == 1 ? 0 : -1; }
+int address_parse(const char *text, __be32 *addr)
+{
+	return text && inet_pton(AF_INET, text, addr) == 1 ? 0 : -1;
+}
 
 int endpoint_parse(const char *text, __be32 *addr, u16 *port)
 {
@@ -173,7 +184,9 @@ int hex_parse(const char *text, u8 *bytes, u32 room)
 
 int class_parse(const char *text, enum class *class)
 {
-	static const char *const names[CLASSES] = { [CLASS_UDP] = "udp", [CLASS_TCP] = "tcp", [CLASS_ICMP] = "icmp" };
+	static const char *const names[CLASSES] = {
+		[CLASS_UDP] = "udp", [CLASS_TCP] = "tcp", [CLASS_ICMP] = "icmp"
+	};
 
 	for (u32 i = 0; text && i < CLASSES; i++)
 		if (!strcmp(text, names[i])) {

@@ -49,12 +49,20 @@ export KN=$kn SLOW KN_WORK=$work
 # Seconds of patience.
 patience() { echo $(($1 * SLOW)); }
 
-# In a machine, without a new /sys, which would hide what is pinned. Never longer than a minute.
-in_ns() {
-	local name=$kn-$1
+# As tap.sh's, without a process for each look: they are dear on emulated machines.
+exec {nothing}<> <(:)
+wait_for() {	# SECONDS COMMAND...
+	local until=$((${EPOCHREALTIME/./} + $1 * 1000000))
 	shift
-	timeout -k 5 "$(patience 60)" nsenter --net="/run/netns/$name" "$@"
+	until "$@" >"$tap_output" 2>&1; do
+		[ "${EPOCHREALTIME/./}" -lt $until ] || return 1
+		read -r -t 0.05 -u "$nothing"
+	done
+	return 0
 }
+
+# In a machine, without a new /sys, which would hide what is pinned.
+in_ns() { nsenter --net="/run/netns/$kn-$1" "${@:2}"; }
 
 # background NAME MACHINE COMMAND...: its output goes to $work/NAME; its number is in $child. It ends with the script.
 background() {
@@ -74,7 +82,11 @@ end() {	# PID...: end these and wait for them; by force if they will not
 	done
 }
 
-is_gone() { ! kill -0 "$1" 2>/dev/null || [ "$(ps -o stat= -p "$1" | cut -c 1)" = Z ]; }
+is_gone() {
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	[[ $stat == *") Z "* ]]
+}
 
 # shellcheck disable=SC2317	# called by the trap
 clean_up() {
@@ -92,46 +104,63 @@ trap 'exit 130' INT TERM HUP
 # Machines
 #
 
+# machine, cable, address, route and forwards only take notes; connect makes it so, with few processes.
+notes_new() { notes_machines='' notes_cables='' notes_forwards='' && declare -gA notes_ip=(); }
+notes_new
+
 machine() {	# NAME...
 	local name
 	for name; do
-		ip netns add "$kn-$name" && namespaces+=("$kn-$name") && ip -n "$kn-$name" link set lo up || return
-		in_ns "$name" sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 || return
+		namespaces+=("$kn-$name")
+		notes_machines+="netns add $kn-$name"$'\n'
+		notes_ip[$name]+="link set lo up"$'\n'
 	done
 }
 
 # cable MACHINE DEVICE ADDRESSES MACHINE DEVICE ADDRESSES: addresses are separated by commas.
 cable() {
-	ip link add "$2" netns "$kn-$1" type veth peer name "$5" netns "$kn-$4" &&
-		cable_end "$1" "$2" "$3" && cable_end "$4" "$5" "$6"
+	notes_cables+="link add $2 netns $kn-$1 type veth peer name $5 netns $kn-$4"$'\n'
+	cable_end "$1" "$2" "$3"
+	cable_end "$4" "$5" "$6"
 }
 
 cable_end() {
-	{
-		printf '%s\n' "$3" | tr ',' '\n' | sed "s/.*/addr add & dev $2/"
-		echo "link set $2 up"
-	} | ip -n "$kn-$1" -batch -
+	local address
+	for address in ${3//,/ }; do notes_ip[$1]+="addr add $address dev $2"$'\n'; done
+	notes_ip[$1]+="link set $2 up"$'\n'
 }
 
-route() { ip -n "$kn-$1" route add "${@:2}"; }
+route() { notes_ip[$1]+="route add ${*:2}"$'\n'; }
+forwards() { notes_forwards+=" $*"; }
+
+connect() {
+	local name
+	ip -batch - <<<"$notes_machines$notes_cables" || return
+	for name in "${!notes_ip[@]}"; do ip -n "$kn-$name" -batch - <<<"${notes_ip[$name]}" || return; done
+	for name in $notes_forwards; do in_ns "$name" sysctl -qw net.ipv4.ip_forward=1 || return; done
+	notes_new
+}
 
 # The drawing above.
 machines() {
-	machine h1 h2 h3 r s1 s2 &&
-		cable r lan0 10.0.0.1/24 h1 eth0 10.0.0.11/24 &&
-		cable r lan1 10.0.1.1/24 h2 eth0 10.0.1.12/24 &&
-		cable h2 eth1 10.0.64.1/24 h3 eth0 10.0.64.33/24 &&
-		cable r wan0 $wan/24 s1 isp0 198.51.100.1/24,198.51.100.10/24,198.51.100.11/24 &&
-		cable s1 net0 203.0.113.1/24 s2 eth0 203.0.113.2/24,203.0.113.3/24,203.0.113.4/24 &&
-		route h1 default via 10.0.0.1 && route h2 default via 10.0.1.1 && route h3 default via 10.0.64.1 &&
-		route r 10.0.64.0/24 via 10.0.1.12 && route r default via 198.51.100.1 &&
-		route s2 default via 203.0.113.1 &&
-		in_ns h2 sysctl -qw net.ipv4.ip_forward=1 && in_ns s1 sysctl -qw net.ipv4.ip_forward=1 &&
-		leaks_watch
+	machine h1 h2 h3 r s1 s2
+	cable r lan0 10.0.0.1/24 h1 eth0 10.0.0.11/24
+	cable r lan1 10.0.1.1/24 h2 eth0 10.0.1.12/24
+	cable h2 eth1 10.0.64.1/24 h3 eth0 10.0.64.33/24
+	cable r wan0 $wan/24 s1 isp0 198.51.100.1/24,198.51.100.10/24,198.51.100.11/24
+	cable s1 net0 203.0.113.1/24 s2 eth0 203.0.113.2/24,203.0.113.3/24,203.0.113.4/24
+	route h1 default via 10.0.0.1
+	route h2 default via 10.0.1.1
+	route h3 default via 10.0.64.1
+	route r 10.0.64.0/24 via 10.0.1.12
+	route r default via 198.51.100.1
+	route s2 default via 203.0.113.1
+	forwards h2 s1
+	connect && leaks_watch
 }
 
 # A second way out, from r straight to s2.
-second_uplink() { cable r wan1 192.0.2.2/24 s2 isp1 192.0.2.1/24; }
+second_uplink() { cable r wan1 192.0.2.2/24 s2 isp1 192.0.2.1/24 && connect; }
 
 # more_hosts N: N more inside hosts, 10.0.0.101 and on; they live in h1.
 more_hosts() { seq 101 $((100 + $1)) | sed 's,.*,addr add 10.0.0.&/24 dev eth0,' | ip -n "$kn-h1" -batch -; }
@@ -198,7 +227,7 @@ nat_crash() { # SIGKILL
 	daemon=
 }
 
-keepnat() { timeout -k 5 "$(patience 20)" "$KEEPNAT_BUILD/cli/keepnat" "${where[@]}" "$@"; }
+keepnat() { "$KEEPNAT_BUILD/cli/keepnat" "${where[@]}" "$@"; }
 
 # The objects of a listing one a line, wherever in the answer the list stands.
 list() { keepnat --json "$@" | jq -c '.. | objects | select(has("inside_address") or has("reason"))'; }
@@ -214,14 +243,32 @@ reason() {
 	keepnat --json reasons | jq "[.. | objects | select((.reason? // .name?) == \"$1\") | .packets] | add // 0"
 }
 
+# What a clean stop, and a start that failed, must leave as it was.
+state_of_router() {
+	hooks
+	in_ns r sh -c 'ip link show; ip -4 addr show; ip rule show; ip -4 route show table all; tc qdisc show; nft list ruleset
+		sysctl -a 2>/dev/null | grep -E "^net\.(ipv4|core|netfilter)\." | grep -vE "fastopen_key|inode|random|count"'
+	find "$pins" "$work/run" -name '*.sock' -o -path "$pins/*" 2>/dev/null | sort
+}
+
+# The BPF programs at the devices of r: "wan0 tcx/egress 1".
+hooks() { in_ns r /usr/bin/python3 -B "$KEEPNAT_SOURCE/tests/smoke/net.py" hooks lan0 lan1 wan0; }
+
 #
 # Servers. Each is listening when its function returns.
 #
 
-is_listening() {	# MACHINE tcp|udp PORT
-	local kind=-ua
-	[ "$2" = udp ] || kind=-lt
-	in_ns "$1" ss -Hn $kind "sport = :$3" | grep -q .
+# is_listening tcp|udp PORT: in the machine of the process that was started last.
+is_listening() {
+	local state=07 port file line
+	[ "$1" = udp ] || state=0A
+	printf -v port %04X "$2"
+	for file in "/proc/$child/net/$1" "/proc/$child/net/${1}6"; do
+		while read -r -a line; do	# number, local address, remote address, state
+			[ "${line[3]}" != $state ] || [ "${line[1]##*:}" != "$port" ] || return 0
+		done <"$file"
+	done
+	return 1
 }
 
 listening() { wait_for "$(patience 15)" is_listening "$@"; }
@@ -229,18 +276,18 @@ listening() { wait_for "$(patience 15)" is_listening "$@"; }
 # A web server that says who asks, sends and takes any number of bytes (net.py).
 web_start() {	# MACHINE [PORT]
 	background "web-$1" "$1" /usr/bin/python3 -B "$KEEPNAT_SOURCE/tests/smoke/net.py" web "${2:-80}"
-	listening "$1" tcp "${2:-80}"
+	listening tcp "${2:-80}"
 }
 
 dns_start() {	# MACHINE ADDRESS: knows www.example.net
 	background "dns-$1" "$1" dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts --user=root --pid-file= \
 		--listen-address="$2" --bind-interfaces --address=/www.example.net/203.0.113.80
-	listening "$1" udp 53
+	listening udp 53
 }
 
 iperf_start() {	# MACHINE
-	background "iperf-$1" "$1" iperf3 -s --forceflush
-	listening "$1" tcp 5201
+	background "iperf-$1" "$1" iperf3 -s
+	listening tcp 5201
 }
 
 # Who does the web server see? "ADDRESS PORT"
@@ -254,7 +301,7 @@ seen_by_web() { in_ns "$1" curl -sS --max-time "$(patience 10)" "${@:3}" "http:/
 python_checks() {
 	local line status
 	{ echo 'from net import *'; cat; } >"$work/checks.py"
-	PYTHONPATH=$KEEPNAT_SOURCE/tests/smoke timeout -k 5 "$(patience 120)" /usr/bin/python3 -B "$work/checks.py" \
+	PYTHONPATH=$KEEPNAT_SOURCE/tests/smoke /usr/bin/python3 -B "$work/checks.py" \
 		>"$work/checks" 2>"$work/checks.err"
 	status=$?
 	while read -r line; do
@@ -280,19 +327,18 @@ leaks_watch() {
 }
 
 leaks_check() {
-	wait_for "$(patience 10)" leaks_end_is_seen
-	check "the capture outside was awake to the end" grep -q '\.9: UDP, length 3$' "$work/leaks"
+	leaks_end
+	check "the capture outside was awake to the end" leaks_end_is_seen
 	is "no packet with an inside source was seen outside" "$(leaks_list)" ''
 }
 
-leaks_list() { grep -E ' (IP|ARP)' "$work/leaks" | grep -v '\.9: UDP, length 3$'; }
-
-leaks_end_is_seen() {
-	grep -q '\.9: UDP, length 3$' "$work/leaks" || {
-		in_ns r bash -c 'echo -n end >/dev/udp/198.51.100.1/9'
-		return 1
-	}
+leaks_end() {
+	in_ns r bash -c 'echo -n end >/dev/udp/198.51.100.1/9'
+	wait_for "$(patience 10)" leaks_end_is_seen
 }
+
+leaks_end_is_seen() { grep -q '\.9: UDP, length 3$' "$work/leaks"; }
+leaks_list() { grep -E ' (IP|ARP)' "$work/leaks" | grep -v '\.9: UDP, length 3$'; }
 
 # What each test ends with.
 smoke_done() {

@@ -10,10 +10,11 @@ As a program: net.py web PORT     a web server, on all addresses of its namespac
                                       GET /N      N bytes
                                       PUT         "ADDRESS PORT SHA256" of the client and of what it sent
               net.py bytes N      what GET /N sends
+              net.py hooks DEVICE...    the BPF programs at these devices of this namespace, one a line: "DEVICE HOOK COUNT",
+                                  the hook "tcx/ingress" (Linux 6.6 on) or "clsact/egress". bpftool of Debian 12 knows no TCX.
 """
 import ctypes
 import errno
-import hashlib
 import os
 import select
 import socket
@@ -178,40 +179,71 @@ def body(size):
     return (pattern * (size // len(pattern) + 1))[:size]
 
 
+def web_answer(stream, peer):
+    """One request; without http.server, which takes long to start on emulated machines."""
+    import hashlib
+
+    method, path, _ = stream.readline().decode().split()
+    size, left, digest = path[1:], 0, hashlib.sha256()
+    while (line := stream.readline().strip().lower()):
+        if line.startswith(b"content-length:"):
+            left = int(line.split(b":")[1])
+        if line.startswith(b"expect:"):
+            stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            stream.flush()
+    data = body(int(size)) if size.isdigit() else f"{peer[0]} {peer[1]}\n".encode()
+    if method == "PUT":
+        while left and (piece := stream.read(min(left, 1 << 20))):
+            digest.update(piece)
+            left -= len(piece)
+        data = f"{peer[0]} {peer[1]} {digest.hexdigest()}\n".encode()
+    stream.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+    stream.flush()
+
+
+def web_serve(connection, peer):
+    connection.settimeout(10 * PATIENCE)
+    with connection, connection.makefile("rwb") as stream:
+        web_answer(stream, peer)
+
+
 def web(port):
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    import threading
 
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self, data):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    gate = socket.create_server(("", port), backlog=64)
+    while True:
+        threading.Thread(target=web_serve, args=gate.accept(), daemon=True).start()
 
-        def who(self):
-            return "%s %d" % self.client_address
 
-        def do_GET(self):
-            size = self.path[1:]
-            self.answer(body(int(size)) if size.isdigit() else f"{self.who()}\n".encode())
+def tcx_count(ifindex, kind):
+    """How many programs a TCX hook has: bpf(BPF_PROG_QUERY). 0 also on kernels without TCX."""
+    ids = (ctypes.c_uint32 * 64)()
+    query = ctypes.create_string_buffer(struct.pack("=IIIIQII", ifindex, kind, 0, 0, ctypes.addressof(ids), 64, 0) + bytes(64))
+    if libc.syscall(ctypes.c_long(321), ctypes.c_long(16), query, ctypes.c_long(len(query))):
+        return 0
+    return struct.unpack_from("=I", query, 24)[0]
 
-        def do_PUT(self):
-            left, digest = int(self.headers["Content-Length"]), hashlib.sha256()
-            while left and (data := self.rfile.read(min(left, 1 << 20))):
-                digest.update(data)
-                left -= len(data)
-            self.answer(f"{self.who()} {digest.hexdigest()}\n".encode())
 
-        def log_message(self, *_):
-            pass
+def clsact_count(device, name):
+    import subprocess
 
-    ThreadingHTTPServer.request_queue_size = 64
-    ThreadingHTTPServer(("", port), Handler).serve_forever()
+    filters = subprocess.run(["tc", "filter", "show", "dev", device, name], capture_output=True, text=True).stdout
+    return sum(" bpf " in line and " handle " in line for line in filters.splitlines())
+
+
+def hooks(devices):
+    for device in devices:
+        for kind, name in (46, "ingress"), (47, "egress"):
+            for hook, count in ("tcx", tcx_count(socket.if_nametoindex(device), kind)), ("clsact", clsact_count(device, name)):
+                if count:
+                    print(device, f"{hook}/{name}", count)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["web"]:
         web(int(sys.argv[2]))
+    elif sys.argv[1:2] == ["hooks"]:
+        hooks(sys.argv[2:])
     elif sys.argv[1:2] == ["bytes"]:
         sys.stdout.buffer.write(body(int(sys.argv[2])))
     else:

@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "daemon/api.h"
+#include "tests/unit/fixture/http.h"
 #include "tests/unit/fixture/instance.h"
 
 enum { FLOWS = 1 << 16, MAPPINGS = 1 << 16, HOSTS = 4096 };
@@ -314,12 +315,13 @@ static void stop_waits_for_the_end(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(folder));
 	for (int n = 0; n < 2; n++) {
-		char path[64];
 		pid_t pid = serve(folder);
+		int fd;
 
-		snprintf(path, sizeof(path), "%s/api.sock", folder);
-		for (int i = 0; i < 1000 && access(path, F_OK); i++)
+		while ((fd = http_connect(folder)) < 0 && !waitpid(pid, &status, WNOHANG))
 			usleep(10000);
+		assert_true(fd >= 0);
+		close(fd);
 		struct run run = keepnat_in("", folder, words[n]);
 		assert_int_equal(run.status, 0);
 		assert_non_null(strstr(run.text, n ? "\"detach\": true" : "keepnatd has ended\n"));

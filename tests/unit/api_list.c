@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -34,6 +35,7 @@ static u32 sessions(struct instance *i, const struct list_filter *filter, struct
 	struct list_view view;
 	u32 count = 0;
 
+	memset(last, 0, sizeof(*last));
 	list_open(&view, &i->k);
 	for (u32 at = 0; at < list_slots(&view, LIST_SESSIONS); at++)
 		if (list_session(&view, filter, at, &row)) {
@@ -49,6 +51,7 @@ static u32 mappings(struct instance *i, const struct list_filter *filter, struct
 	struct list_view view;
 	u32 count = 0;
 
+	memset(last, 0, sizeof(*last));
 	list_open(&view, &i->k);
 	for (u32 at = 0; at < list_slots(&view, LIST_MAPPINGS); at++)
 		if (list_mapping(&view, filter, at, &row)) {
@@ -64,6 +67,7 @@ static u32 hosts(struct instance *i, const struct list_filter *filter, struct ho
 	struct list_view view;
 	u32 count = 0;
 
+	memset(last, 0, sizeof(*last));
 	list_open(&view, &i->k);
 	for (u32 at = 0; at < list_slots(&view, LIST_HOSTS); at++)
 		if (list_host(&view, filter, at, &row)) {
@@ -344,7 +348,7 @@ static void filters(void **state)
 static void pool_ports(void **state)
 {
 	struct instance *i = *state;
-	struct pool_row row;
+	struct pool_row row = { 0 };
 	struct list_view view;
 	u32 rows = 0, used[CLASSES] = { 0 };
 

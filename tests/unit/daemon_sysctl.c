@@ -58,15 +58,14 @@ static int lab_open(void **state)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
 
+	*state = lab;
 	strcpy(lab->root, "/tmp/keepnat-sysctl-XXXXXX");
-	if (!mkdtemp(lab->root))
-		return -1;
+	assert_non_null(mkdtemp(lab->root));
 	snprintf(lab->file, sizeof(lab->file), "%s/remembered", lab->root);
 	setting_put(lab, "forward", "0");
 	setting_put(lab, "eth0.100", "2");
 	setting_put(lab, "on", "1");
 	restart(lab);
-	*state = lab;
 	return 0;
 }
 

@@ -8,7 +8,10 @@
 const volatile __u32 capture_ifindex = 0;
 
 /* Run by PROG_TEST_RUN: the packet goes to device cb[0], flags cb[1]. Its Ethernet header is left behind there. */
-SEC("tc") int send_packet(struct __sk_buff *skb) { return (int)bpf_clone_redirect(skb, skb->cb[0], skb->cb[1]); }
+SEC("tc") int send_packet(struct __sk_buff *skb)
+{
+	return (int)bpf_clone_redirect(skb, skb->cb[0], skb->cb[1]);
+}
 
 /* Behind the NAT's program at ingress: what it let pass goes where the test can read it. */
 SEC("tc") int capture_packet(struct __sk_buff *skb)

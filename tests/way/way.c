@@ -7,12 +7,20 @@
 #include "core/table.h"
 #include "tests/way/way.h"
 
-static const char *const array_names[NATIVE_ARRAYS] = { "config", "flows",     "mappings", "hosts",   "fragments",
-							 "ports",  "addresses", "pools",    "counters" };
-static const u32 element_bytes[NATIVE_ARRAYS] = { sizeof(struct config),   sizeof(struct flow),	    sizeof(struct mapping),
-						  sizeof(struct host),	   sizeof(struct fragment), sizeof(u64),
-						  sizeof(u64),		   sizeof(u64),		    sizeof(struct counters) };
-static const struct native_sizes largest = { WAY_FLOWS, WAY_MAPPINGS, WAY_HOSTS, WAY_FRAGMENTS, WAY_ADDRESSES, 0 };
+static const char *const array_names[NATIVE_ARRAYS] = { "config",    "flows",	  "mappings",
+							"hosts",     "fragments", "ports",
+							"addresses", "pools",	  "counters" };
+static const u32 element_bytes[NATIVE_ARRAYS] = { sizeof(struct config),
+						  sizeof(struct flow),
+						  sizeof(struct mapping),
+						  sizeof(struct host),
+						  sizeof(struct fragment),
+						  sizeof(u64),
+						  sizeof(u64),
+						  sizeof(u64),
+						  sizeof(struct counters) };
+static const struct native_sizes largest = { WAY_FLOWS,	    WAY_MAPPINGS,  WAY_HOSTS,
+					     WAY_FRAGMENTS, WAY_ADDRESSES, 0 };
 
 static u32 smaller(u32 asked, u32 most) { return asked && asked < most ? asked : most; }
 
@@ -60,7 +68,8 @@ static int native_socket(struct way *way, const struct native_socket *s)
 	return native_socket_add(&way->nat, s->class, s->local, s->port, s->remote, s->remote_port);
 }
 
-static int meet(struct way *way, enum native_hook hook, const struct native_frame *frame, struct native_result *result)
+static int meet(struct way *way, enum native_hook hook, const struct native_frame *frame,
+		struct native_result *result)
 {
 	*result = native_meet(&way->nat, hook, frame);
 	return 0;
@@ -112,8 +121,10 @@ static int counters_same(const struct way *a, const struct way *b, char *differe
 			const struct counter *x = &a->nat.counters->by[i][r], *y = &b->nat.counters->by[i][r];
 			if (x->packets == y->packets && x->bytes == y->bytes)
 				continue;
-			snprintf(difference, room, "counters of interface %u, reason %u: %llu packets %llu bytes, %llu and %llu", i, r,
-				 x->packets, x->bytes, y->packets, y->bytes);
+			snprintf(
+				difference, room,
+				"counters of interface %u, reason %u: %llu packets %llu bytes, %llu and %llu",
+				i, r, x->packets, x->bytes, y->packets, y->bytes);
 			return 0;
 		}
 	return 1;
@@ -124,10 +135,12 @@ static void element_print(char *text, size_t room, const u8 *at, u32 bytes)
 	size_t used = 0;
 
 	for (u32 i = 0; i < bytes && used + 3 < room; i++)
-		used += (size_t)snprintf(text + used, room - used, "%s%02x", i && i % 8 == 0 ? " " : "", at[i]);
+		used += (size_t)snprintf(text + used, room - used, "%s%02x", i && i % 8 == 0 ? " " : "",
+					 at[i]);
 }
 
-static int array_same(const struct way *a, const struct way *b, enum native_array array, char *difference, size_t room)
+static int array_same(const struct way *a, const struct way *b, enum native_array array, char *difference,
+		      size_t room)
 {
 	const u8 *x = native_array(&a->nat, array), *y = native_array(&b->nat, array);
 	size_t bytes = native_extent(&largest, array).bytes;
@@ -141,7 +154,8 @@ static int array_same(const struct way *a, const struct way *b, enum native_arra
 			continue;
 		element_print(one, sizeof(one), x + i, size);
 		element_print(other, sizeof(other), y + i, size);
-		snprintf(difference, room, "%s %zu: %s: %s; %s: %s", array_names[array], i / size, a->name, one, b->name, other);
+		snprintf(difference, room, "%s %zu: %s: %s; %s: %s", array_names[array], i / size, a->name,
+			 one, b->name, other);
 		return 0;
 	}
 	return 1;

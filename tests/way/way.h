@@ -24,7 +24,8 @@ struct way_ops {
 	/* A socket of the router, really open where the kernel looks for it. 0 or -errno. */
 	int (*socket)(struct way *way, const struct native_socket *socket);
 	/* One packet: rewritten in place. 0 or -errno. */
-	int (*meet)(struct way *way, enum native_hook hook, const struct native_frame *frame, struct native_result *result);
+	int (*meet)(struct way *way, enum native_hook hook, const struct native_frame *frame,
+		    struct native_result *result);
 	/* Forget devices and sockets: a new test begins. */
 	void (*clear)(struct way *way);
 	void (*free)(struct way *way);

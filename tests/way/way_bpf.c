@@ -51,9 +51,9 @@ struct kernel {
 static struct bpf_map *map_of(const struct kernel *k, enum native_array array)
 {
 	struct bpf_map *maps[NATIVE_ARRAYS] = {
-		k->programs->maps.config, k->programs->maps.flows,     k->programs->maps.mappings,
-		k->programs->maps.hosts,  k->programs->maps.fragments, k->programs->maps.ports,
-		k->programs->maps.addresses, k->programs->maps.pools,	       k->programs->maps.counters,
+		k->programs->maps.config,    k->programs->maps.flows,	  k->programs->maps.mappings,
+		k->programs->maps.hosts,     k->programs->maps.fragments, k->programs->maps.ports,
+		k->programs->maps.addresses, k->programs->maps.pools,	  k->programs->maps.counters,
 	};
 
 	return maps[array];
@@ -111,10 +111,12 @@ static int device_make(struct device *d, const char *name, bool bare)
 	return rc;
 }
 
-static int program_attach(u32 ifindex, enum bpf_tc_attach_point where, const struct bpf_program *program, u32 priority)
+static int program_attach(u32 ifindex, enum bpf_tc_attach_point where, const struct bpf_program *program,
+			  u32 priority)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = where);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = priority, .prog_fd = bpf_program__fd(program));
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = priority,
+		    .prog_fd = bpf_program__fd(program));
 
 	return bpf_tc_attach(&hook, &opts);
 }
@@ -122,7 +124,8 @@ static int program_attach(u32 ifindex, enum bpf_tc_attach_point where, const str
 /* The NAT's programs on a bare device, and behind them the one that lets us see what passed. */
 static int device_attach(const struct kernel *k, const struct device *d)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)d->ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)d->ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 	int rc = bpf_tc_hook_create(&hook);
 
 	if (rc)
@@ -182,8 +185,10 @@ static struct sockaddr_in socket_address(__be32 addr, __be16 port)
 
 static int socket_open(const struct native_socket *s)
 {
-	struct sockaddr_in local = socket_address(s->local, s->port), remote = socket_address(s->remote, s->remote_port);
-	int one = 1, fd = socket(AF_INET, (s->class == CLASS_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	struct sockaddr_in local = socket_address(s->local, s->port),
+			   remote = socket_address(s->remote, s->remote_port);
+	int one = 1,
+	    fd = socket(AF_INET, (s->class == CLASS_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -231,13 +236,15 @@ static void bpf_clear(struct way *way)
  */
 
 /* The one counter that moved from before to now. 0; -EAGAIN: none did, -EPROTO: more than one, or by more than one. */
-static int counters_moved(const struct counters *before, const struct counters *now, struct native_result *result)
+static int counters_moved(const struct counters *before, const struct counters *now,
+			  struct native_result *result)
 {
 	int moved = 0;
 
 	for (u32 i = 0; i < MAX_INTERFACES; i++)
 		for (u32 r = 0; r < REASONS; r++) {
-			u64 more = __atomic_load_n(&now->by[i][r].packets, __ATOMIC_ACQUIRE) - before->by[i][r].packets;
+			u64 more = __atomic_load_n(&now->by[i][r].packets, __ATOMIC_ACQUIRE) -
+				   before->by[i][r].packets;
 			if (!more)
 				continue;
 			moved += (int)more;
@@ -265,7 +272,8 @@ static const struct bpf_program *frame_program(const struct kernel *k, enum nati
 	}
 }
 
-static int frame_meet(struct way *way, enum native_hook hook, const struct native_frame *f, struct native_result *result)
+static int frame_meet(struct way *way, enum native_hook hook, const struct native_frame *f,
+		      struct native_result *result)
 {
 	struct kernel *k = way->own;
 	static struct counters before;
@@ -290,7 +298,8 @@ static int frame_meet(struct way *way, enum native_hook hook, const struct nativ
 		result->verdict = result->reason < REASONS ? verdicts[result->reason] : VERDICT_PASS;
 	else
 		return -EPROTO;
-	if (result->reason < REASONS && (verdicts[result->reason] == VERDICT_DROP) != (result->verdict == VERDICT_DROP))
+	if (result->reason < REASONS &&
+	    (verdicts[result->reason] == VERDICT_DROP) != (result->verdict == VERDICT_DROP))
 		return -EPROTO; /* counted as one thing, done as another */
 	return 0;
 }
@@ -308,8 +317,8 @@ static int bare_send(const struct kernel *k, enum native_hook hook, const struct
 	static u8 frame[FRAME_ROOM + ETHERNET_HEADER];
 	struct __sk_buff ctx = { .ingress_ifindex = f->ingress_ifindex,
 				 .cb = { f->ifindex, hook == NATIVE_OUT ? 0 : BPF_F_INGRESS } };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = f->length + ETHERNET_HEADER, .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx));
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = f->length + ETHERNET_HEADER,
+		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
 
 	frame[12] = (u8)((f->ethertype ? f->ethertype : 0x0800) >> 8);
 	frame[13] = (u8)f->ethertype;
@@ -328,7 +337,8 @@ static s64 milliseconds(void)
 }
 
 /* Real packets through a real device: the counter says that it went, the reading end what became of it. */
-static int bare_meet(struct way *way, enum native_hook hook, const struct native_frame *f, struct native_result *result)
+static int bare_meet(struct way *way, enum native_hook hook, const struct native_frame *f,
+		     struct native_result *result)
 {
 	struct kernel *k = way->own;
 	static struct counters before;
@@ -428,8 +438,8 @@ static int cpu_stay(struct kernel *k)
 
 static int programs_load(struct kernel *k)
 {
-	const struct native_sizes largest = { WAY_FLOWS, WAY_MAPPINGS, WAY_HOSTS, WAY_FRAGMENTS, WAY_ADDRESSES,
-					      (u32)libbpf_num_possible_cpus() };
+	const struct native_sizes largest = { WAY_FLOWS,     WAY_MAPPINGS,  WAY_HOSTS,
+					      WAY_FRAGMENTS, WAY_ADDRESSES, (u32)libbpf_num_possible_cpus() };
 
 	k->programs = keepnat_bpf__open();
 	if (!k->programs)
@@ -443,7 +453,8 @@ static int programs_load(struct kernel *k)
 	for (int i = 0; i < NATIVE_ARRAYS; i++) {
 		size_t page = (size_t)sysconf(_SC_PAGESIZE);
 		k->mapped[i] = (native_extent(&largest, i).bytes + page - 1) & ~(page - 1);
-		k->memory[i] = mmap(NULL, k->mapped[i], PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map_of(k, i)), 0);
+		k->memory[i] = mmap(NULL, k->mapped[i], PROT_READ | PROT_WRITE, MAP_SHARED,
+				    bpf_map__fd(map_of(k, i)), 0);
 		if (k->memory[i] == MAP_FAILED) {
 			k->memory[i] = NULL;
 			return -errno;

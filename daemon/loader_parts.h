@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * loader_parts.h - what the three files behind loader.h share: loader.c (programs, clock, start and stop),
+ * loader_arrays.c (the state) and loader_hooks.c (where the programs are attached).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "daemon/keepnat.h"
+#include "daemon/loader.h"
+
+enum { LOADER_PATH = sizeof(((struct keepnat *)0)->pin_dir) + 40 };
+
+enum array {
+	ARRAY_CONFIG,
+	ARRAY_FLOWS,
+	ARRAY_MAPPINGS,
+	ARRAY_HOSTS,
+	ARRAY_FRAGMENTS,
+	ARRAY_PORTS,
+	ARRAY_ADDRESSES,
+	ARRAY_POOLS,
+	ARRAY_COUNTERS,
+	ARRAYS,
+};
+
+enum program {
+	PROGRAM_OUT_ETHERNET,
+	PROGRAM_IN_ETHERNET,
+	PROGRAM_HAIRPIN_ETHERNET,
+	PROGRAM_OUT_BARE,
+	PROGRAM_IN_BARE,
+	PROGRAM_HAIRPIN_BARE,
+	PROGRAM_CLOCK,
+	PROGRAMS,
+	PROGRAM_NONE = PROGRAMS,
+};
+
+/* The programs' names, as bpf/keepnat.bpf.c has them. */
+extern const char *const program_names[PROGRAMS];
+
+/* Egress last: while an interface is taken down, nothing leaves untranslated before the other hook is gone. */
+enum place { PLACE_EGRESS, PLACE_INGRESS, PLACES };
+
+struct loader {
+	int maps[ARRAYS]; /* descriptors here and below; -1: none */
+	void *memory[ARRAYS];
+	size_t lengths[ARRAYS];
+	int programs[PROGRAMS];
+	u32 ids[PROGRAMS]; /* the kernel's numbers of the programs */
+	int links[MAX_INTERFACES][PLACES];
+	bool adopted;
+	bool renewed; /* there were arrays, but they did not serve */
+};
+
+static inline void fd_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/*
+ * loader_arrays.c
+ */
+
+/* The name of the map in bpf/maps.h, and of the pin. */
+const char *array_name(enum array array);
+
+/* Adopt the pinned arrays or make new ones, map them and put them into k->nat. 0, or -errno after a line. */
+int arrays_ready(struct keepnat *k, struct loader *l);
+void arrays_close(struct loader *l);
+void arrays_unpin(const struct keepnat *k);
+
+/*
+ * loader.c
+ */
+
+/* Load those of the wanted programs that are not loaded yet. 0 or -errno. */
+int programs_load(struct loader *l, const bool wanted[PROGRAMS]);
+
+/*
+ * loader_hooks.c
+ */
+
+/* The program for a hook of an interface; PROGRAM_NONE: it has none there. */
+enum program program_for(const struct keepnat_interface *interface, enum place place);

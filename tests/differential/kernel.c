@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * kernel.c - random packets, whole and broken, natively and through the BPF programs: bytes, verdicts, reasons and all
+ * state must be equal.
+ *
+ *	kernel.test [SEED [PACKETS]]
+ *
+ * A failure prints the seed that repeats it. limit: 300 s
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/sweep.h"
+#include "native/packet_build.h"
+#include "native/sweep_memory.h"
+#include "tests/way/way.h"
+
+enum { PACKETS_ETHERNET = 15000, PACKETS_BARE = 10000, ROUND = 500, ROOM = 4096, COMPARE_EVERY = 50 };
+
+struct lab {
+	struct way *ways[2];
+	struct sweep *sweeps[2];
+	u64 random;
+	u32 outside[2]; /* ifindexes */
+	u32 inside;
+	u32 now;
+	u64 packets;
+	u64 verdicts[3];
+	u64 reasons[REASONS];
+	struct packet_spec first; /* the last first fragment, so that later ones can follow it */
+	struct native_frame first_frame;
+	enum native_hook first_hook;
+	bool first_sent;
+	char wrong[1024];
+};
+
+static u32 chance(struct lab *lab, u32 n) { return test_random(&lab->random) % n; }
+static __be32 address(u32 a, u32 b, u32 c, u32 d) { return host_to_be32(a << 24 | b << 16 | c << 8 | d); }
+
+static int device_add(struct lab *lab, const char *name, enum role role)
+{
+	int ifindex = lab->ways[1]->ops->device(lab->ways[1], name, role);
+
+	for (int i = 0; i < 2 && ifindex > 0; i++) {
+		int number = native_interface_add(&lab->ways[i]->nat, (u32)ifindex, role);
+		if (role == ROLE_INSIDE)
+			native_interface_listed(&lab->ways[i]->nat, (u32)number);
+	}
+	return ifindex;
+}
+
+/* One configuration for both. */
+static void settings_choose(struct lab *lab)
+{
+	struct config like = *lab->ways[0]->nat.config;
+
+	like.port_min = chance(lab, 2) ? 1024 : 40000;
+	like.port_max = like.port_min == 1024 ? 65535 : (u16)(40000 + chance(lab, 40));
+	like.port_parity = (u8)chance(lab, 2);
+	like.port_preserve = (u8)chance(lab, 2);
+	like.hairpin = chance(lab, 4) != 0;
+	for (u32 i = 0; i < CLASSES; i++)
+		like.filtering[i] = (u8)chance(lab, 3);
+	like.timers.udp_timeout = 20 + chance(lab, 100);
+	for (int i = 0; i < 2; i++)
+		*lab->ways[i]->nat.config = like;
+}
+
+static int round_begin(struct lab *lab)
+{
+	const struct native_sizes sizes = { .flows = chance(lab, 2) ? 4096 : 128,
+					    .mappings = 1024,
+					    .hosts = 64,
+					    .fragments = 64,
+					    .addresses = 4 };
+	u64 seed = chance(lab, 0xffffffff);
+
+	for (int i = 0; i < 2; i++)
+		if (way_begin(lab->ways[i], &sizes, seed))
+			return -1;
+	settings_choose(lab);
+	lab->inside = (u32)device_add(lab, "lan0", ROLE_INSIDE);
+	lab->outside[0] = (u32)device_add(lab, "wan0", ROLE_OUTSIDE);
+	lab->outside[1] = (u32)device_add(lab, "wan1", ROLE_OUTSIDE);
+	for (int i = 0; i < 2; i++) {
+		struct nat_instance *nat = &lab->ways[i]->nat;
+		native_network_add(nat, address(10, 0, 0, 0), address(255, 255, 0, 0));
+		native_address_set(nat, 0, address(198, 51, 100, 1),
+				   ADDRESS_LIVE | ADDRESS_LOCAL | ADDRESS_POOL);
+		native_address_set(nat, 0, address(198, 51, 100, 2), ADDRESS_LIVE | ADDRESS_POOL);
+		native_address_set(nat, 1, address(192, 0, 2, 1),
+				   ADDRESS_LIVE | ADDRESS_LOCAL | ADDRESS_POOL);
+		lab->sweeps[i] = sweep_memory_new(nat);
+		if (!lab->sweeps[i])
+			return -1;
+	}
+	struct native_socket s = { .class = CLASS_UDP,
+				   .local = address(198, 51, 100, 1),
+				   .port = host_to_be16(5353) };
+	for (int i = 0; i < 2; i++)
+		if (lab->ways[i]->ops->socket(lab->ways[i], &s))
+			return -1;
+	lab->first_sent = false;
+	lab->now = chance(lab, 0x100000);
+	for (int i = 0; i < 2; i++)
+		way_clock(lab->ways[i], lab->now);
+	return lab->inside && lab->outside[0] && lab->outside[1] ? 0 : -1;
+}
+
+static void round_end(struct lab *lab)
+{
+	for (int i = 0; i < 2; i++) {
+		sweep_memory_free(lab->sweeps[i]);
+		lab->sweeps[i] = NULL;
+	}
+}
+
+/*
+ * Packets
+ */
+
+static __be32 inside_some(struct lab *lab) { return address(10, 0, 0, 1 + chance(lab, 6)); }
+static __be32 remote_some(struct lab *lab) { return address(203, 0, 113, 1 + chance(lab, 3)); }
+
+static __be32 outside_some(struct lab *lab)
+{
+	return chance(lab, 5) ? address(198, 51, 100, 1 + chance(lab, 2)) : address(192, 0, 2, 1);
+}
+
+/* Mostly ports that somebody has. */
+static u16 port_some(struct lab *lab)
+{
+	const struct nat_instance *nat = &lab->ways[0]->nat;
+
+	for (u32 try = 0; try < 40 && chance(lab, 8); try++) {
+		const struct mapping *m = (const struct mapping *)nat->tables[TABLE_MAPPINGS] +
+					  chance(lab, nat->config->mapping_mask + 1);
+		if (word_state(m->word) == LIVE && m->half & HALF_OUTSIDE)
+			return be16_to_host(m->key_port);
+	}
+	return (u16)(chance(lab, 4) ? 4000 + chance(lab, 8) : chance(lab, 2) ? 5353 : chance(lab, 65536));
+}
+
+static __be32 any_address(struct lab *lab)
+{
+	switch (chance(lab, 12)) {
+	case 0:
+		return address(224, 0, 0, 5);
+	case 1:
+		return address(192, 168, 1, 1);
+	case 2:
+		return 0;
+	case 3:
+		return address(172, 16, 0, 9);
+	default:
+		return chance(lab, 3)	? remote_some(lab)
+		       : chance(lab, 2) ? inside_some(lab)
+					: outside_some(lab);
+	}
+}
+
+static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_spec *s)
+{
+	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47 };
+	static const u8 types[] = { 8, 8, 0, 0, 13, 14, 3, 5, 17 };
+	bool in = hook == NATIVE_IN;
+
+	memset(s, 0, sizeof(*s));
+	s->protocol = protocols[chance(lab, 9)];
+	s->saddr = !chance(lab, 20) ? any_address(lab) : in ? remote_some(lab) : inside_some(lab);
+	s->daddr = !chance(lab, 20)		  ? any_address(lab)
+		   : in || hook == NATIVE_HAIRPIN ? outside_some(lab)
+						  : remote_some(lab);
+	s->sport = in ? (u16)(7 + chance(lab, 3)) : port_some(lab);
+	s->dport = in || hook == NATIVE_HAIRPIN ? port_some(lab) : (u16)(7 + chance(lab, 3));
+	s->icmp_type = types[chance(lab, 9)];
+	s->tcp_flags = (u8)chance(lab, 64);
+	s->ttl = (u8)(1 + chance(lab, 255));
+	s->id = (u16)chance(lab, 16);
+	s->payload_length = (u16)chance(lab, 200);
+	s->no_check = !chance(lab, 6);
+	s->corrupt = !chance(lab, 10) ? (u16)chance(lab, 65536) : 0;
+	if (!chance(lab, 6)) {
+		s->options_length = (u8)(4 * (1 + chance(lab, 10)));
+		memset(s->options, 1, s->options_length);
+	}
+	if (!chance(lab, 8)) {
+		s->fragment_offset = (u16)(chance(lab, 2) ? 0 : 8 * (1 + chance(lab, 8)));
+		s->fragment_bytes = (u16)(8 * (1 + chance(lab, 8)));
+		s->payload_length = 200;
+	}
+}
+
+/* An error about a packet that may have gone the other way. */
+static void error_choose(struct lab *lab, enum native_hook hook, struct packet_spec *s,
+			 struct packet_spec *quote)
+{
+	static const u8 types[] = { 3, 11, 12 };
+
+	spec_choose(lab, hook, s);
+	spec_choose(lab, hook, quote);
+	quote->fragment_bytes = s->fragment_bytes = s->fragment_offset = quote->fragment_offset = 0;
+	__be32 addr = quote->saddr;
+	u16 port = quote->sport;
+	quote->saddr = quote->daddr;
+	quote->sport = quote->dport;
+	quote->daddr = addr;
+	quote->dport = port;
+	s->protocol = 1;
+	s->icmp_type = types[chance(lab, 3)];
+	s->icmp_code = (u8)chance(lab, 16);
+	if (chance(lab, 4))
+		s->daddr = quote->saddr;
+	s->payload_length = 0;
+	s->quote = quote;
+	s->quote_bytes = (u16)(chance(lab, 2) ? 0 : chance(lab, 100));
+}
+
+/* Break some bytes, most of all of the headers; or cut it. */
+static u32 break_some(struct lab *lab, u8 *ip, u32 length)
+{
+	u32 n = chance(lab, 4) ? 0 : 1 + chance(lab, 3);
+
+	for (u32 i = 0; i < n; i++)
+		ip[chance(lab, chance(lab, 4) && length > 60 ? 60 : length)] = (u8)chance(lab, 256);
+	if (!chance(lab, 12) && length > 21)
+		length = 20 + chance(lab, length - 20);
+	return length;
+}
+
+static const char *const names[REASONS + 1] = {
+#define REASON(id, verdict, text) #id,
+#include "core/reasons.def"
+#undef REASON
+	"(none)"
+};
+
+static void bytes_print(char *text, size_t room, const u8 *bytes, u32 length)
+{
+	size_t used = 0;
+
+	for (u32 i = 0; i < length && used + 3 < room; i++)
+		used += (size_t)snprintf(text + used, room - used, "%02x", bytes[i]);
+}
+
+static void both_meet(struct lab *lab, enum native_hook hook, const struct native_frame *like, const u8 *ip,
+		      u32 length)
+{
+	static u8 frames[2][ROOM + ETHERNET_HEADER + 4];
+	struct native_result r[2];
+	char hex[300];
+
+	for (int i = 0; i < 2; i++) {
+		struct native_frame f = *like;
+		f.data = frames[i] + 2;
+		f.l3 = lab->ways[i]->l3;
+		f.length = length + f.l3;
+		f.ethertype = 0x0800;
+		memset(f.data, 2, ETHERNET_HEADER);
+		f.data[12] = 8;
+		f.data[13] = 0;
+		memcpy(f.data + f.l3, ip, length);
+		int rc = lab->ways[i]->ops->meet(lab->ways[i], hook, &f, &r[i]);
+		if (rc) {
+			bytes_print(hex, sizeof(hex), ip, length);
+			snprintf(lab->wrong, sizeof(lab->wrong), "%s: %s: hook %d: %s", lab->ways[i]->name,
+				 strerror(-rc), hook, hex);
+			return;
+		}
+	}
+	u32 l3 = lab->ways[0]->l3;
+	bool same = r[0].verdict == r[1].verdict && r[0].reason == r[1].reason &&
+		    r[0].interface == r[1].interface &&
+		    (r[0].verdict == VERDICT_DROP || !memcmp(frames[0] + 2 + l3, frames[1] + 2 + l3, length));
+	lab->packets++;
+	lab->verdicts[r[0].verdict]++;
+	if (r[0].reason < REASONS)
+		lab->reasons[r[0].reason]++;
+	if (same)
+		return;
+	bytes_print(hex, sizeof(hex), ip, length);
+	snprintf(lab->wrong, sizeof(lab->wrong), "hook %d: natively %s, %s %s, bytes %s: %s", hook,
+		 names[r[0].reason], lab->ways[1]->name, names[r[1].reason],
+		 r[0].verdict == r[1].verdict ? "differ" : "aside", hex);
+}
+
+/* A later fragment of the last datagram whose first one was sent. */
+static void later_op(struct lab *lab)
+{
+	static u8 ip[ROOM];
+	struct packet_spec s = lab->first;
+
+	s.fragment_offset = (u16)(s.fragment_bytes + 8 * chance(lab, 3));
+	s.fragment_bytes = (u16)(8 * (1 + chance(lab, 4)));
+	int length = packet_build(&s, ip, sizeof(ip));
+	if (length > 0)
+		both_meet(lab, lab->first_hook, &lab->first_frame, ip, break_some(lab, ip, (u32)length));
+}
+
+static void packet_op(struct lab *lab)
+{
+	static u8 ip[ROOM];
+	enum native_hook hook = (enum native_hook)chance(lab, 3);
+	struct packet_spec s, quote;
+	u32 which = chance(lab, 4) ? 0 : 1;
+	struct native_frame f = { .ifindex = hook == NATIVE_HAIRPIN ? lab->inside : lab->outside[which] };
+
+	if (hook == NATIVE_OUT)
+		f.ingress_ifindex = chance(lab, 6) ? lab->inside : chance(lab, 3) ? 0 : lab->outside[!which];
+	if (chance(lab, 6))
+		spec_choose(lab, hook, &s);
+	else
+		error_choose(lab, hook, &s, &quote);
+	if (hook == NATIVE_OUT && !f.ingress_ifindex)
+		s.saddr = which ? address(192, 0, 2, 1) : address(198, 51, 100, 1);
+	if (s.fragment_bytes && !s.fragment_offset) {
+		lab->first = s;
+		lab->first_frame = f;
+		lab->first_hook = hook;
+		lab->first_sent = true;
+	}
+	int length = packet_build(&s, ip, sizeof(ip));
+	if (length > 0)
+		both_meet(lab, hook, &f, ip, break_some(lab, ip, (u32)length));
+}
+
+static void time_op(struct lab *lab)
+{
+	lab->now += 1 + chance(lab, chance(lab, 3) ? 4 : 200);
+	for (int i = 0; i < 2; i++) {
+		way_clock(lab->ways[i], lab->now & TIME);
+		sweep_pass(lab->sweeps[i], lab->now & TIME);
+	}
+}
+
+static void reset_op(struct lab *lab)
+{
+	enum table what = (enum table)chance(lab, 3);
+	u32 which = chance(lab, 2);
+
+	for (int i = 0; i < 2; i++)
+		native_reset(&lab->ways[i]->nat, which, what);
+}
+
+static int round_run(struct lab *lab, u64 packets)
+{
+	if (round_begin(lab)) {
+		snprintf(lab->wrong, sizeof(lab->wrong), "%s: the round could not begin", lab->ways[1]->name);
+		return -1;
+	}
+	for (u64 i = 0; i < packets && !lab->wrong[0]; i++) {
+		u32 n = chance(lab, 100);
+		if (lab->first_sent && n < 30) {
+			lab->first_sent = chance(lab, 2);
+			later_op(lab);
+		} else if (n < 97) {
+			packet_op(lab);
+		} else if (n < 99) {
+			time_op(lab);
+		} else {
+			reset_op(lab);
+		}
+		if ((i % COMPARE_EVERY == 0 || i + 1 == packets) && !lab->wrong[0])
+			way_same(lab->ways[0], lab->ways[1], lab->wrong, sizeof(lab->wrong));
+	}
+	round_end(lab);
+	return 0;
+}
+
+/* One test: a BPF way beside the native one. */
+static bool way_test(u32 number, struct way *way, u64 seed, u64 packets)
+{
+	struct lab lab = { .ways = { way_native(way->l3), way } };
+	u64 round = 0;
+
+	if (!lab.ways[0])
+		abort();
+	for (; lab.packets < packets && !lab.wrong[0]; round++) {
+		lab.random = (seed + round) * 0x9e3779b97f4a7c15ull | 1;
+		round_run(&lab, ROUND);
+	}
+	if (lab.wrong[0])
+		printf("# %s\n# repeat with: kernel.test %llu 1\n", lab.wrong, seed + round - 1);
+	printf("# %s: %llu packets: %llu passed, %llu translated, %llu dropped\n", way->name, lab.packets,
+	       lab.verdicts[VERDICT_PASS], lab.verdicts[VERDICT_TRANSLATE], lab.verdicts[VERDICT_DROP]);
+	for (u32 r = 0; r < REASONS; r++)
+		if (!lab.reasons[r])
+			printf("# never met: %s\n", names[r]);
+	printf("%s %u - random packets, natively and %s\n", lab.wrong[0] ? "not ok" : "ok", number,
+	       way->name);
+	fflush(stdout);
+	way_free(lab.ways[0]);
+	way_free(way);
+	return !lab.wrong[0];
+}
+
+int main(int argc, char **argv)
+{
+	u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (u64)time(NULL),
+	    packets = argc > 2 ? strtoull(argv[2], NULL, 0) : 0;
+	bool good = true;
+
+	if (geteuid()) {
+		printf("1..0 # SKIP needs root, for BPF and network namespaces\n");
+		return 0;
+	}
+	printf("1..2\n# seed %llu\n", seed);
+	for (u32 i = 0; i < 2; i++) {
+		struct way *way = i ? way_bpf_bare() : way_bpf_ethernet();
+		if (way)
+			good &= way_test(i + 1, way, seed,
+					 packets ? packets
+					 : i	 ? PACKETS_BARE
+						 : PACKETS_ETHERNET);
+		else
+			printf("not ok %u - %s: %s\n", i + 1, i ? "bare" : "ethernet", strerror(errno));
+		good &= way != NULL;
+	}
+	return !good;
+}

@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <string.h>
+
+#include "tests/differential/model.h"
+
+/* For messages only; the model does not decide by the core's reasons, but they must fit. */
+enum reason_is {
+#define REASON(id, verdict, text) IS_##id,
+#include "core/reasons.def"
+#undef REASON
+};
+
+enum { PATIENCE = 4, LOW = 1024, TCP = 6 };
+
+static bool end_is(struct model_end a, struct model_end b) { return a.addr == b.addr && a.port == b.port; }
+
+/* Once idle so long, in ticks. */
+static u32 idle(const struct model *m, u32 last) { return m->now - last; }
+
+/*
+ * Addresses
+ */
+
+u8 model_address_flags(const struct model *m, __be32 addr)
+{
+	for (u32 i = 0; i < m->address_count; i++)
+		if (m->addresses[i].addr == addr)
+			return m->addresses[i].flags;
+	return 0;
+}
+
+void model_address_set(struct model *m, __be32 addr, u8 flags)
+{
+	for (u32 i = 0; i < m->address_count; i++)
+		if (m->addresses[i].addr == addr) {
+			m->addresses[i].flags = flags;
+			return;
+		}
+	m->addresses[m->address_count++] = (struct model_address){ addr, flags };
+}
+
+static bool address_ours(const struct model *m, __be32 addr)
+{
+	return model_address_flags(m, addr) & ADDRESS_LIVE;
+}
+
+static bool address_serves(const struct model *m, __be32 addr, bool own)
+{
+	u8 flags = model_address_flags(m, addr);
+
+	return flags & ADDRESS_LIVE && (flags & ADDRESS_POOL || (own && flags & ADDRESS_LOCAL));
+}
+
+static bool any_serves(const struct model *m)
+{
+	for (u32 i = 0; i < m->address_count; i++)
+		if (address_serves(m, m->addresses[i].addr, false))
+			return true;
+	return false;
+}
+
+static bool is_inside(const struct model *m, __be32 addr) { return (addr & m->netmask) == m->network; }
+
+/*
+ * Lists
+ */
+
+static struct model_session *session_out(struct model *m, u8 protocol, struct model_end inside,
+					 struct model_end remote)
+{
+	for (u32 i = 0; i < m->session_count; i++) {
+		struct model_session *s = &m->sessions[i];
+		if (s->live && s->protocol == protocol && end_is(s->inside, inside) &&
+		    end_is(s->remote, remote))
+			return s;
+	}
+	return NULL;
+}
+
+static struct model_session *session_in(struct model *m, u8 protocol, struct model_end remote,
+					struct model_end outside)
+{
+	for (u32 i = 0; i < m->session_count; i++) {
+		struct model_session *s = &m->sessions[i];
+		if (s->live && s->protocol == protocol && end_is(s->outside, outside) &&
+		    end_is(s->remote, remote))
+			return s;
+	}
+	return NULL;
+}
+
+static struct model_binding *binding_of_inside(const struct model *m, enum class class,
+					       struct model_end inside)
+{
+	for (u32 i = 0; i < m->binding_count; i++) {
+		const struct model_binding *b = &m->bindings[i];
+		if (b->live && b->class == class && end_is(b->inside, inside))
+			return (struct model_binding *)b;
+	}
+	return NULL;
+}
+
+static struct model_binding *binding_of_outside(const struct model *m, enum class class,
+						struct model_end outside)
+{
+	for (u32 i = 0; i < m->binding_count; i++) {
+		const struct model_binding *b = &m->bindings[i];
+		if (b->live && b->class == class && end_is(b->outside, outside))
+			return (struct model_binding *)b;
+	}
+	return NULL;
+}
+
+bool model_outside_of(const struct model *m, enum class class, struct model_end inside,
+		      struct model_end *outside)
+{
+	struct model_binding *b = binding_of_inside(m, class, inside);
+
+	if (!b)
+		return false;
+	*outside = b->outside;
+	return true;
+}
+
+bool model_inside_of(const struct model *m, enum class class, struct model_end outside,
+		     struct model_end *inside, bool *own)
+{
+	struct model_binding *b = binding_of_outside(m, class, outside);
+
+	if (!b || !address_serves(m, outside.addr, b->own))
+		return false;
+	*inside = b->inside;
+	*own = b->own;
+	return true;
+}
+
+static struct model_host *host_of(struct model *m, __be32 inside)
+{
+	for (u32 i = 0; i < m->host_count; i++)
+		if (m->hosts[i].inside == inside)
+			return &m->hosts[i];
+	return NULL;
+}
+
+static bool in_limbo(const struct model *m, enum class class, struct model_end outside)
+{
+	for (u32 i = 0; i < m->limbo_count; i++)
+		if (m->limbo[i].class == class && end_is(m->limbo[i].outside, outside))
+			return true;
+	return false;
+}
+
+static void limbo_add(struct model *m, enum class class, struct model_end outside)
+{
+	if (m->limbo_count < MODEL_LIMBO && !in_limbo(m, class, outside))
+		m->limbo[m->limbo_count++] = (struct model_limbo){ class, outside };
+}
+
+/*
+ * TCP: what each direction has shown, and how long the session may then be idle.
+ */
+
+static void side_pass(const struct model *m, struct model_side *side, u8 segment)
+{
+	side->last = m->now;
+	side->doubt = false;
+	if (segment & MODEL_RST) {
+		side->flags |= MODEL_RST;
+	} else if (segment & MODEL_SYN) {
+		side->flags = side->flags & (MODEL_FIN | MODEL_RST) ? MODEL_SYN : side->flags | MODEL_SYN;
+	} else if (segment) {
+		side->flags &= (u8)~MODEL_RST;
+		side->flags |= MODEL_DATA | (segment & MODEL_FIN);
+	}
+}
+
+static bool side_silent_after(const struct model_side *reset, const struct model_side *other)
+{
+	return reset->flags & MODEL_RST && (other->flags & MODEL_RST || other->last <= reset->last);
+}
+
+static u32 session_timeout(const struct model *m, const struct model_session *s)
+{
+	const struct timers *t = &m->settings.timers;
+	const u8 spoke = MODEL_SYN | MODEL_DATA;
+
+	if (s->class == CLASS_UDP)
+		return t->udp_timeout;
+	if (s->class == CLASS_ICMP)
+		return t->icmp_timeout;
+	if (side_silent_after(&s->out, &s->in) || side_silent_after(&s->in, &s->out))
+		return t->tcp_trans_close_timeout;
+	if (s->out.flags & s->in.flags & MODEL_FIN)
+		return t->tcp_trans_close_timeout;
+	return s->out.flags & spoke && s->in.flags & spoke ? t->tcp_idle_timeout : t->tcp_trans_open_timeout;
+}
+
+/* A packet of a session whose flow had to be made again: what that direction had shown is forgotten. */
+static void side_renew(struct model *m, struct model_session *s, struct model_side *side, u32 reason)
+{
+	if (reason != IS_out_created && reason != IS_in_created)
+		return;
+	side->flags = 0;
+	for (u32 i = 0; i < m->binding_count; i++)
+		if (m->bindings[i].live && m->bindings[i].class == s->class &&
+		    end_is(m->bindings[i].inside, s->inside))
+			m->bindings[i].touched = m->now;
+}
+
+static bool binding_in_use(const struct model *m, const struct model_binding *b)
+{
+	for (u32 i = 0; i < m->session_count; i++)
+		if (m->sessions[i].live && m->sessions[i].class == b->class &&
+		    end_is(m->sessions[i].inside, b->inside))
+			return true;
+	return false;
+}
+
+static u32 binding_timeout(const struct model *m, enum class class)
+{
+	const struct timers *t = &m->settings.timers;
+
+	return class == CLASS_UDP    ? t->udp_timeout
+	       : class == CLASS_ICMP ? t->icmp_timeout
+				     : t->tcp_trans_close_timeout;
+}
+
+static struct model_permit *permit_find(struct model *m, enum class class, struct model_end outside,
+					__be32 remote)
+{
+	for (u32 i = 0; i < m->permit_count; i++) {
+		struct model_permit *p = &m->permits[i];
+		if (p->class == class && end_is(p->outside, outside) && p->remote == remote)
+			return p;
+	}
+	return NULL;
+}
+
+static void permit_give(struct model *m, enum class class, struct model_end outside, __be32 remote)
+{
+	struct model_permit *p = permit_find(m, class, outside, remote);
+
+	if (!p && m->permit_count < MODEL_SESSIONS) {
+		p = &m->permits[m->permit_count++];
+		*p = (struct model_permit){ class, outside, remote, 0 };
+	}
+	if (p)
+		p->last = m->now;
+}
+
+/* After that time without packets the slot of a flow may be taken (doc/design.md, life without the daemon). */
+static u32 flow_idle_most(const struct model *m, enum class class)
+{
+	return class == CLASS_TCP ? m->settings.timers.tcp_idle_timeout : binding_timeout(m, class);
+}
+
+void model_sweep(struct model *m)
+{
+	u32 sessions = 0, bindings = 0;
+
+	for (u32 i = 0; i < m->session_count; i++) {
+		struct model_session *s = &m->sessions[i];
+		u32 out = idle(m, s->out.last), in = idle(m, s->in.last);
+		if (!s->live || (out < in ? out : in) > session_timeout(m, s))
+			continue;
+		if (permit_find(m, s->class, s->outside, s->remote.addr) &&
+		    m->settings.filtering[s->class] == FILTERING_ADF) {
+			struct model_permit *p = permit_find(m, s->class, s->outside, s->remote.addr);
+			if (idle(m, p->last) <= flow_idle_most(m, s->class)) /* else it may be gone already */
+				p->last = m->now;
+		}
+		s->out.doubt |= out > flow_idle_most(m, s->class);
+		s->in.doubt |= in > flow_idle_most(m, s->class);
+		m->sessions[sessions++] = *s;
+	}
+	m->session_count = sessions;
+	for (u32 i = 0; i < m->binding_count; i++) {
+		struct model_binding *b = &m->bindings[i];
+		if (b->live && (binding_in_use(m, b) || idle(m, b->touched) <= binding_timeout(m, b->class)))
+			m->bindings[bindings++] = *b;
+	}
+	m->binding_count = bindings;
+}
+
+void model_reset_flows(struct model *m)
+{
+	m->session_count = 0;
+	m->permit_count = 0;
+}
+
+void model_reset_mappings(struct model *m)
+{
+	for (u32 i = 0; i < m->binding_count; i++)
+		if (m->bindings[i].live)
+			limbo_add(m, m->bindings[i].class, m->bindings[i].outside);
+	m->binding_count = 0;
+}
+
+void model_reset_hosts(struct model *m) { m->host_count = 0; }
+
+u32 model_sessions(const struct model *m) { return m->session_count; }
+
+u32 model_bindings(const struct model *m)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < m->binding_count; i++)
+		n += m->bindings[i].live;
+	return n;
+}
+
+/*
+ * A new binding: was the choice right?
+ */
+
+struct range {
+	u32 min;
+	u32 max;
+};
+
+/* RFC 4787 REQ-3a: well-known ports stay well-known, if the range has both. Identifiers of ICMP know no such thing. */
+static struct range range_of(const struct model *m, enum class class, u16 port)
+{
+	struct range r = { m->settings.port_min, m->settings.port_max };
+
+	if (class == CLASS_ICMP) {
+		if (r.min <= LOW)
+			r.min = 1;
+	} else if (r.min <= LOW && port && port < LOW) {
+		r.min = r.min < LOW ? r.min : 1;
+		r.max = LOW - 1;
+	} else if (r.min <= LOW && r.max >= LOW) {
+		r.min = LOW;
+	}
+	return r;
+}
+
+static bool port_free(const struct model *m, enum class class, struct model_end e)
+{
+	if (class == CLASS_UDP && end_is(e, m->socket))
+		return false;
+	return !binding_of_outside(m, class, e);
+}
+
+/* Is there any free port, of a parity if it matters (-1: none), that nothing keeps? */
+static bool range_has_free(const struct model *m, enum class class, __be32 addr, struct range r, int parity)
+{
+	for (u32 port = r.min; port <= r.max; port++) {
+		struct model_end e = { addr, (u16)port };
+		if ((parity < 0 || (int)(port & 1) == parity) && port_free(m, class, e) &&
+		    !in_limbo(m, class, e))
+			return true;
+	}
+	return false;
+}
+
+static const char *choice_judge(const struct model *m, const struct model_packet *p, struct model_end inside,
+				struct model_end chosen, bool own)
+{
+	enum class class = p->class;
+	struct range r = range_of(m, class, inside.port);
+	struct model_end same = { chosen.addr, inside.port };
+	bool preferred = inside.port &&
+			 (own || (m->settings.port_preserve && inside.port >= r.min && inside.port <= r.max));
+
+	if (!binding_of_outside(m, class, chosen) && chosen.port == inside.port && preferred)
+		return NULL;
+	if (!(class == CLASS_UDP && own) && !port_free(m, class, chosen))
+		return "a port that has an owner was given to another";
+	if (own && binding_of_outside(m, class, chosen))
+		return "a port that has an owner was given to the router";
+	if (preferred && chosen.port != inside.port && port_free(m, class, same) && !in_limbo(m, class, same))
+		return "the port was free, and not kept";
+	if (chosen.port != inside.port || !preferred) {
+		if (chosen.port < r.min || chosen.port > r.max)
+			return "the port is out of its range";
+		if (class != CLASS_ICMP && m->settings.port_parity &&
+		    (chosen.port & 1) != (inside.port & 1) &&
+		    range_has_free(m, class, chosen.addr, r, inside.port & 1))
+			return "the parity was not kept, though it could be";
+	}
+	return NULL;
+}
+
+/* May the NAT refuse for want of a port? */
+static bool ports_are_out(struct model *m, const struct model_packet *p, struct model_end inside)
+{
+	struct range r = range_of(m, p->class, inside.port);
+	struct model_host *h = host_of(m, inside.addr);
+
+	if (h && address_serves(m, h->outside, false))
+		return !range_has_free(m, p->class, h->outside, r, -1);
+	for (u32 i = 0; i < m->address_count; i++) /* a new host: at least one address must be full */
+		if (address_serves(m, m->addresses[i].addr, false) &&
+		    !range_has_free(m, p->class, m->addresses[i].addr, r, -1))
+			return true;
+	return false;
+}
+
+static const char *binding_make(struct model *m, const struct model_packet *p, struct model_end inside,
+				struct model_end chosen, bool own)
+{
+	struct model_host *h = host_of(m, inside.addr);
+	bool known = h && address_serves(m, h->outside, own);
+	const char *wrong;
+
+	if (own && chosen.addr != inside.addr)
+		return "the router's own packet got another address";
+	if (known && h->outside != chosen.addr)
+		return "the host left with another address than before";
+	if (!address_serves(m, chosen.addr, own))
+		return "the address is not in the pool";
+	wrong = choice_judge(m, p, inside, chosen, own);
+	if (wrong)
+		return wrong;
+	if (!h) {
+		if (m->host_count == MODEL_HOSTS)
+			return "the model has no room for hosts";
+		h = &m->hosts[m->host_count++];
+	}
+	*h = (struct model_host){ inside.addr, chosen.addr };
+	if (m->binding_count == MODEL_BINDINGS)
+		return "the model has no room for bindings";
+	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
+								  .own = own,
+								  .class = p->class,
+								  .inside = inside,
+								  .outside = chosen,
+								  .touched = m->now };
+	return NULL;
+}
+
+static struct model_session *session_make(struct model *m, const struct model_packet *p,
+					  struct model_end inside, struct model_end outside,
+					  struct model_end remote)
+{
+	struct model_session *s = &m->sessions[m->session_count];
+
+	if (m->session_count == MODEL_SESSIONS)
+		return s - 1;
+	m->session_count++;
+	*s = (struct model_session){ .live = true,
+				     .protocol = p->protocol,
+				     .class = p->class,
+				     .inside = inside,
+				     .outside = outside,
+				     .remote = remote };
+	s->out.last = s->in.last = m->now;
+	return s;
+}
+
+/*
+ * One judge for each way
+ */
+
+static const char *unless(bool right, const char *wrong) { return right ? NULL : wrong; }
+
+static bool dropped(const struct model_outcome *o, u32 reason)
+{
+	return o->verdict == VERDICT_DROP && o->reason == reason;
+}
+static bool passed(const struct model_outcome *o, u32 reason)
+{
+	return o->verdict == VERDICT_PASS && o->reason == reason;
+}
+
+/*
+ * A packet from inside wants a session to remote: chosen is the outside endpoint that it got, if it got any. Follows, and
+ * says what is wrong.
+ */
+static const char *open_judge(struct model *m, const struct model_packet *p, struct model_end remote,
+			      bool got, struct model_end chosen, bool own, struct model_session **session)
+{
+	struct model_binding *b = binding_of_inside(m, p->class, p->from);
+	const char *wrong;
+
+	if (b && !address_serves(m, b->outside.addr, b->own)) {
+		limbo_add(m, b->class, b->outside);
+		b->live = false;
+		b = NULL;
+	}
+	if (!got) { /* a host whose address has left is forgotten when it asks for one, even if there is none */
+		struct model_host *h = host_of(m, p->from.addr);
+		if (h && !b && !address_serves(m, h->outside, own))
+			*h = m->hosts[--m->host_count];
+		return b ? "an endpoint with a mapping was refused" : NULL;
+	}
+	if (b && !end_is(b->outside, chosen))
+		return "the endpoint has another mapping (RFC 4787 REQ-1)";
+	if (!b) {
+		wrong = binding_make(m, p, p->from, chosen, own);
+		if (wrong)
+			return wrong;
+		b = binding_of_inside(m, p->class, p->from);
+	}
+	b->touched = m->now;
+	*session = session_out(m, p->protocol, p->from, remote);
+	if (!*session) { /* (a flow that is there is not told of a packet that did not go by it) */
+		*session = session_make(m, p, p->from, b->outside, remote);
+		side_pass(m, &(*session)->out, p->segment);
+	}
+	permit_give(m, p->class, b->outside, remote.addr);
+	return NULL;
+}
+
+static const char *out_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
+{
+	bool own = p->hook == MODEL_OWN;
+	struct model_session *s = session_out(m, p->protocol, p->from, p->to);
+
+	if (s) {
+		side_renew(m, s, &s->out, o->reason);
+		side_pass(m, &s->out, p->segment);
+		if (o->verdict != VERDICT_TRANSLATE)
+			return "a packet of a session did not leave";
+		return unless(end_is(o->from, s->outside) && end_is(o->to, p->to),
+			      "a packet of a session left otherwise than before");
+	}
+	if (!own && (!is_inside(m, p->from.addr) || address_ours(m, p->from.addr)))
+		return unless(dropped(o, IS_source_not_inside),
+			      "a source that is not inside was not refused");
+	if (p->class == CLASS_ICMP && !p->request)
+		return unless(own ? passed(o, IS_own_error) : dropped(o, IS_reply_no_session),
+			      "an ICMP reply that nobody asked for");
+	if (o->verdict == VERDICT_DROP) {
+		const char *wrong = open_judge(m, p, p->to, false, o->from, own, &s);
+		if (wrong)
+			return wrong;
+		if (o->reason == IS_no_address)
+			return unless(!any_serves(m), "no address, though there is one");
+		if (o->reason == IS_no_port)
+			return unless(ports_are_out(m, p, p->from), "no port, though there is one");
+		return "dropped for no reason that the model knows";
+	}
+	if (o->verdict != VERDICT_TRANSLATE)
+		return "a packet from inside passed untranslated";
+	if (!end_is(o->to, p->to))
+		return "the destination was changed";
+	return open_judge(m, p, p->to, true, o->from, own, &s);
+}
+
+/* May the remote send to this binding, no session being there? 1, 0, or -1: both are right. */
+static int filter_lets(struct model *m, const struct model_binding *b, struct model_end remote)
+{
+	struct model_permit *permit;
+	u32 most = flow_idle_most(m, b->class);
+
+	switch (m->settings.filtering[b->class]) {
+	case FILTERING_EIF:
+		return 1;
+	case FILTERING_ADF:
+		permit = permit_find(m, b->class, b->outside, remote.addr);
+		return !permit ? 0 : idle(m, permit->last) <= most ? 1 : -1;
+	default:
+		return 0;
+	}
+}
+
+static const char *in_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
+{
+	struct model_session *s = session_in(m, p->protocol, p->from, p->to);
+	u8 flags = model_address_flags(m, p->to.addr);
+
+	if (s && s->hairpin)
+		return unless(dropped(o, IS_spoofed_own), "somebody outside posed as one of us");
+	if (s && s->in.doubt && dropped(o, IS_filtered))
+		return unless(m->settings.filtering[s->class] != FILTERING_EIF,
+			      "filtered, though nothing is to be filtered");
+	if (s) {
+		side_renew(m, s, &s->in, o->reason);
+		side_pass(m, &s->in, p->segment);
+		return unless(o->verdict == VERDICT_TRANSLATE && end_is(o->to, s->inside) &&
+				      end_is(o->from, p->from),
+			      "a packet of a session did not reach its owner");
+	}
+	if (!(flags & ADDRESS_LIVE))
+		return unless(is_inside(m, p->to.addr) ? dropped(o, IS_to_inside) : passed(o, IS_transit),
+			      "not to us");
+	if (address_ours(m, p->from.addr))
+		return unless(dropped(o, IS_spoofed_own), "a packet from outside with our source");
+	if (p->class == CLASS_ICMP && p->request)
+		return unless(flags & ADDRESS_LOCAL ? passed(o, IS_local_address) : dropped(o, IS_no_mapping),
+			      "a ping from outside");
+	struct model_binding *b = binding_of_outside(m, p->class, p->to);
+	if (!b || !address_serves(m, b->outside.addr, b->own)) {
+		if (p->class == CLASS_UDP && end_is(p->to, m->socket))
+			return unless(passed(o, IS_local_socket),
+				      "the router's socket did not get its packet");
+		return unless(flags & ADDRESS_POOL ? dropped(o, IS_no_mapping) : passed(o, IS_local_address),
+			      "a packet to nobody was let in");
+	}
+	int lets = filter_lets(m, b, p->from);
+	if (lets < 0)
+		lets = o->verdict == VERDICT_TRANSLATE;
+	if (!lets)
+		return unless(dropped(o, IS_filtered), "not filtered");
+	b->touched = m->now;
+	s = session_make(m, p, b->inside, b->outside, p->from);
+	side_pass(m, &s->in, p->segment);
+	return unless(o->verdict == VERDICT_TRANSLATE && end_is(o->to, b->inside) && end_is(o->from, p->from),
+		      "an allowed packet did not reach the mapping's owner");
+}
+
+/* Both sessions stand, or will: the sender's towards the target, the target's with the sender's outside endpoint. */
+static const char *hairpin_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
+{
+	struct model_session *s = session_out(m, p->protocol, p->from, p->to);
+	struct model_session *t = s ? session_in(m, p->protocol, s->outside, p->to) : NULL;
+	struct model_binding *target = binding_of_outside(m, p->class, p->to);
+	const char *wrong;
+
+	if (s && t) {
+		side_pass(m, &s->out, p->segment);
+		side_pass(m, &t->in, p->segment);
+		return unless(o->verdict == VERDICT_TRANSLATE && end_is(o->from, s->outside) &&
+				      end_is(o->to, t->inside),
+			      "a hairpinned packet of two sessions");
+	}
+	if (p->class == CLASS_ICMP || !target || target->own || !address_serves(m, p->to.addr, false)) {
+		u8 flags = model_address_flags(m, p->to.addr);
+		return unless(flags & ADDRESS_LOCAL ? passed(o, IS_local_address) : dropped(o, IS_no_mapping),
+			      "a hairpinned packet to nobody");
+	}
+	if (!m->settings.hairpin)
+		return unless(dropped(o, IS_hairpin_off), "hairpin is off");
+	if (!is_inside(m, p->from.addr))
+		return unless(dropped(o, IS_source_not_inside), "a hairpin from a stranger");
+	if (o->verdict == VERDICT_DROP && (o->reason == IS_no_port || o->reason == IS_no_address)) {
+		wrong = open_judge(m, p, p->to, false, o->from, false, &s);
+		return wrong ? wrong
+			     : unless(o->reason == IS_no_address ? !any_serves(m)
+								 : ports_are_out(m, p, p->from),
+				      "no port?");
+	}
+	if (o->verdict != VERDICT_TRANSLATE && !dropped(o, IS_filtered))
+		return "a hairpinned packet neither passed nor was filtered";
+	/* Filtered or not, the sender's session stands. */
+	wrong = open_judge(m, p, p->to, true, o->from, false, &s);
+	if (wrong)
+		return wrong;
+	s->hairpin = true;
+	t = session_in(m, p->protocol, o->from, p->to);
+	int lets = t ? 1 : filter_lets(m, target, o->from);
+	if (lets < 0)
+		lets = o->verdict == VERDICT_TRANSLATE;
+	if (!lets)
+		return unless(dropped(o, IS_filtered), "a hairpinned packet passed the filter");
+	if (o->verdict != VERDICT_TRANSLATE)
+		return "a hairpinned packet that might come in was filtered";
+	target->touched = m->now;
+	if (!t) {
+		t = session_make(m, p, target->inside, target->outside, o->from);
+		t->hairpin = true;
+		side_pass(m, &t->in, p->segment);
+	}
+	return unless(end_is(o->to, target->inside), "a hairpinned packet did not reach its owner");
+}
+
+const char *model_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
+{
+	switch (p->hook) {
+	case MODEL_OUT:
+	case MODEL_OWN:
+		return out_judge(m, p, o);
+	case MODEL_IN:
+		return in_judge(m, p, o);
+	default:
+		return hairpin_judge(m, p, o);
+	}
+}
