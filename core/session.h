@@ -212,6 +212,10 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 
 	if (filtering == FILTERING_EIF)
 		return 1;
+	/* A session lets its remote in, also when only its outbound half is left: the inbound one is made again. */
+	flow_key_of(&work->ins.flow, r, DIRECTION_OUT);
+	if (flow_find(nat, c, &work->ins.words[1], &hit))
+		return 1;
 	/* With address and port, what a session says; one may be there when both ends are ours (hairpin). */
 	flow_key_of(&work->ins.flow, r, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
 	return flow_find(nat, c, &work->ins.words[1], &hit);

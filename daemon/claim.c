@@ -14,8 +14,8 @@
 #include "daemon/log.h"
 #include "daemon/machine.h"
 
-/* Here for all instances, wherever their folders are: they must meet. */
-static const char meeting_place[] = "/run/keepnat/interfaces";
+/* Here for all instances, wherever their folders are: they must meet. No instance can have this name. */
+static const char meeting_place[] = "/run/keepnat/.interfaces";
 
 struct claims {
 	int run, pins;

@@ -70,7 +70,7 @@ static int link_attach(struct keepnat *k, const struct keepnat_interface *interf
 {
 	struct loader *l = k->loader;
 	int *link = &l->links[interface->number][place];
-	u32 ifindex, id;
+	u32 ifindex = 0, id = 0;
 	char path[LOADER_PATH];
 
 	link_path(k, interface->number, place, path);

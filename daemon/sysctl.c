@@ -98,7 +98,9 @@ static void change_parse(struct sysctls *s, char *line)
 
 	if (!new || !end || s->count == SYSCTL_MAX)
 		return;
-	*old++ = *new ++ = *end = 0;
+	*end = *old = *new = 0;
+	old++;
+	new++;
 	if (strlen(line) >= SYSCTL_NAME || strlen(old) >= SYSCTL_VALUE || strlen(new) >= SYSCTL_VALUE)
 		return;
 	change_fill(&s->changes[s->count++], line, old, new);

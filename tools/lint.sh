@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # tools/lint.sh [--tap] [CHECK ...] - hold the house in order; all checks if none is named. Each prints what is wrong
-# with file:line. Checks: format includes headers licences paths shell man cppcheck tidy.
+# with file:line. Checks: includes licences paths rfc headers shell man format cppcheck tidy.
 # --tap: print TAP instead (tests/house uses it). --fix format: apply .clang-format.
 set -u
 cd "$(dirname "$0")/.." || exit
 BUILD=${BUILD:-build}
-checks=(includes licences paths headers shell man format cppcheck tidy)
+checks=(includes licences paths rfc headers shell man format cppcheck tidy)
 libraries=(libbpf libmnl libcyaml yaml-0.1 jansson libmicrohttpd libcurl libcap-ng libseccomp libpcap libsystemd cmocka)
 warnings=(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough)
 
@@ -71,6 +71,9 @@ lint_paths() {
 	! files | grep -vE '^tests/fuzz/corpus/' |
 		xargs -d '\n' grep -nIE "(^|[^[:alnum:]_./-])(/home/[[:alnum:]]$above)"
 }
+
+# Each test that doc/rfc.md names exists; no row is met without one.
+lint_rfc() { tools/rfc.pl; }
 
 lint_shell() { scripts | xargs shellcheck -x; }
 

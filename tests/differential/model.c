@@ -116,7 +116,7 @@ bool model_outside_of(const struct model *m, enum class class, struct model_end 
 {
 	struct model_binding *b = binding_of_inside(m, class, inside);
 
-	if (!b)
+	if (!b || !address_serves(m, b->outside.addr, b->own))
 		return false;
 	*outside = b->outside;
 	return true;
