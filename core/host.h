@@ -94,7 +94,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 		slot_end(s, w);
 		return 0;
 	}
-	if (!slot_touch(s, w, r->now, generation_now(c, TABLE_HOSTS, r->interface), 0))
+	if (!slot_touch(s, w, r->now, word_gen(w), 0))
 		return 0;
 	r->outside.addr = value.outside;
 	r->index = value.index;
@@ -126,7 +126,7 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	struct outside_address a = host_choose(nat, c, r);
 	if (!address_serves(a, r->interface, r->own))
 		return REASON_no_address;
-	ins->words[0] = word_make(r->now, generation_now(c, TABLE_HOSTS, r->interface), 0);
+	ins->words[0] = word_make(r->now, generation_in(r->generation, TABLE_HOSTS), 0);
 	ins->words[1] = key.word;
 	ins->words[2] = ins->words[3] = ins->words[4] = ins->words[5] = ins->words[6] = ins->words[7] = 0;
 	ins->host.interface = r->interface;

@@ -82,9 +82,10 @@ static __always_inline int half_find(struct nat_instance *nat, const struct conf
 	return word_stale(c, TABLE_MAPPINGS, interface, h->word) ? HALF_STALE : HALF_LIVE;
 }
 
-static __always_inline int half_touch(const struct config *c, const struct half *h, const struct request *r)
+/* It counts as used now. Of the generation that it has: a reset that came since it was found holds. */
+static __always_inline int half_touch(const struct half *h, const struct request *r)
 {
-	return slot_touch(h->slot, h->word, r->now, generation_now(c, TABLE_MAPPINGS, r->interface), 0);
+	return slot_touch(h->slot, h->word, r->now, word_gen(h->word), 0);
 }
 
 /* Insert a half. INSERT_*; work->ins names the slot. */
@@ -93,7 +94,7 @@ static __always_inline u32 half_insert(struct nat_instance *nat, const struct co
 {
 	struct request *r = &work->req;
 	struct insert *ins = &work->ins;
-	ins->words[0] = word_make(r->now, generation_now(c, TABLE_MAPPINGS, r->interface), 0);
+	ins->words[0] = word_make(r->now, generation_in(r->generation, TABLE_MAPPINGS), 0);
 	ins->words[1] = key;
 	ins->mapping.interface = r->interface;
 	ins->mapping.own = r->own;
@@ -209,7 +210,7 @@ static __always_inline void claim_undo(struct nat_instance *nat, const struct re
 {
 	struct slot *s = env_slot(nat, TABLE_MAPPINGS, r->claim_slot);
 
-	if (s && slot_end(s, r->claim))
+	if (s && slot_move(s, r->claim, FREE))
 		port_give(nat, port_area(r->index, r->class), be16_to_host(r->outside.port));
 }
 
@@ -262,7 +263,7 @@ SLOW u32 mapping_join(struct nat_instance *nat, struct work *work)
  * -1: it changed while we looked.
  */
 static __always_inline int mapping_confirm(struct nat_instance *nat, const struct config *c,
-					   struct work *work)
+					   struct work *work, const struct half *i)
 {
 	struct request *r = &work->req;
 	struct half o;
@@ -274,7 +275,8 @@ static __always_inline int mapping_confirm(struct nat_instance *nat, const struc
 	if (found != HALF_ABSENT) {
 		if (o.value.addr != r->inside.addr || o.value.port != r->inside.port)
 			return 0;
-		return half_touch(c, &o, r) ? 1 : -1;
+		/* Of one generation with the inside half, which decides. */
+		return slot_touch(o.slot, o.word, r->now, word_gen(i->word), 0) ? 1 : -1;
 	}
 	if (half_insert(nat, c, work, key, r->inside) != INSERT_NEW)
 		return -1;
@@ -298,9 +300,9 @@ static __always_inline int mapping_use(struct nat_instance *nat, const struct co
 	r->outside.port = i->value.port;
 	r->mapping = i->number;
 	r->index = a.index;
-	if (!half_touch(c, i, r))
+	if (!half_touch(i, r))
 		return -1;
-	int stands = mapping_confirm(nat, c, work);
+	int stands = mapping_confirm(nat, c, work, i);
 	if (stands)
 		return stands;
 	u64 w = LOAD(&i->slot->word);
@@ -322,6 +324,7 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work)
 	if (!work || !c)
 		return MAPPING_AGAIN;
 	struct request *r = &work->req;
+	r->generation = generation_word(c, r->interface);
 	u64 key = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
 	struct half i;
 	int found = half_find(nat, c, key, r->interface, &i);
@@ -373,6 +376,7 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 	if (!work || !c)
 		return REASON_internal;
 	struct request *r = &work->req;
+	r->generation = generation_word(c, r->interface);
 	struct half o, i;
 	u64 key = mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface);
 	int found = half_find(nat, c, key, r->interface, &o);
@@ -391,7 +395,7 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 	if (!address_serves(address_find(nat, c, r->outside.addr), r->interface, r->own))
 		return REASON_no_mapping;
 	r->mapping = i.number;
-	if (use && !(half_touch(c, &i, r) && half_touch(c, &o, r)))
+	if (use && !(half_touch(&i, r) && half_touch(&o, r)))
 		return REASON_mapping_lost;
 	return 0;
 }

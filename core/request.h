@@ -27,6 +27,7 @@ struct request {
 	u8 flags;     /* word flags of the direction that the packet goes, see tcp.h */
 	u8 hairpin;   /* the remote is an outside address of ours: FLOW_HAIRPIN or 0 */
 	u16 bytes;
+	u64 generation; /* the interface's word, read before all that it makes stale: see table.h */
 	u32 now;
 	/* found on the way */
 	u32 mapping; /* slot of the inside half */

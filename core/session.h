@@ -123,7 +123,7 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 	int out = direction == DIRECTION_OUT;
 
 	flow_key_of(f, r, direction);
-	f->word = word_make(r->now, generation_now(c, TABLE_FLOWS, r->interface), with_packet ? r->flags : 0);
+	f->word = word_make(r->now, generation_in(r->generation, TABLE_FLOWS), with_packet ? r->flags : 0);
 	f->interface = r->interface;
 	f->own = r->own | (direction == DIRECTION_IN ? r->hairpin : 0);
 	f->idle_max = flow_idle_max(c, r->class);

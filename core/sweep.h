@@ -17,9 +17,9 @@
  *   fragments  expired ones end.
  *   tidy       reach bits that no key needs any more are given back (table.h), in the same streams.
  *
- * What is stale by its generation ends wherever it is met. Slots that stood in BUSY or OFFER, unchanged, for a whole pass
- * were left by a dead process, and are freed. Marks live in the sweeper's own memory: a daemon that dies and returns starts
- * its pass anew.
+ * What is stale by its generation ends wherever it is met; a flow bequeaths the time that it had left to its mapping. Slots
+ * that stood in BUSY or OFFER, unchanged, for SWEEP_PATIENCE were left by a dead process, and are freed. Marks live in the
+ * sweeper's own memory: a daemon that dies and returns starts its pass anew.
  *
  * MARKS go to the slot that a flow names, unseen: a look at each mapping would cost more than all the rest. A flow's mapping
  * keeps its slot as long as the flow lives, so the name is right; a tag of the endpoint beside the count proves it. One wrong
@@ -52,11 +52,13 @@ enum sweep_stage {
 	SWEEP_FRAGMENTS,
 };
 
-/* A slot found half-made. */
+/* A slot found half-made, and when first. */
 struct suspect {
 	u64 word;
 	u32 slot;
 	u32 table;
+	u32 since;
+	u32 zero;
 };
 
 struct sweep_counts {
@@ -144,20 +146,25 @@ static inline void tidy_want(struct sweep *s, enum table t, u32 at, const u64 *k
 		(u8)((near - 1 < NEAR - 1u) << zone(near) | (far - NEAR < FAR + 0u) << 3);
 }
 
-/* A slot in BUSY or OFFER: free it if it stood so a whole pass ago. Its key keeps its reach. */
+/*
+ * A slot in BUSY or OFFER: free it if it has stood so for longer than any packet runs. (A pass over small tables is shorter
+ * than a processor may be taken from its packet.) Its key keeps its reach.
+ */
 static inline void sweep_suspect(struct sweep *s, enum table t, u32 at, u64 w)
 {
 	struct slot *slot = env_slot(s->nat, t, at);
+	u32 since = s->now;
 
 	for (u32 i = 0; i < s->seen_count; i++)
-		if (s->seen[i].slot == at && s->seen[i].table == t && s->seen[i].word == w) {
-			if (!CAS(&slot->word, w, word_free(w)))
-				break; /* alive after all, and its key wants its reach */
-			s->counts.mended++;
-			return;
-		}
+		if (s->seen[i].slot == at && s->seen[i].table == t && s->seen[i].word == w)
+			since = s->seen[i].since;
+	if (((s->now - since) & TIME) >= SWEEP_PATIENCE && CAS(&slot->word, w, word_free(w))) {
+		s->counts.mended++;
+		return;
+	}
 	if (s->suspect_count < SWEEP_SUSPECTS)
-		s->suspects[s->suspect_count++] = (struct suspect){ .word = w, .slot = at, .table = t };
+		s->suspects[s->suspect_count++] =
+			(struct suspect){ .word = w, .slot = at, .table = t, .since = since, .zero = 0 };
 	if (word_state(w) == OFFER) {
 		u64 key[2] = { LOAD(&slot->data[0]), LOAD(&slot->data[1]) };
 		tidy_want(s, t, at, key);
@@ -370,6 +377,76 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 	sweep_permit(s, &out->flow);
 }
 
+/* Read a half under its word. 0: it changed hands. */
+static inline int half_read(struct nat_instance *nat, u32 at, u64 w, struct insert *copy)
+{
+	struct slot *slot = env_slot(nat, TABLE_MAPPINGS, at);
+
+	copy->words[0] = w;
+	for (int i = 0; i < 3; i++)
+		copy->words[i + 1] = LOAD(&slot->data[i]);
+	return slot_same(slot, w);
+}
+
+static inline u32 mapping_timeout(const struct config *c, u8 class)
+{
+	switch (class) {
+	case CLASS_UDP:
+		return c->timers.udp_timeout;
+	case CLASS_ICMP:
+		return c->timers.icmp_timeout;
+	default: /* its last session has ended, and with it the reason to keep it longer */
+		return c->timers.tcp_trans_close_timeout;
+	}
+}
+
+/* Ticks that a flow by itself says its session may be idle. */
+static inline u32 flow_timeout(const struct config *c, const struct flow *f, u64 w)
+{
+	if (flow_class(f) != CLASS_TCP)
+		return mapping_timeout(c, flow_class(f));
+	if (word_flags(w) & (FLAG_FIN | FLAG_RST))
+		return c->timers.tcp_trans_close_timeout;
+	return tcp_timeout(c, word_flags(w) & FLAG_DATA ? TCP_ESTABLISHED : TCP_INIT);
+}
+
+/*
+ * A reset ended this flow, not its mapping: the endpoint keeps its outside port for as long as the session would have lived.
+ * No session is left to mark the mapping, so it is told by its own time: last used when it has to have been, which may be
+ * ahead of ours.
+ */
+static inline void mapping_lease(struct sweep *s, const struct flow *f, u64 w)
+{
+	const struct config *c = s->nat->config;
+	int out = f->direction == DIRECTION_OUT;
+	struct endpoint inside = { .addr = out ? f->saddr : f->addr,
+				   .port = out ? f->sport : f->port,
+				   .zero = 0 };
+	struct endpoint outside = { .addr = out ? f->addr : f->daddr,
+				    .port = out ? f->port : f->dport,
+				    .zero = 0 };
+	u8 class = flow_class(f);
+	u32 timeout = flow_timeout(c, f, w), at;
+	u32 used = (word_time(w) + timeout - mapping_timeout(c, class)) & TIME;
+
+	if (f->direction == DIRECTION_PERMIT || word_age(w, s->now) > timeout)
+		return;
+	at = mapping_slot(s->nat, f->mapping, inside, class, f->interface & (MAX_OUTSIDE - 1));
+	if (at == NO_PEER)
+		return;
+	struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, at);
+	for (int i = 0; i < RAISES; i++) {
+		struct insert half;
+		u64 now = LOAD(&slot->word);
+		if (word_state(now) != LIVE || !half_read(s->nat, at, now, &half) ||
+		    half.mapping.addr != outside.addr || half.mapping.port != outside.port ||
+		    !word_age(now, used))
+			return;
+		if (CAS(&slot->word, now, (now & ~TIME) | used))
+			return;
+	}
+}
+
 /* Read a flow, and end it if its generation is over. 0: nothing more to do. */
 static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
 {
@@ -379,7 +456,10 @@ static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
 	if (word_state(w) != LIVE || !flow_read(s->nat, at, w, f))
 		return 0;
 	if (word_stale(s->nat->config, TABLE_FLOWS, f->flow.interface, w)) {
-		s->counts.ended_sessions += slot_end(slot, w) && f->flow.direction == DIRECTION_OUT;
+		if (!slot_end(slot, w))
+			return 0;
+		s->counts.ended_sessions += f->flow.direction == DIRECTION_OUT;
+		mapping_lease(s, &f->flow, w);
 		return 0;
 	}
 	tidy_want(s, TABLE_FLOWS, at, &f->words[1]);
@@ -456,29 +536,6 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
  * Mappings
  */
 
-/* Read a half under its word. 0: it changed hands. */
-static inline int half_read(struct nat_instance *nat, u32 at, u64 w, struct insert *copy)
-{
-	struct slot *slot = env_slot(nat, TABLE_MAPPINGS, at);
-
-	copy->words[0] = w;
-	for (int i = 0; i < 3; i++)
-		copy->words[i + 1] = LOAD(&slot->data[i]);
-	return slot_same(slot, w);
-}
-
-static inline u32 mapping_timeout(const struct config *c, u8 class)
-{
-	switch (class) {
-	case CLASS_UDP:
-		return c->timers.udp_timeout;
-	case CLASS_ICMP:
-		return c->timers.icmp_timeout;
-	default: /* its last session has ended, and with it the reason to keep it longer */
-		return c->timers.tcp_trans_close_timeout;
-	}
-}
-
 /* The slot of a host: the hint if it is right, else by look-up, else NO_PEER. */
 static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u8 interface)
 {
@@ -539,7 +596,10 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 		return;
 	u32 sessions = sweep_marked(s, at, i.words[1]), age = word_age(w, s->now);
 	int stale = word_stale(c, TABLE_MAPPINGS, i.mapping.interface, w);
-	int over = stale ? age >= SWEEP_PATIENCE : !sessions && age > mapping_timeout(c, i.mapping.class);
+	/* Touched at least so long ago, or by mapping_lease(): then no packet is at work on it. */
+	int quiet =
+		age >= SWEEP_PATIENCE || word_age(word_make(s->now, 0, 0), word_time(w)) >= SWEEP_PATIENCE;
+	int over = stale ? quiet : !sessions && age > mapping_timeout(c, i.mapping.class);
 	if (over && !(s->distrust & 1) && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
 		s->counts.ended_mappings++;
 		sweep_release(s, &i.mapping);

@@ -50,14 +50,16 @@
  *
  * GENERATIONS. Each outside interface has one 64-bit word with three of them: of flows, of mappings, of hosts.
  * A reset stores a new word. An entry whose generation is older than its interface's does not exist any more;
- * a newer one, put there by a CPU that already saw the reset, does.
+ * a newer one, put there by a CPU that already saw the reset, does. A packet that makes entries reads the word once,
+ * before it looks at anything that a reset may change: what it makes after a reset came is stale when it is born. A
+ * touch keeps the generation that the entry has.
  *
  * BOUNDS. find: 32 lines. insert: TRIES times 64 lines. Beyond that INSERT_BUSY: drop, count, the next packet
  * tries again. INSERT_FULL: all 32 candidates are live.
  *
  * A DEAD CLAIMER. BPF runs to its end. A daemon killed in BUSY leaks one slot, in OFFER nothing (anybody
- * strikes it). The sweep frees a BUSY or OFFER word that it saw unchanged a whole pass ago (slot_mend);
- * only the one daemon does so, and not while one of its own threads inserts.
+ * strikes it). The sweep frees a BUSY or OFFER word that it has seen unchanged for longer
+ * than any packet runs (sweep_suspect); only the one daemon does so, and not while one of its own threads inserts.
  */
 #pragma once
 #include "core/env.h"
@@ -153,11 +155,19 @@ static __always_inline u32 generation_shift(enum table t)
 	return t == TABLE_MAPPINGS ? GENERATION_BITS : t == TABLE_HOSTS ? 2 * GENERATION_BITS : 0;
 }
 
+static __always_inline u64 generation_word(const struct config *c, u32 interface)
+{
+	return LOAD(&c->generation[interface & (MAX_OUTSIDE - 1)]);
+}
+
+static __always_inline u32 generation_in(u64 word, enum table t)
+{
+	return (u32)(word >> generation_shift(t)) & GENERATION_MASK;
+}
+
 static __always_inline u32 generation_now(const struct config *c, enum table t, u32 interface)
 {
-	u64 w = LOAD(&c->generation[interface & (MAX_OUTSIDE - 1)]);
-
-	return (u32)(w >> generation_shift(t)) & GENERATION_MASK;
+	return generation_in(generation_word(c, interface), t);
 }
 
 /* Pair-multiply-shift (2-universal with a secret seed), then a finaliser. Two 32-bit hashes in one word. */

@@ -26,8 +26,8 @@ static inline int state_wrong(struct state_fault *fault, const char *what, enum 
 }
 
 /* A half that must be there: LIVE, of the present generation, and leading to an endpoint. */
-static inline int state_half_is(struct nat_instance *nat, struct endpoint key_end, struct endpoint other, u8 class, u32 half,
-				u32 interface)
+static inline int state_half_is(struct nat_instance *nat, struct endpoint key_end, struct endpoint other,
+				u8 class, u32 half, u32 interface)
 {
 	u64 key = mapping_key(key_end, class, half, interface);
 	struct half h;
@@ -40,8 +40,12 @@ static inline int state_flow(struct nat_instance *nat, u32 at, struct state_faul
 {
 	const struct flow *f = (const struct flow *)env_slot(nat, TABLE_FLOWS, at);
 	int out = f->direction == DIRECTION_OUT;
-	struct endpoint inside = { .addr = out ? f->saddr : f->addr, .port = out ? f->sport : f->port, .zero = 0 };
-	struct endpoint outside = { .addr = out ? f->addr : f->daddr, .port = out ? f->port : f->dport, .zero = 0 };
+	struct endpoint inside = { .addr = out ? f->saddr : f->addr,
+				   .port = out ? f->sport : f->port,
+				   .zero = 0 };
+	struct endpoint outside = { .addr = out ? f->addr : f->daddr,
+				    .port = out ? f->port : f->dport,
+				    .zero = 0 };
 	int class = protocol_class(f->protocol);
 
 	if (f->interface >= MAX_OUTSIDE || class < 0)
@@ -49,11 +53,13 @@ static inline int state_flow(struct nat_instance *nat, u32 at, struct state_faul
 	if (word_stale(nat->config, TABLE_FLOWS, f->interface, f->word) || f->direction == DIRECTION_PERMIT)
 		return 0;
 	if (!address_serves(address_find(nat, nat->config, outside.addr), f->interface, f->own & 1))
-		return state_wrong(fault, "a flow of an address that is not on the interface", TABLE_FLOWS, at);
-	if (!state_half_is(nat, inside, outside, (u8)class, HALF_INSIDE, f->interface))
+		return state_wrong(fault, "a flow of an address that is not on the interface", TABLE_FLOWS,
+				   at);
+	if (!state_half_is(nat, inside, outside, (u8) class, HALF_INSIDE, f->interface))
 		return state_wrong(fault, "a flow leads elsewhere than its inside half", TABLE_FLOWS, at);
-	if (!state_half_is(nat, outside, inside, (u8)class, HALF_OUTSIDE, f->interface))
-		return state_wrong(fault, "a flow uses an outside endpoint that is not its own", TABLE_FLOWS, at);
+	if (!state_half_is(nat, outside, inside, (u8) class, HALF_OUTSIDE, f->interface))
+		return state_wrong(fault, "a flow uses an outside endpoint that is not its own", TABLE_FLOWS,
+				   at);
 	return 0;
 }
 
@@ -77,12 +83,14 @@ static inline int state_summaries(struct nat_instance *nat, struct state_fault *
 			int full = *env_port_word(nat, area + i) == ~0ull;
 			u64 summary = *env_port_word(nat, area + PORT_WORDS + (i >> 6));
 			if (full != (int)(summary >> (i & 63) & 1))
-				return state_wrong(fault, "a summary of ports lies", TABLE_MAPPINGS, area + i);
+				return state_wrong(fault, "a summary of ports lies", TABLE_MAPPINGS,
+						   area + i);
 		}
 	return 0;
 }
 
-static inline int state_slot(struct nat_instance *nat, enum table t, u32 at, int quiet, struct state_fault *fault)
+static inline int state_slot(struct nat_instance *nat, enum table t, u32 at, int quiet,
+			     struct state_fault *fault)
 {
 	struct slot *s = env_slot(nat, t, at);
 	u64 key[2] = { s->data[0], s->data[1] }, word;

@@ -276,14 +276,30 @@ void model_sweep(struct model *m)
 	m->session_count = sessions;
 	for (u32 i = 0; i < m->binding_count; i++) {
 		struct model_binding *b = &m->bindings[i];
-		if (b->live && (binding_in_use(m, b) || idle(m, b->touched) <= binding_timeout(m, b->class)))
+		bool due = !binding_in_use(m, b) && idle(m, b->touched) > binding_timeout(m, b->class);
+		b->doubt = due && b->lease >= m->now;
+		if (b->live && (!due || b->doubt))
 			m->bindings[bindings++] = *b;
 	}
 	m->binding_count = bindings;
 }
 
+/* The endpoints keep their ports for as long as the sessions might have lived. */
+static void leases_give(struct model *m)
+{
+	for (u32 i = 0; i < m->session_count; i++) {
+		const struct model_session *s = &m->sessions[i];
+		struct model_binding *b = s->live ? binding_of_inside(m, s->class, s->inside) : NULL;
+		const struct timers *t = &m->settings.timers;
+		u32 most = s->class == CLASS_TCP ? t->tcp_idle_timeout : binding_timeout(m, s->class);
+		if (b && b->lease < m->now + most)
+			b->lease = m->now + most;
+	}
+}
+
 void model_reset_flows(struct model *m)
 {
+	leases_give(m);
 	m->session_count = 0;
 	m->permit_count = 0;
 }

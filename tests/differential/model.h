@@ -31,6 +31,8 @@ struct model_binding {
 	struct model_end inside;
 	struct model_end outside;
 	u32 touched;
+	u32 lease; /* a reset ended sessions of it: it may live on for as long as they would have, at most until then */
+	bool doubt; /* it may be over: only its lease speaks for it */
 };
 
 struct model_side {

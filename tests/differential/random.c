@@ -20,7 +20,7 @@
 #include "native/sweep_memory.h"
 #include "tests/differential/model.h"
 
-enum { ROUND = 4000, OPERATIONS = 300000, ETHERNET = 14, ROOM = 4096, HOSTS = 10, REMOTES = 4 };
+enum { ROUND = 4000, OPERATIONS = 200000, ETHERNET = 14, ROOM = 4096, HOSTS = 10, REMOTES = 4 };
 enum { OUT_IFINDEX = 3, IN_IFINDEX = 2 };
 
 struct lab {
@@ -553,6 +553,15 @@ static void surplus_tell(const struct lab *lab)
 	}
 }
 
+static bool mapping_there(struct lab *lab, const struct model_binding *b)
+{
+	struct endpoint inside = { b->inside.addr, host_to_be16(b->inside.port), 0 };
+	struct half half;
+
+	return half_find(&lab->nat, lab->nat.config, mapping_key(inside, (u8)b->class, HALF_INSIDE, 0), 0,
+			 &half) == HALF_LIVE;
+}
+
 /* A session that lost a half while it stood idle on that side is judged by the other half alone: it may be over. */
 static void doubts_settle(struct lab *lab)
 {
@@ -562,9 +571,12 @@ static void doubts_settle(struct lab *lab)
 		struct model_session *s = &m->sessions[i];
 		if ((s->out.doubt || s->in.doubt) && !flow_there(lab, s, DIRECTION_OUT) &&
 		    !flow_there(lab, s, DIRECTION_IN))
-			*s = m->sessions[--m->session_count];
+			m->sessions[i--] = m->sessions[--m->session_count];
 	}
 	model_sweep(m);
+	for (u32 i = m->binding_count; i-- > 0;)
+		if (m->bindings[i].doubt && !mapping_there(lab, &m->bindings[i]))
+			m->bindings[i] = m->bindings[--m->binding_count];
 }
 
 static void counts_judge(struct lab *lab)

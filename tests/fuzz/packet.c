@@ -31,7 +31,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PACKET_MOST = 2048, INPUT_MOST = 8192, EVENTS_MOST = 16, ETHERNET = 14, TIME_MOST = TIME / 4, ADDRESS_FLAGS = ADDRESS_LIVE | ADDRESS_POOL | ADDRESS_LOCAL };
+enum {
+	PACKET_MOST = 2048,
+	INPUT_MOST = 8192,
+	EVENTS_MOST = 16,
+	ETHERNET = 14,
+	TIME_MOST = TIME / 4,
+	ADDRESS_FLAGS = ADDRESS_LIVE | ADDRESS_POOL | ADDRESS_LOCAL
+};
 
 struct fuzz {
 	struct nat_instance nat;
@@ -105,7 +112,8 @@ static void allow_all(const u8 *ip, u8 *mask, u32 length)
 		return;
 	}
 	u32 quote = l4 + 8, quoted_l4 = allow_header(ip, mask, quote, length);
-	allow(mask, quoted_l4 + (ip[quote + 9] == PROTOCOL_ICMP ? 4 : 0), ip[quote + 9] == PROTOCOL_ICMP ? 2 : 4, length);
+	allow(mask, quoted_l4 + (ip[quote + 9] == PROTOCOL_ICMP ? 4 : 0),
+	      ip[quote + 9] == PROTOCOL_ICMP ? 2 : 4, length);
 }
 
 static void bytes_require(const struct fuzz *f, int translated)
@@ -121,8 +129,9 @@ static void bytes_require(const struct fuzz *f, int translated)
 		mask[8] = f->hook == NATIVE_HAIRPIN;
 	}
 	for (u32 i = 0; i < length; i++)
-		require(mask[i] || f->frame.data[l3 + i] == before[i], translated ? "bytes that are not the headers' changed"
-										   : "bytes changed without translation");
+		require(mask[i] || f->frame.data[l3 + i] == before[i],
+			translated ? "bytes that are not the headers' changed"
+				   : "bytes changed without translation");
 	require(!memcmp(f->before, f->frame.data, l3), "the link's header changed");
 }
 
@@ -138,7 +147,8 @@ static void leak_require(struct fuzz *f, u32 reason)
 		return;
 	require(address_at(f, ip + 12), "an inside source left untranslated");
 	if (reason == REASON_out_error)
-		require(address_at(f, ip + (ip[0] & 15u) * 4 + 8 + 16), "an inside address left within a quote");
+		require(address_at(f, ip + (ip[0] & 15u) * 4 + 8 + 16),
+			"an inside address left within a quote");
 }
 
 static void ends_require(struct fuzz *f, u32 reason)
@@ -151,9 +161,11 @@ static void ends_require(struct fuzz *f, u32 reason)
 	if (f->hook == NATIVE_IN)
 		require(!memcmp(ip + 12, before + 12, 4), "an inbound packet changed its source");
 	if (f->hook == NATIVE_HAIRPIN)
-		require(address_at(f, ip + 12) && !address_at(f, ip + 16), "a hairpinned packet has a wrong end");
+		require(address_at(f, ip + 12) && !address_at(f, ip + 16),
+			"a hairpinned packet has a wrong end");
 	if (f->hook == NATIVE_IN && !own)
-		require(!address_at(f, ip + 16) || reason == REASON_in_error, "an inbound packet stays outside");
+		require(!address_at(f, ip + 16) || reason == REASON_in_error,
+			"an inbound packet stays outside");
 }
 
 static void meet_one(struct fuzz *f)
@@ -171,7 +183,8 @@ static void meet_one(struct fuzz *f)
 	}
 	if (result.verdict == VERDICT_TRANSLATE) {
 		ends_require(f, result.reason);
-		require(!(packet_check(f->frame.data + l3, length) & ~bad), "a checksum was right and is wrong");
+		require(!(packet_check(f->frame.data + l3, length) & ~bad),
+			"a checksum was right and is wrong");
 	}
 }
 
@@ -228,7 +241,9 @@ static void event(struct fuzz *f, u8 what)
 	}
 }
 
-static const struct native_sizes sizes = { .flows = 128, .mappings = 128, .hosts = 32, .fragments = 32, .addresses = 2 };
+static const struct native_sizes sizes = {
+	.flows = 128, .mappings = 128, .hosts = 32, .fragments = 32, .addresses = 2
+};
 
 static void create(struct nat_instance *nat, int addresses)
 {
@@ -255,7 +270,8 @@ static void begin(struct fuzz *f, u8 settings)
 		made = 1;
 	}
 	for (int i = 0; i < NATIVE_COUNTERS; i++) {
-		size_t bytes = i == NATIVE_POOLS ? POOL_BUCKETS * sizeof(u64) : native_extent(&sizes, i).bytes;
+		size_t bytes =
+			i == NATIVE_POOLS ? POOL_BUCKETS * sizeof(u64) : native_extent(&sizes, i).bytes;
 		memcpy(native_array(&f->nat, i), native_array(from, i), bytes);
 	}
 	f->sweep = NULL;
@@ -283,7 +299,8 @@ static void frame_meet(struct fuzz *f, u8 what, const u8 *packet, u32 length)
 	f->frame.data = block + pad;
 	f->frame.length = l3 + length;
 	f->frame.ifindex = f->hook == NATIVE_HAIRPIN ? PACKET_INSIDE_IFINDEX : PACKET_OUTSIDE_IFINDEX;
-	f->frame.ingress_ifindex = f->hook == NATIVE_OUT && !(what & PACKET_LOCAL) ? PACKET_INSIDE_IFINDEX : 0;
+	f->frame.ingress_ifindex =
+		f->hook == NATIVE_OUT && !(what & PACKET_LOCAL) ? PACKET_INSIDE_IFINDEX : 0;
 	if (l3)
 		f->frame.data[12] = 8; /* IPv4 */
 	memcpy(f->frame.data + l3, packet, length);

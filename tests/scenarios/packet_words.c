@@ -39,7 +39,7 @@ static int message_read(struct world *world, struct words *words, struct packet_
 	size_t length = text ? strcspn(text, "/") : 0;
 	u32 code = 0;
 
-	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+	for (size_t i = 0; text && i < sizeof(messages) / sizeof(messages[0]); i++) {
 		if (strlen(messages[i].name) != length || strncmp(messages[i].name, text, length))
 			continue;
 		if (text[length] && number_parse(text + length + 1, 255, &code))

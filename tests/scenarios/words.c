@@ -156,7 +156,7 @@ int endpoint_parse(const char *text, __be32 *addr, u16 *port)
 
 	if (!text || strlen(text) >= sizeof(copy))
 		return -1;
-	strcpy(copy, text);
+	snprintf(copy, sizeof(copy), "%s", text);
 	char *colon = strchr(copy, ':');
 	if (colon) {
 		*colon = 0;

@@ -199,6 +199,7 @@ nat_start() {
 
 # daemon_start FILE: keepnatd in r, until it says that it is ready, or why not.
 daemon_start() {
+	: >"$work/daemon" # its predecessor was ready, too
 	nsenter --net="/run/netns/$kn-r" "$keepnatd" --config "$1" "${where[@]}" --state-dir "$work/state" \
 		--pin-dir "$pins" 2>"$work/daemon" &
 	daemon=$!

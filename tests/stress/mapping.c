@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Threads on one NAT (core/translate.h and all below it): packets out, in and hairpinned, the sweep in slices, time, resets
- * of every kind, addresses that leave and return.
+ * of every kind, addresses that leave and return. In the last run some of the threads run the BPF programs, on the same
+ * memory, by PROG_TEST_RUN on a processor each.
  *
  * While they run:
  *   own       an endpoint that only one thread uses keeps its outside endpoint, until a reset, a lost address or idleness
@@ -20,6 +21,7 @@
 #include "native/instance.h"
 #include "native/sweep_memory.h"
 #include "tests/state.h"
+#include "tests/stress/kernel.h"
 #include "tests/stress/stress.h"
 
 enum {
@@ -39,6 +41,7 @@ struct run {
 	u32 flows, mappings;
 	u16 port_min, port_max;
 	enum filtering filtering;
+	u32 kernel; /* so many of the workers run the BPF programs */
 };
 
 /* Who must stand still for a look at the state. */
@@ -49,6 +52,7 @@ struct visitor {
 
 struct test {
 	struct nat_instance nat;
+	struct kernel *kernel;
 	const struct run *run;
 	struct visitor visitors[WORKERS + 1]; /* the last is the sweep */
 	int pause;			      /* atomic */
@@ -74,8 +78,10 @@ struct worker {
 	struct test *test;
 	struct nat_instance nat;
 	struct visitor *visitor;
+	struct kernel_runner *runner; /* NULL: native */
 	u64 chance;
 	u32 number;
+	struct endpoint source, target; /* that the last packet got */
 	struct seen last[CLASSES][HOSTS][PORTS];
 	struct own_endpoint own[CLASSES][HOSTS][OWN_PORTS];
 	u64 reasons[REASONS];
@@ -116,8 +122,8 @@ static u32 visit_begin(struct test *test, struct visitor *v)
 
 static void visit_end(struct visitor *v) { __atomic_store_n(&v->tick, NO_TICK, __ATOMIC_SEQ_CST); }
 
-/* One packet between two endpoints; the plan is in work. Its reason. */
-static u32 meet(struct worker *w, int way, u32 class, struct endpoint from, struct endpoint to, u8 tcp_flags)
+/* A packet through the core itself. */
+static u32 meet_native(struct worker *w, int way, const struct tuple *ip, u8 tcp_flags, u32 now)
 {
 	struct work *work = w->nat.work;
 	const struct config *c = w->nat.config;
@@ -128,15 +134,14 @@ static u32 meet(struct worker *w, int way, u32 class, struct endpoint from, stru
 	work->packet.kind = PACKET_PORTS;
 	work->packet.length = 100;
 	work->packet.tcp_flags = tcp_flags;
-	work->packet.ip = (struct tuple){ .saddr = from.addr, .daddr = to.addr, .sport = from.port, .dport = to.port,
-					  .protocol = class_protocol(class), .class = (u8)class, .has_check = 1 };
-	work->meeting.now = visit_begin(w->test, w->visitor) & TIME;
-	work->meeting.from = way == DIRECTION_IN ? ROLE_OUTSIDE : ROLE_INSIDE;
+	work->packet.ip = *ip;
+	work->meeting.now = now & TIME;
+	work->meeting.from = way == NATIVE_IN ? ROLE_OUTSIDE : ROLE_INSIDE;
 	switch (way) {
-	case DIRECTION_OUT:
+	case NATIVE_OUT:
 		translate_out(&w->nat, c, work);
 		break;
-	case DIRECTION_IN:
+	case NATIVE_IN:
 		translate_in(&w->nat, c, work);
 		break;
 	default:
@@ -144,19 +149,31 @@ static u32 meet(struct worker *w, int way, u32 class, struct endpoint from, stru
 		translate_hairpin(&w->nat, c, work);
 		break;
 	}
-	visit_end(w->visitor);
-	w->reasons[work->plan.reason < REASONS ? work->plan.reason : REASON_internal]++;
+	w->source = (struct endpoint){ .addr = work->plan.ip.saddr, .port = work->plan.ip.sport, .zero = 0 };
+	w->target = (struct endpoint){ .addr = work->plan.ip.daddr, .port = work->plan.ip.dport, .zero = 0 };
 	return work->plan.reason;
 }
 
-static struct endpoint new_source(const struct worker *w)
+/* One packet between two endpoints. Its reason; w->source and w->target are what it got. */
+static u32 meet(struct worker *w, enum native_hook way, u32 class, struct endpoint from, struct endpoint to,
+		u8 tcp_flags)
 {
-	return (struct endpoint){ .addr = w->nat.work->plan.ip.saddr, .port = w->nat.work->plan.ip.sport, .zero = 0 };
-}
+	struct tuple ip = { .saddr = from.addr,
+			    .daddr = to.addr,
+			    .sport = from.port,
+			    .dport = to.port,
+			    .protocol = class_protocol(class),
+			    .class = (u8) class,
+			    .has_check = 1 };
+	u32 now = visit_begin(w->test, w->visitor), reason;
 
-static struct endpoint new_target(const struct worker *w)
-{
-	return (struct endpoint){ .addr = w->nat.work->plan.ip.daddr, .port = w->nat.work->plan.ip.dport, .zero = 0 };
+	if (w->runner)
+		reason = kernel_meet(w->runner, way, &ip, tcp_flags, &w->source, &w->target);
+	else
+		reason = meet_native(w, way, &ip, tcp_flags, now);
+	visit_end(w->visitor);
+	w->reasons[reason < REASONS ? reason : REASON_internal]++;
+	return reason;
 }
 
 static int is_outside(const struct worker *w, struct endpoint e)
@@ -166,7 +183,10 @@ static int is_outside(const struct worker *w, struct endpoint e)
 	return i < ADDRESSES && port >= w->test->run->port_min && port <= w->test->run->port_max;
 }
 
-static int is_inside(struct endpoint e) { return be32_to_host(e.addr) - be32_to_host(host_address(0)) < HOSTS; }
+static int is_inside(struct endpoint e)
+{
+	return be32_to_host(e.addr) - be32_to_host(host_address(0)) < HOSTS;
+}
 
 static u32 dice(struct worker *w, u32 sides) { return (u32)(stress_random(&w->chance) % sides); }
 
@@ -174,13 +194,17 @@ static u64 generation(const struct worker *w) { return LOAD(&w->nat.config->gene
 
 static struct endpoint some_remote(struct worker *w)
 {
-	return (struct endpoint){ .addr = remote_address(dice(w, REMOTES)), .port = host_to_be16(80), .zero = 0 };
+	return (struct endpoint){ .addr = remote_address(dice(w, REMOTES)),
+				  .port = host_to_be16(80),
+				  .zero = 0 };
 }
 
 /* The same ports on every host, so that they are fought for. */
 static struct endpoint inside_endpoint(const struct worker *w, u32 host, u32 port)
 {
-	return (struct endpoint){ .addr = host_address(host), .port = host_to_be16(w->test->run->port_min + port), .zero = 0 };
+	return (struct endpoint){ .addr = host_address(host),
+				  .port = host_to_be16(w->test->run->port_min + port),
+				  .zero = 0 };
 }
 
 /* A packet out, and the answer to it. What became of the source; 0 if it was dropped. */
@@ -189,23 +213,24 @@ static int out_and_back(struct worker *w, u32 class, struct endpoint inside, str
 	struct endpoint remote = some_remote(w);
 	u64 before = generation(w);
 	u32 changes = __atomic_load_n(&w->test->address_changes, __ATOMIC_SEQ_CST);
-	u32 reason = meet(w, DIRECTION_OUT, class, inside, remote, dice(w, 20) ? TCP_ACK : TCP_SYN);
+	u32 reason = meet(w, NATIVE_OUT, class, inside, remote, dice(w, 20) ? TCP_ACK : TCP_SYN);
 
 	if (reason_verdict(reason) != VERDICT_TRANSLATE)
 		return 0;
-	*outside = new_source(w);
-	w->ends_wrong += !is_outside(w, *outside) || !same(new_target(w), remote);
+	*outside = w->source;
+	w->ends_wrong += !is_outside(w, *outside) || !same(w->target, remote);
 	if (reason == REASON_out_from_mapping && w->test->run->filtering == FILTERING_EDF)
 		return 1; /* no session: nobody is let in */
-	reason = meet(w, DIRECTION_IN, class, remote, *outside, TCP_ACK);
+	reason = meet(w, NATIVE_IN, class, remote, *outside, TCP_ACK);
 	int translated = reason_verdict(reason) == VERDICT_TRANSLATE;
-	if (translated && !is_inside(new_target(w)))
+	if (translated && !is_inside(w->target))
 		w->ends_wrong++;
 	if (generation(w) != before || changes & 1 ||
 	    __atomic_load_n(&w->test->address_changes, __ATOMIC_SEQ_CST) != changes)
 		return 1; /* overtaken */
 	w->answers++;
-	if (translated ? !same(new_target(w), inside) : reason != REASON_mapping_lost && reason != REASON_table_busy)
+	if (translated ? !same(w->target, inside)
+		       : reason != REASON_mapping_lost && reason != REASON_table_busy)
 		w->answers_lost++;
 	return 1;
 }
@@ -254,8 +279,9 @@ static void work_in(struct worker *w, u32 class)
 
 	if (!seen->outside.addr)
 		return;
-	u32 reason = meet(w, DIRECTION_IN, class, some_remote(w), seen->outside, dice(w, 20) ? TCP_ACK : TCP_RST);
-	w->ends_wrong += reason_verdict(reason) == VERDICT_TRANSLATE && !is_inside(new_target(w));
+	u32 reason =
+		meet(w, NATIVE_IN, class, some_remote(w), seen->outside, dice(w, 20) ? TCP_ACK : TCP_RST);
+	w->ends_wrong += reason_verdict(reason) == VERDICT_TRANSLATE && !is_inside(w->target);
 }
 
 static void work_hairpin(struct worker *w, u32 class)
@@ -265,15 +291,17 @@ static void work_hairpin(struct worker *w, u32 class)
 
 	if (!seen->outside.addr || !address_is_ours(&w->nat, w->nat.config, seen->outside.addr))
 		return;
-	u32 reason = meet(w, DIRECTION_PERMIT, class, from, seen->outside, TCP_ACK);
+	u32 reason = meet(w, NATIVE_HAIRPIN, class, from, seen->outside, TCP_ACK);
 	if (reason_verdict(reason) == VERDICT_TRANSLATE)
-		w->ends_wrong += !is_outside(w, new_source(w)) || !is_inside(new_target(w));
+		w->ends_wrong += !is_outside(w, w->source) || !is_inside(w->target);
 }
 
 static void *worker(void *argument)
 {
 	struct worker *w = argument;
 
+	if (w->runner)
+		kernel_runner_begin(w->runner);
 	while (!stress_over()) {
 		u32 class = dice(w, 2), what = dice(w, 100);
 		if (what < 45)
@@ -324,6 +352,8 @@ static void clock_tick(struct test *test)
 				break;
 			sched_yield();
 		}
+	/* The programs read theirs when they run: never an older one than the visitor told. */
+	__atomic_store_n(&test->nat.config->test_now, ((u32)now + 1) & TIME, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&test->now, (u32)now + 1, __ATOMIC_SEQ_CST);
 }
 
@@ -405,28 +435,45 @@ static void *keeper(void *argument)
 
 static int test_begin(struct test *test, const struct run *run)
 {
-	struct native_sizes sizes = { .flows = run->flows, .mappings = run->mappings, .hosts = 64, .fragments = 32,
+	struct native_sizes sizes = { .flows = run->flows,
+				      .mappings = run->mappings,
+				      .hosts = 64,
+				      .fragments = 32,
 				      .addresses = ADDRESSES };
+
+	u32 outside = 3, inside = 2;
 
 	memset(test, 0, sizeof(*test));
 	test->run = run;
-	if (native_create(&test->nat, &sizes, (u64)getpid()))
+	if (run->kernel) {
+		test->kernel = kernel_open(&sizes, &test->nat, (u64)getpid());
+		if (!test->kernel)
+			return -1;
+		outside = test->kernel->outside;
+		inside = test->kernel->inside;
+	} else if (native_create(&test->nat, &sizes, (u64)getpid())) {
 		return -1;
+	}
 	struct config *c = test->nat.config;
-	if (native_interface_add(&test->nat, 3, ROLE_OUTSIDE) != 0 || native_interface_add(&test->nat, 2, ROLE_INSIDE) < 0)
+	if (native_interface_add(&test->nat, outside, ROLE_OUTSIDE) != 0 ||
+	    native_interface_add(&test->nat, inside, ROLE_INSIDE) < 0)
 		return -1;
 	for (u32 i = 0; i < ADDRESSES; i++)
 		if (native_address_set(&test->nat, 0, outside_address(i), ADDRESS_FLAGS) < 0)
 			return -1;
-	c->timers = (struct timers){ .udp_timeout = IDLE, .tcp_idle_timeout = IDLE + 2, .tcp_trans_open_timeout = IDLE,
-				     .tcp_trans_close_timeout = IDLE, .icmp_timeout = IDLE, .fragment_min_timeout = 2,
+	c->timers = (struct timers){ .udp_timeout = IDLE,
+				     .tcp_idle_timeout = IDLE + 2,
+				     .tcp_trans_open_timeout = IDLE,
+				     .tcp_trans_close_timeout = IDLE,
+				     .icmp_timeout = IDLE,
+				     .fragment_min_timeout = 2,
 				     .host_retention = 10 };
 	c->port_min = run->port_min;
 	c->port_max = run->port_max;
 	for (u32 i = 0; i < CLASSES; i++)
 		c->filtering[i] = (u8)run->filtering;
 	c->generation[0] = ~0ull - 0x40000100010ull; /* all three come round soon, and so does time */
-	test->now = TIME - 2000;
+	test->now = c->test_now = TIME - 2000;
 	for (u32 i = 0; i < WORKERS; i++)
 		test->visitors[i].tick = NO_TICK;
 	return 0;
@@ -472,8 +519,12 @@ static void run_one(const struct run *run)
 	static struct worker workers[WORKERS], sum;
 
 	memset(&sum, 0, sizeof(sum));
+	if (run->kernel && geteuid()) {
+		stress_skip(run->name, "the BPF programs need root");
+		return;
+	}
 	if (test_begin(&test, run)) {
-		stress_case(run->name, 0, "no memory");
+		stress_case(run->name, 0, "the NAT cannot be set up");
 		return;
 	}
 	stress_thread(keeper, &test);
@@ -486,6 +537,8 @@ static void run_one(const struct run *run)
 		workers[i].chance = (u64)getpid() * 100 + i;
 		if (native_thread(&test.nat, &workers[i].nat, 0))
 			exit(1);
+		if (i < run->kernel)
+			workers[i].runner = kernel_runner(test.kernel, i);
 		stress_thread(worker, &workers[i]);
 	}
 	stress_run();
@@ -503,24 +556,33 @@ static void run_one(const struct run *run)
 	if (state_check(&test.nat, 0, &fault) && !test.faults++)
 		test.fault = fault;
 	u64 left = left_over(&test);
-	int good = !test.faults && !sum.own_lost && !sum.answers_lost && !sum.ends_wrong && !left && !sum.reasons[REASON_internal];
-	int met = test.checks && test.passes && test.resets && sum.own_kept && sum.answers && sum.reasons[REASON_out_created] &&
-		  sum.reasons[REASON_in_session] && sum.reasons[REASON_hairpin];
+	int good = !test.faults && !sum.own_lost && !sum.answers_lost && !sum.ends_wrong && !left &&
+		   !sum.reasons[REASON_internal];
+	int met = test.checks && test.passes && test.resets && sum.own_kept && sum.answers &&
+		  sum.reasons[REASON_out_created] && sum.reasons[REASON_in_session] &&
+		  sum.reasons[REASON_hairpin];
 	stress_case(run->name, good && met,
-		    "checks %llu faults %llu (%s) resets %llu address changes %u passes %llu; own kept %llu lost %llu, answers %llu "
+		    "checks %llu faults %llu (%s) resets %llu address changes %u passes %llu; own kept %llu "
+		    "lost %llu, answers %llu "
 		    "lost %llu, wrong ends %llu; left at the end %llu",
-		    test.checks, test.faults, test.faults ? test.fault.what : "none", test.resets, test.address_changes / 2,
-		    test.passes, sum.own_kept, sum.own_lost, sum.answers, sum.answers_lost, sum.ends_wrong, left);
+		    test.checks, test.faults, test.faults ? test.fault.what : "none", test.resets,
+		    test.address_changes / 2, test.passes, sum.own_kept, sum.own_lost, sum.answers,
+		    sum.answers_lost, sum.ends_wrong, left);
 	reasons_print(&sum);
-	native_destroy(&test.nat);
+	if (test.kernel)
+		kernel_close(test.kernel, &test.nat);
+	else
+		native_destroy(&test.nat);
 }
 
 int main(void)
 {
 	static const struct run runs[] = {
-		{ "room enough", .flows = 8192, .mappings = 2048, .port_min = 2000, .port_max = 2999 },
-		{ "few ports, a full flow table, strict filtering", .flows = 512, .mappings = 1024, .port_min = 2000, .port_max = 2031,
-		  .filtering = FILTERING_EDF },
+		{ "room enough", .flows = 8192, .mappings = 4096, .port_min = 2000, .port_max = 2999 },
+		{ "few ports, a full flow table, strict filtering", .flows = 512, .mappings = 1024,
+		  .port_min = 2000, .port_max = 2031, .filtering = FILTERING_EDF },
+		{ "BPF programs on two processors beside a thread", .flows = 2048, .mappings = 4096,
+		  .port_min = 2000, .port_max = 2999, .kernel = 2 },
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

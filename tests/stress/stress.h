@@ -36,7 +36,8 @@ static inline u64 stress_random(u64 *state)
 }
 
 /* A case of the test; what it saw is a comment. */
-__attribute__((format(printf, 3, 4))) static inline void stress_case(const char *name, int good, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static inline void stress_case(const char *name, int good,
+								     const char *format, ...)
 {
 	va_list arguments;
 
@@ -48,6 +49,11 @@ __attribute__((format(printf, 3, 4))) static inline void stress_case(const char 
 	putchar('\n');
 }
 
+static inline void stress_skip(const char *name, const char *why)
+{
+	printf("ok %d - %s # SKIP %s\n", ++stress_cases, name, why);
+}
+
 static inline int stress_end(void)
 {
 	printf("1..%d\n", stress_cases);
@@ -56,7 +62,8 @@ static inline int stress_end(void)
 
 static inline void stress_thread(void *(*run)(void *), void *argument)
 {
-	if (stress_running == STRESS_THREADS || pthread_create(&stress_threads[stress_running++], NULL, run, argument)) {
+	if (stress_running == STRESS_THREADS ||
+	    pthread_create(&stress_threads[stress_running++], NULL, run, argument)) {
 		printf("Bail out! no thread\n");
 		exit(1);
 	}
@@ -74,7 +81,8 @@ static inline double stress_seconds(void)
 static inline void stress_run(void)
 {
 	double seconds = stress_seconds();
-	struct timespec pause = { .tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
+	struct timespec pause = { .tv_sec = (time_t)seconds,
+				  .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
 
 	nanosleep(&pause, NULL);
 	__atomic_store_n(&stress_stopped, 1, __ATOMIC_SEQ_CST);

@@ -10,7 +10,8 @@
  *   value    a touch that brings back an old entry keeps its value
  * and at rest: no key LIVE twice, nothing left half-made, every LIVE entry found.
  *
- * Each run has a table and a load of its own: one where slots are free, one where most keys fight for few.
+ * Each run has a table and a load of its own: one where slots are free, one where most keys fight for few, one where a BPF
+ * program does the same on two processors.
  */
 #include <string.h>
 
@@ -18,6 +19,7 @@
 #include "native/instance.h"
 #include "native/sweep_memory.h"
 #include "tests/stress/stress.h"
+#include "tests/stress/table_kernel.h"
 #include "tests/stress/table_work.h"
 
 enum { WORKERS = 3, PRIVATE_KEYS = 8, PRIVATE_BASE = 1 << 20 };
@@ -27,10 +29,12 @@ struct run {
 	enum table table;
 	u32 slots;
 	u32 keys;
+	int kernel; /* beside the threads, a BPF program on two processors */
 };
 
 struct test {
 	struct nat_instance nat;
+	struct table_kernel *kernel;
 	struct sweep *sweep;
 	enum table table;
 	u32 mask, keys;
@@ -68,7 +72,8 @@ static void work_insert(struct worker *w, u64 key, u32 interface)
 	struct insert ins;
 	u64 head;
 
-	work_prepare(test->nat.config, test->table, &ins, key, (u32)stress_random(&w->chance), interface, time_now(test));
+	work_prepare(test->nat.config, test->table, &ins, key, (u32)stress_random(&w->chance), interface,
+		     time_now(test));
 	switch (insert_into(&w->nat, test->table, &ins)) {
 	case INSERT_NEW:
 		w->work.made++;
@@ -83,7 +88,8 @@ static void work_insert(struct worker *w, u64 key, u32 interface)
 		w->work.busy++;
 		return;
 	}
-	(void)work_read(test->table, env_slot(&w->nat, test->table, ins.slot), ins.found, key, interface, &w->work, &head);
+	(void)work_read(test->table, env_slot(&w->nat, test->table, ins.slot), ins.found, key, interface,
+			&w->work, &head);
 }
 
 /* Use an entry that was found: end it, or touch it, also if it is stale. */
@@ -115,7 +121,8 @@ static void work_use(struct worker *w, struct slot *s, u64 word, u64 key, u32 in
 static void work_private(struct worker *w)
 {
 	struct test *test = w->test;
-	u64 key[2] = { PRIVATE_BASE + w->number * PRIVATE_KEYS + stress_random(&w->chance) % PRIVATE_KEYS }, word;
+	u64 key[2] = { PRIVATE_BASE + w->number * PRIVATE_KEYS + stress_random(&w->chance) % PRIVATE_KEYS },
+	    word;
 	const struct config *c = test->nat.config;
 	u32 number;
 
@@ -149,8 +156,8 @@ static void *worker(void *argument)
 		} else if (dice < 40) {
 			work_insert(w, key[0], interface);
 		} else {
-			struct slot *s = table_find(&w->nat, c, test->table, table_hash(c, test->table, key), key, &word,
-						    &number);
+			struct slot *s = table_find(&w->nat, c, test->table, table_hash(c, test->table, key),
+						    key, &word, &number);
 			if (s)
 				work_use(w, s, word, key[0], interface, dice >= 75);
 		}
@@ -196,7 +203,9 @@ static void *keeper(void *argument)
 	u64 chance = 99;
 
 	while (!stress_over()) {
-		__atomic_fetch_add(&test->now, 1, __ATOMIC_ACQ_REL);
+		u32 now = __atomic_add_fetch(&test->now, 1, __ATOMIC_ACQ_REL);
+		if (test->kernel)
+			__atomic_store_n(&test->kernel->programs->bss->now, now & TIME, __ATOMIC_RELEASE);
 		if (stress_random(&chance) % 8 == 0)
 			native_reset(&test->nat, (u32)stress_random(&chance) % WORK_INTERFACES, test->table);
 		sweep_table(test, &chance);
@@ -259,8 +268,9 @@ static struct rest look_at_rest(struct test *test)
 			continue;
 		}
 		rest.live++;
-		struct slot *at = table_find(&test->nat, test->nat.config, test->table,
-					     table_hash(test->nat.config, test->table, key), key, &found, &number);
+		struct slot *at =
+			table_find(&test->nat, test->nat.config, test->table,
+				   table_hash(test->nat.config, test->table, key), key, &found, &number);
 		rest.lost += !at;
 		rest.twice += key_count(test, key) != 1;
 		u32 interface = key[0] >= PRIVATE_BASE ? (u32)WORK_PRIVATE : work_interface(key[0]);
@@ -277,8 +287,14 @@ static int test_begin(struct test *test, const struct run *run)
 
 	memset(test, 0, sizeof(*test));
 	*all[run->table] = run->slots;
-	if (native_create(&test->nat, &sizes, (u64)getpid()))
+	if (run->kernel) {
+		test->kernel = table_kernel_open(&sizes, &test->nat, (u64)getpid());
+		if (!test->kernel)
+			return -1;
+		test->kernel->programs->bss->keys = run->keys;
+	} else if (native_create(&test->nat, &sizes, (u64)getpid())) {
 		return -1;
+	}
 	test->sweep = sweep_memory_new(&test->nat);
 	test->table = run->table;
 	test->mask = run->slots - 1;
@@ -290,16 +306,44 @@ static int test_begin(struct test *test, const struct run *run)
 	return test->sweep ? 0 : -1;
 }
 
+static void work_add(struct table_work *sum, const struct table_work *more)
+{
+	const u64 *from = (const u64 *)more;
+	u64 *to = (u64 *)sum;
+
+	for (size_t n = 0; n < sizeof(*sum) / sizeof(u64); n++)
+		to[n] += from[n];
+}
+
+/* What the BPF program saw; it must have done something. */
+static int kernel_add(struct table_work *sum, const struct table_kernel *kernel)
+{
+	struct table_work all = { 0 };
+
+	for (u32 i = 0; i < TABLE_RUNNERS; i++)
+		work_add(&all, &kernel->works[kernel->runners[i].cpu]);
+	printf("# BPF: new %llu found %llu hits %llu retries %llu touched %llu ended %llu wrong %llu\n",
+	       all.made, all.found, all.hits, all.retries, all.touched, all.ended, all.wrong);
+	work_add(sum, &all);
+	return all.made && all.found && all.hits && all.ended;
+}
+
 static void run_one(const struct run *run)
 {
 	static struct test test;
 	static struct worker workers[WORKERS];
 	struct table_work sum = { 0 };
 
-	if (test_begin(&test, run)) {
-		stress_case(run->name, 0, "no memory");
+	if (run->kernel && geteuid()) {
+		stress_skip(run->name, "BPF needs root");
 		return;
 	}
+	if (test_begin(&test, run)) {
+		stress_case(run->name, 0, "the table cannot be set up");
+		return;
+	}
+	for (u32 i = 0; test.kernel && i < TABLE_RUNNERS; i++)
+		stress_thread(table_runner, &test.kernel->runners[i]);
 	stress_thread(keeper, &test);
 	stress_thread(auditor, &test);
 	for (u32 i = 0; i < WORKERS; i++) {
@@ -310,27 +354,31 @@ static void run_one(const struct run *run)
 	}
 	stress_run();
 	for (u32 i = 0; i < WORKERS; i++) {
-		const u64 *from = (const u64 *)&workers[i].work;
-		u64 *to = (u64 *)&sum;
-		for (size_t n = 0; n < sizeof(sum) / sizeof(u64); n++)
-			to[n] += from[n];
+		work_add(&sum, &workers[i].work);
 		native_thread_end(&workers[i].nat);
 	}
+	int kernel_met = !test.kernel || kernel_add(&sum, test.kernel);
 	struct rest rest = look_at_rest(&test);
 	int crowded = run->keys * 2 > run->slots;
-	int good = !sum.wrong && !sum.missing && (crowded || !sum.full) && !test.twice && !rest.half && !rest.twice && !rest.lost &&
-		   !rest.wrong;
+	int good = !sum.wrong && !sum.missing && (crowded || !sum.full) && !test.twice && !rest.half &&
+		   !rest.twice && !rest.lost && !rest.wrong;
 	/* A run in which nothing met has shown nothing. */
-	int met = sum.made && sum.found && sum.ended && sum.revived && test.expired && test.looked;
+	int met = kernel_met && sum.made && sum.found && sum.ended && sum.revived && test.expired &&
+		  test.looked;
 	stress_case(run->name, good && met,
-		    "new %llu found %llu full %llu busy %llu hits %llu retries %llu touched %llu revived %llu ended %llu "
-		    "expired %llu looks %llu; wrong %llu missing %llu twice %llu; at rest live %llu half-made %llu twice %llu "
+		    "new %llu found %llu full %llu busy %llu hits %llu retries %llu touched %llu revived "
+		    "%llu ended %llu "
+		    "expired %llu looks %llu; wrong %llu missing %llu twice %llu; at rest live %llu "
+		    "half-made %llu twice %llu "
 		    "lost %llu wrong %llu",
-		    sum.made, sum.found, sum.full, sum.busy, sum.hits, sum.retries, sum.touched, sum.revived, sum.ended,
-		    test.expired, test.looked, sum.wrong, sum.missing, test.twice, rest.live, rest.half, rest.twice, rest.lost,
-		    rest.wrong);
+		    sum.made, sum.found, sum.full, sum.busy, sum.hits, sum.retries, sum.touched, sum.revived,
+		    sum.ended, test.expired, test.looked, sum.wrong, sum.missing, test.twice, rest.live,
+		    rest.half, rest.twice, rest.lost, rest.wrong);
 	sweep_memory_free(test.sweep);
-	native_destroy(&test.nat);
+	if (test.kernel)
+		table_kernel_close(test.kernel, &test.nat);
+	else
+		native_destroy(&test.nat);
 }
 
 int main(void)
@@ -338,7 +386,15 @@ int main(void)
 	static const struct run runs[] = {
 		{ .name = "flows: few keys, room enough", .table = TABLE_FLOWS, .slots = 64, .keys = 8 },
 		{ .name = "flows: more keys than slots", .table = TABLE_FLOWS, .slots = 64, .keys = 96 },
-		{ .name = "mappings: no slot is taken from an entry", .table = TABLE_MAPPINGS, .slots = 128, .keys = 32 },
+		{ .name = "mappings: no slot is taken from an entry",
+		  .table = TABLE_MAPPINGS,
+		  .slots = 128,
+		  .keys = 32 },
+		{ .name = "flows: a BPF program on two processors beside the threads",
+		  .table = TABLE_FLOWS,
+		  .slots = 64,
+		  .keys = 16,
+		  .kernel = 1 },
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -28,8 +28,8 @@ static __always_inline u64 work_mix(u64 x)
 static __always_inline u32 work_interface(u64 key) { return (u32)key & (WORK_INTERFACES - 1); }
 
 /* What insert is to put in: ins->words. idle_max is for the flow table; others do not look. */
-static __always_inline void work_prepare(const struct config *c, enum table t, struct insert *ins, u64 key, u32 nonce,
-					 u32 interface, u32 now)
+static __always_inline void work_prepare(const struct config *c, enum table t, struct insert *ins, u64 key,
+					 u32 nonce, u32 interface, u32 now)
 {
 	u32 keys = key_words(t), words = data_words(t);
 	u32 idle_max = interface == WORK_PRIVATE ? 0xffff : 20;

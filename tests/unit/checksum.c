@@ -64,7 +64,8 @@ static void incremental_is_whole(void **state)
 		u16 check = whole(words, 32);
 		u16 one = (u16)test_random(&chance);
 		u32 two = test_random(&chance);
-		u64 diff = checksum_diff16(words[3], one) + checksum_diff32((u32)words[8] | (u32)words[9] << 16, two);
+		u64 diff = checksum_diff16(words[3], one) +
+			   checksum_diff32((u32)words[8] | (u32)words[9] << 16, two);
 		words[3] = one;
 		words[8] = (u16)two;
 		words[9] = (u16)(two >> 16);

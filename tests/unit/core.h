@@ -100,9 +100,10 @@ static inline struct request *ask(enum class class, __be32 inside, u16 port)
 	memset(nat.work, 0, sizeof(*nat.work));
 	r->inside = endpoint(inside, port);
 	r->remote = endpoint(REMOTE_1, 53);
-	r->class = (u8)class;
+	r->class = (u8) class;
 	r->protocol = class == CLASS_TCP ? PROTOCOL_TCP : class == CLASS_UDP ? PROTOCOL_UDP : PROTOCOL_ICMP;
 	r->now = nat.now;
+	r->generation = generation_word(config(), 0);
 	return r;
 }
 
@@ -125,18 +126,24 @@ static inline u32 meet(enum native_hook hook, const struct packet_spec *spec)
 
 static inline u32 meet_udp(enum native_hook hook, __be32 from, u16 sport, __be32 to, u16 dport)
 {
-	struct packet_spec spec = {
-		.protocol = PROTOCOL_UDP, .saddr = from, .sport = sport, .daddr = to, .dport = dport, .payload_length = 5
-	};
+	struct packet_spec spec = { .protocol = PROTOCOL_UDP,
+				    .saddr = from,
+				    .sport = sport,
+				    .daddr = to,
+				    .dport = dport,
+				    .payload_length = 5 };
 
 	return meet(hook, &spec);
 }
 
 static inline u32 meet_tcp(enum native_hook hook, u8 flags, __be32 from, u16 sport, __be32 to, u16 dport)
 {
-	struct packet_spec spec = {
-		.protocol = PROTOCOL_TCP, .saddr = from, .sport = sport, .daddr = to, .dport = dport, .tcp_flags = flags
-	};
+	struct packet_spec spec = { .protocol = PROTOCOL_TCP,
+				    .saddr = from,
+				    .sport = sport,
+				    .daddr = to,
+				    .dport = dport,
+				    .tcp_flags = flags };
 
 	return meet(hook, &spec);
 }
@@ -159,10 +166,11 @@ static inline u32 live(enum table t)
 /* The slot of an outside or inside half, or NULL. */
 static inline struct slot *half_at(struct endpoint e, enum class class, u32 half)
 {
-	u64 key = mapping_key(e, (u8)class, half, 0), word;
+	u64 key = mapping_key(e, (u8) class, half, 0), word;
 	u32 number;
 
-	return table_find(&nat, config(), TABLE_MAPPINGS, table_hash(config(), TABLE_MAPPINGS, &key), &key, &word, &number);
+	return table_find(&nat, config(), TABLE_MAPPINGS, table_hash(config(), TABLE_MAPPINGS, &key), &key,
+			  &word, &number);
 }
 
 /* The slot of a flow, or NULL. */
@@ -173,7 +181,8 @@ static inline struct slot *flow_at(u8 protocol, struct endpoint from, struct end
 	u32 number;
 
 	flow_key_between(&key, from, to, protocol, direction);
-	return table_find(&nat, config(), TABLE_FLOWS, table_hash(config(), TABLE_FLOWS, key.word), key.word, &word, &number);
+	return table_find(&nat, config(), TABLE_FLOWS, table_hash(config(), TABLE_FLOWS, key.word), key.word,
+			  &word, &number);
 }
 
 static inline int port_bit(u32 index, enum class class, u32 port)

@@ -86,8 +86,8 @@ static void repeated_and_replaced(void **state)
 	other.sport = 6000;
 	assert_int_equal(meet(NATIVE_OUT, &other), REASON_out_created);
 	assert_int_equal(live(TABLE_FRAGMENTS), 1);
-	const struct flow *f = (const struct flow *)flow_at(PROTOCOL_UDP, endpoint(HOST_1, 6000), endpoint(REMOTE_1, 53),
-							    DIRECTION_OUT);
+	const struct flow *f = (const struct flow *)flow_at(PROTOCOL_UDP, endpoint(HOST_1, 6000),
+							    endpoint(REMOTE_1, 53), DIRECTION_OUT);
 	u64 packets = f->packets;
 	assert_int_equal(out_piece(1, 48, 32), REASON_out_fragment);
 	assert_int_equal(f->packets, packets + 1);

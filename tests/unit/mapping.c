@@ -10,8 +10,8 @@
 static void (*meanwhile)(void);
 static u32 socket_port; /* the router has a socket there */
 
-int native_socket_find(const struct nat_instance *of, u32 class, __be32 remote, __be16 remote_port, __be32 local,
-		       __be16 port)
+int native_socket_find(const struct nat_instance *of, u32 class, __be32 remote, __be16 remote_port,
+		       __be32 local, __be16 port)
 {
 	void (*act)(void) = meanwhile;
 
@@ -59,7 +59,8 @@ static void kept_for_all_remotes(void **state)
 	}
 	assert_int_equal(live(TABLE_MAPPINGS), 2);
 	assert_true(port_bit(address_find(&nat, config(), first.addr).index, CLASS_UDP, 5000));
-	struct slot *i = half_at(endpoint(HOST_1, 5000), CLASS_UDP, HALF_INSIDE), *o = half_at(first, CLASS_UDP, HALF_OUTSIDE);
+	struct slot *i = half_at(endpoint(HOST_1, 5000), CLASS_UDP, HALF_INSIDE),
+		    *o = half_at(first, CLASS_UDP, HALF_OUTSIDE);
 	assert_non_null(i);
 	assert_non_null(o);
 	assert_int_equal(word_time(i->word), nat.now);
@@ -69,8 +70,8 @@ static void kept_for_all_remotes(void **state)
 static void classes_are_apart(void **state)
 {
 	(void)state;
-	for (int class = 0; class < CLASSES; class++) {
-		assert_int_equal(map((enum class)class, HOST_1, 5000), 0);
+	for (int class = 0; class < CLASSES; class ++) {
+		assert_int_equal(map((enum class) class, HOST_1, 5000), 0);
 		assert_int_equal(request()->outside.port, htons(5000));
 	}
 	assert_int_equal(live(TABLE_MAPPINGS), 6);
@@ -303,7 +304,8 @@ static void a_missing_flow_comes_back(void **state)
 		if (meet_udp(NATIVE_IN, REMOTE_1, 53, o.addr, be16_to_host(o.port)) != REASON_in_created)
 			fail_msg("filtering %d: the session's own remote is not let in", filters[i]);
 		assert_int_equal(frame_target(), HOST_1);
-		assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 53, o.addr, be16_to_host(o.port)), REASON_in_session);
+		assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 53, o.addr, be16_to_host(o.port)),
+				 REASON_in_session);
 
 		struct slot *out = flow_at(PROTOCOL_UDP, endpoint(HOST_1, port), remote, DIRECTION_OUT);
 		slot_end(out, out->word);
@@ -320,10 +322,12 @@ static void a_leftover_flow_ends(void **state)
 	native_address_set(&nat, 0, ADDRESS_B, 0);
 	assert_int_equal(meet_udp(NATIVE_OUT, HOST_1, 5000, REMOTE_1, 53), REASON_out_created);
 	/* The inbound flow leads to HOST_2's endpoint, whose it once was. */
-	struct slot *in = flow_at(PROTOCOL_UDP, endpoint(REMOTE_1, 53), endpoint(ADDRESS_A, 5000), DIRECTION_IN);
+	struct slot *in =
+		flow_at(PROTOCOL_UDP, endpoint(REMOTE_1, 53), endpoint(ADDRESS_A, 5000), DIRECTION_IN);
 	struct flow *f = (struct flow *)in;
 	f->addr = HOST_2;
-	struct slot *out = flow_at(PROTOCOL_UDP, endpoint(HOST_1, 5000), endpoint(REMOTE_1, 53), DIRECTION_OUT);
+	struct slot *out =
+		flow_at(PROTOCOL_UDP, endpoint(HOST_1, 5000), endpoint(REMOTE_1, 53), DIRECTION_OUT);
 	slot_end(out, out->word);
 	assert_int_equal(meet_udp(NATIVE_OUT, HOST_1, 5000, REMOTE_1, 53), REASON_out_created);
 	assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 53, ADDRESS_A, 5000), REASON_in_session);
@@ -343,7 +347,8 @@ static void a_full_flow_table_refuses_no_packet(void **state)
 	struct endpoint o = endpoint(frame_source(), frame_sport());
 	assert_int_equal(meet_udp(NATIVE_OUT, HOST_1, 5000, REMOTE_2, 53), REASON_out_from_mapping);
 	assert_true(same(endpoint(frame_source(), frame_sport()), o));
-	assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 53, o.addr, be16_to_host(o.port)), REASON_in_from_mapping);
+	assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 53, o.addr, be16_to_host(o.port)),
+			 REASON_in_from_mapping);
 	assert_int_equal(frame_target(), HOST_1);
 }
 
@@ -428,7 +433,8 @@ static void no_flow_outlives_a_reset_in_its_middle(void (*event)(void))
 	struct flow_hit hit;
 	union flow_key key;
 
-	leaving = address_find(&nat, config(), host_choose(&nat, config(), ask(CLASS_UDP, HOST_1, 5000)).addr).addr;
+	leaving = address_find(&nat, config(), host_choose(&nat, config(), ask(CLASS_UDP, HOST_1, 5000)).addr)
+			  .addr;
 	meanwhile = event;
 	(void)meet_udp(NATIVE_OUT, HOST_1, 5000, REMOTE_1, 53);
 	assert_null(meanwhile);

@@ -7,9 +7,12 @@
 
 enum { PASSES = -1 };
 
-static const struct packet_spec udp = {
-	.protocol = PROTOCOL_UDP, .saddr = 0x0100a8c0, .daddr = 0x010071cb, .sport = 4000, .dport = 53, .payload_length = 12
-};
+static const struct packet_spec udp = { .protocol = PROTOCOL_UDP,
+					.saddr = 0x0100a8c0,
+					.daddr = 0x010071cb,
+					.sport = 4000,
+					.dport = 53,
+					.payload_length = 12 };
 static const struct packet_spec tcp = { .protocol = PROTOCOL_TCP,
 					.saddr = 0x0100a8c0,
 					.daddr = 0x010071cb,
@@ -17,9 +20,12 @@ static const struct packet_spec tcp = { .protocol = PROTOCOL_TCP,
 					.dport = 80,
 					.tcp_flags = TCP_SYN,
 					.payload_length = 12 };
-static const struct packet_spec echo = {
-	.protocol = PROTOCOL_ICMP, .saddr = 0x0100a8c0, .daddr = 0x010071cb, .icmp_type = ICMP_ECHO, .sport = 77, .payload_length = 12
-};
+static const struct packet_spec echo = { .protocol = PROTOCOL_ICMP,
+					 .saddr = 0x0100a8c0,
+					 .daddr = 0x010071cb,
+					 .icmp_type = ICMP_ECHO,
+					 .sport = 77,
+					 .payload_length = 12 };
 static const struct packet_spec error_udp = { .protocol = PROTOCOL_ICMP,
 					      .saddr = 0x010071cb,
 					      .daddr = 0x016433c6,
@@ -111,14 +117,16 @@ static const struct row rows[] = {
 	{ "length below a header", &udp, IPV4_LENGTH, 2, ALL, 19, REASON_malformed_ip },
 	{ "length of a header alone", &udp, IPV4_LENGTH, 2, ALL, 20, REASON_malformed_transport },
 	{ "length one short of a UDP header", &udp, IPV4_LENGTH, 2, ALL, 27, REASON_malformed_transport },
-	{ "length shorter than UDP says", &udp, IPV4_LENGTH, 2, ALL, UDP_TOTAL - 1, REASON_malformed_transport },
+	{ "length shorter than UDP says", &udp, IPV4_LENGTH, 2, ALL, UDP_TOTAL - 1,
+	  REASON_malformed_transport },
 	{ "length beyond the packet", &udp, IPV4_LENGTH, 2, ALL, UDP_TOTAL + 1, REASON_malformed_ip },
 	{ "length 65535", &udp, IPV4_LENGTH, 2, ALL, 0xffff, REASON_malformed_ip },
 	{ "length one short of a TCP header", &tcp, IPV4_LENGTH, 2, ALL, 39, REASON_malformed_transport },
 	{ "length of a TCP header alone", &tcp, IPV4_LENGTH, 2, ALL, 40, PASSES },
 	{ "length one short of an ICMP header", &echo, IPV4_LENGTH, 2, ALL, 27, REASON_malformed_transport },
 	{ "length of an ICMP header alone", &echo, IPV4_LENGTH, 2, ALL, 28, PASSES },
-	{ "length up to the quote's last port", &error_udp, IPV4_LENGTH, 2, ALL, 28 + 27, REASON_malformed_error },
+	{ "length up to the quote's last port", &error_udp, IPV4_LENGTH, 2, ALL, 28 + 27,
+	  REASON_malformed_error },
 	{ "length without a quote", &error_udp, IPV4_LENGTH, 2, ALL, 28, REASON_malformed_error },
 
 	{ "a later fragment", &udp, IPV4_FRAGMENT, 2, ALL, 1, PASSES },
@@ -127,20 +135,23 @@ static const struct row rows[] = {
 	{ "a TCP fragment on the flags", &tcp, IPV4_FRAGMENT, 2, ALL, 2, REASON_fragment_tiny },
 	{ "a TCP fragment behind the header", &tcp, IPV4_FRAGMENT, 2, ALL, 3, PASSES },
 	{ "a first fragment", &tcp, IPV4_FRAGMENT, 2, ALL, IPV4_MORE_FRAGMENTS, PASSES },
-	{ "an ICMP error in fragments", &error_udp, IPV4_FRAGMENT, 2, ALL, IPV4_MORE_FRAGMENTS, REASON_malformed_error },
+	{ "an ICMP error in fragments", &error_udp, IPV4_FRAGMENT, 2, ALL, IPV4_MORE_FRAGMENTS,
+	  REASON_malformed_error },
 	{ "the reserved fragment bit", &udp, IPV4_FRAGMENT, 2, ALL, 0x8000, PASSES },
 
 	{ "UDP length 0", &udp, 20 + UDP_LENGTH, 2, ALL, 0, REASON_malformed_transport },
 	{ "UDP length 7", &udp, 20 + UDP_LENGTH, 2, ALL, 7, REASON_malformed_transport },
 	{ "UDP length 8", &udp, 20 + UDP_LENGTH, 2, ALL, 8, PASSES },
-	{ "UDP length one more than there is", &udp, 20 + UDP_LENGTH, 2, ALL, 21, REASON_malformed_transport },
+	{ "UDP length one more than there is", &udp, 20 + UDP_LENGTH, 2, ALL, 21,
+	  REASON_malformed_transport },
 	{ "UDP length 65535", &udp, 20 + UDP_LENGTH, 2, ALL, 0xffff, REASON_malformed_transport },
 
 	{ "TCP data offset 0", &tcp, 20 + TCP_OFFSET, 1, 0xf0, 0x00, REASON_malformed_transport },
 	{ "TCP data offset 1", &tcp, 20 + TCP_OFFSET, 1, 0xf0, 0x10, REASON_malformed_transport },
 	{ "TCP data offset 4", &tcp, 20 + TCP_OFFSET, 1, 0xf0, 0x40, REASON_malformed_transport },
 	{ "TCP data offset up to the end", &tcp, 20 + TCP_OFFSET, 1, 0xf0, 0x80, PASSES },
-	{ "TCP data offset beyond the packet", &tcp, 20 + TCP_OFFSET, 1, 0xf0, 0x90, REASON_malformed_transport },
+	{ "TCP data offset beyond the packet", &tcp, 20 + TCP_OFFSET, 1, 0xf0, 0x90,
+	  REASON_malformed_transport },
 	{ "TCP data offset 15", &tcp, 20 + TCP_OFFSET, 1, 0xf0, 0xf0, REASON_malformed_transport },
 
 	{ "quoted version 6", &error_udp, AT_QUOTE, 1, 0xf0, 0x60, REASON_malformed_error },
@@ -150,8 +161,10 @@ static const struct row rows[] = {
 	{ "quoted ihl that leaves seven bytes", &error_udp, AT_QUOTE, 1, 0x0f, 9, REASON_malformed_error },
 	{ "quoted ihl that leaves eight bytes", &error_udp, AT_QUOTE, 1, 0x0f, 8, PASSES },
 	{ "quoted later fragment", &error_udp, AT_QUOTE + IPV4_FRAGMENT, 2, ALL, 1, REASON_malformed_error },
-	{ "quoted first fragment", &error_udp, AT_QUOTE + IPV4_FRAGMENT, 2, ALL, IPV4_MORE_FRAGMENTS, PASSES },
-	{ "quoted length is what it was, not what is here", &error_udp, AT_QUOTE + IPV4_LENGTH, 2, ALL, 0xffff, PASSES },
+	{ "quoted first fragment", &error_udp, AT_QUOTE + IPV4_FRAGMENT, 2, ALL, IPV4_MORE_FRAGMENTS,
+	  PASSES },
+	{ "quoted length is what it was, not what is here", &error_udp, AT_QUOTE + IPV4_LENGTH, 2, ALL,
+	  0xffff, PASSES },
 	{ "quoted protocol without ports", &error_udp, AT_QUOTE + IPV4_PROTOCOL, 1, ALL, 50, PASSES },
 	{ "quoted ICMP error", &error_echo, AT_QUOTED_L4, 1, ALL, ICMP_UNREACHABLE, REASON_malformed_error },
 	{ "quoted echo reply", &error_echo, AT_QUOTED_L4, 1, ALL, ICMP_ECHO_REPLY, PASSES },
@@ -175,7 +188,8 @@ static void fields_out_of_range(void **state)
 /* Each field with each value: whatever comes of it, nothing is read beyond the packet. */
 static void any_byte_any_value(void **state)
 {
-	static const struct packet_spec *const specs[] = { &udp, &tcp, &echo, &error_udp, &error_tcp, &error_echo };
+	static const struct packet_spec *const specs[] = { &udp,       &tcp,	   &echo,
+							   &error_udp, &error_tcp, &error_echo };
 	u8 ip[ROOM];
 	struct packet p;
 
@@ -208,10 +222,8 @@ static void cut_at_every_byte(void **state)
 		int before;
 	} cuts[] = {
 		{ &udp, 40, REASON_malformed_transport }, /* its own length says all */
-		{ &tcp, 40, REASON_malformed_transport },
-		{ &echo, 28, REASON_malformed_transport },
-		{ &error_udp, 56, REASON_malformed_error },
-		{ &error_tcp, 56, REASON_malformed_error },
+		{ &tcp, 40, REASON_malformed_transport },    { &echo, 28, REASON_malformed_transport },
+		{ &error_udp, 56, REASON_malformed_error },  { &error_tcp, 56, REASON_malformed_error },
 		{ &error_echo, 56, REASON_malformed_error },
 	};
 	u8 ip[ROOM];
@@ -224,8 +236,8 @@ static void cut_at_every_byte(void **state)
 			length_put(ip, length);
 			assert_int_equal(parse(ip, cut, &p), cut < length ? REASON_malformed_ip : PASSES);
 			length_put(ip, cut);
-			int wanted = cut < 20 ? REASON_malformed_ip
-				     : cut < 28 ? REASON_malformed_transport
+			int wanted = cut < 20		   ? REASON_malformed_ip
+				     : cut < 28		   ? REASON_malformed_transport
 				     : cut < cuts[i].least ? cuts[i].before
 							   : PASSES;
 			if (parse(ip, cut, &p) != wanted)
@@ -373,14 +385,10 @@ static void length_of_large_segments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields_out_of_range),
-		cmocka_unit_test(any_byte_any_value),
-		cmocka_unit_test(cut_at_every_byte),
-		cmocka_unit_test(quoted_checksum_within_reach),
-		cmocka_unit_test(padding_is_no_quote),
-		cmocka_unit_test(what_is_found),
-		cmocka_unit_test(options_are_skipped),
-		cmocka_unit_test(icmp_types),
+		cmocka_unit_test(fields_out_of_range),	    cmocka_unit_test(any_byte_any_value),
+		cmocka_unit_test(cut_at_every_byte),	    cmocka_unit_test(quoted_checksum_within_reach),
+		cmocka_unit_test(padding_is_no_quote),	    cmocka_unit_test(what_is_found),
+		cmocka_unit_test(options_are_skipped),	    cmocka_unit_test(icmp_types),
 		cmocka_unit_test(length_of_large_segments),
 	};
 

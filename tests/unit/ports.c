@@ -92,7 +92,8 @@ static void ranges(void **state)
 		{ CLASS_TCP, 1024, 1, 65535, 0, 1024, 65535, 2 },
 		{ CLASS_TCP, 80, 512, 65535, 0, 512, 1023, 2 },
 		{ CLASS_TCP, 80, 1, 1000, 0, 1, 1023, 2 },
-		{ CLASS_UDP, 500, 20000, 30000, 1, 20000, 30000, EVEN }, /* the administrator left no room below 1024 */
+		{ CLASS_UDP, 500, 20000, 30000, 1, 20000, 30000,
+		  EVEN }, /* the administrator left no room below 1024 */
 		{ CLASS_UDP, 0, 1024, 65535, 1, 1024, 65535, EVEN },
 		{ CLASS_ICMP, 500, 1024, 65535, 1, 1, 65535, 2 },
 		{ CLASS_ICMP, 501, 20000, 30000, 1, 20000, 30000, 2 },
@@ -105,7 +106,8 @@ static void ranges(void **state)
 		config()->port_parity = (u8)rows[i].parity;
 		struct request *r = search_begin(rows[i].class, rows[i].inside);
 		u64 mask = rows[i].odd == 2 ? ~0ull : rows[i].odd ? 0xaaaaaaaaaaaaaaaa : 0x5555555555555555;
-		if (r->port_min != rows[i].want_min || r->port_max != rows[i].want_max || r->port_mask != mask)
+		if (r->port_min != rows[i].want_min || r->port_max != rows[i].want_max ||
+		    r->port_mask != mask)
 			fail_msg("row %zu: %u-%u mask %llx", i, r->port_min, r->port_max, r->port_mask);
 	}
 }

@@ -87,7 +87,8 @@ static void any_direction_keeps_it(void **state)
 	for (u32 n = 1; n <= 10; n++) {
 		nat.now = START + n * 200;
 		if (n & 1)
-			assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 53, o.addr, be16_to_host(o.port)), REASON_in_session);
+			assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 53, o.addr, be16_to_host(o.port)),
+					 REASON_in_session);
 		else
 			out_udp(HOST_1, 5000);
 		passes(1);
@@ -112,9 +113,11 @@ static void a_mapping_outlives_its_sessions(void **state)
 
 static void icmp_has_its_own_timer(void **state)
 {
-	struct packet_spec echo = {
-		.protocol = PROTOCOL_ICMP, .saddr = HOST_1, .daddr = REMOTE_1, .icmp_type = ICMP_ECHO, .sport = 99
-	};
+	struct packet_spec echo = { .protocol = PROTOCOL_ICMP,
+				    .saddr = HOST_1,
+				    .daddr = REMOTE_1,
+				    .icmp_type = ICMP_ECHO,
+				    .sport = 99 };
 
 	(void)state;
 	assert_int_equal(meet(NATIVE_OUT, &echo), REASON_out_created);
@@ -206,7 +209,8 @@ static void touched_after_it_was_judged(void **state)
 	nat.now = START + 402;
 	out_udp(HOST_1, 5000);
 	sweep_session(sweep, at, &judged);
-	assert_ptr_equal(flow_at(PROTOCOL_UDP, endpoint(HOST_1, 5000), endpoint(REMOTE_1, 53), DIRECTION_OUT), s);
+	assert_ptr_equal(flow_at(PROTOCOL_UDP, endpoint(HOST_1, 5000), endpoint(REMOTE_1, 53), DIRECTION_OUT),
+			 s);
 	while (!sweep_step(sweep, nat.now, 64))
 		;
 	assert_int_equal(live(TABLE_MAPPINGS), 2);
@@ -327,6 +331,21 @@ static void a_reset_of_flows_keeps_the_ports(void **state)
 	nothing_is_left();
 }
 
+/* What a flow bequeathed to its mapping does not outlive a reset of mappings. */
+static void a_second_reset_ends_them(void **state)
+{
+	(void)state;
+	struct endpoint o = out_tcp(TCP_SYN, 5000);
+	in_tcp(TCP_SYN | TCP_ACK, o);
+	out_tcp(TCP_ACK, 5000);
+	nat_reset(1, 0, 0);
+	passes(1);
+	assert_int_equal(live(TABLE_MAPPINGS), 2);
+	nat_reset(1, 1, 0);
+	passes(1);
+	nothing_is_left();
+}
+
 /*
  * Mending
  */
@@ -426,7 +445,8 @@ static void reach_is_tidied(void **state)
 	passes(3);
 	for (int table = TABLE_FLOWS; table <= TABLE_HOSTS; table++)
 		for (u32 i = 0; i <= table_mask(config(), (enum table)table); i++)
-			before[table] += (u64)__builtin_popcountll(env_slot(&nat, (enum table)table, i)->word & REACH);
+			before[table] +=
+				(u64)__builtin_popcountll(env_slot(&nat, (enum table)table, i)->word & REACH);
 	assert_in_range(before[TABLE_FLOWS], 1, 2000);
 	assert_in_range(before[TABLE_MAPPINGS], 1, 2000);
 	assert_int_equal(before[TABLE_HOSTS], 0);
@@ -458,8 +478,14 @@ static void wrong_marks_end_nothing(void **state)
 
 static void fragments_end(void **state)
 {
-	struct packet_spec first = { .protocol = PROTOCOL_UDP, .saddr = HOST_1, .daddr = REMOTE_1, .sport = 5000, .dport = 53,
-				     .payload_length = 100, .fragment_bytes = 48, .id = 7 };
+	struct packet_spec first = { .protocol = PROTOCOL_UDP,
+				     .saddr = HOST_1,
+				     .daddr = REMOTE_1,
+				     .sport = 5000,
+				     .dport = 53,
+				     .payload_length = 100,
+				     .fragment_bytes = 48,
+				     .id = 7 };
 
 	(void)state;
 	assert_int_equal(meet(NATIVE_OUT, &first), REASON_out_created);
@@ -482,7 +508,8 @@ static void permissions_live_with_their_sessions(void **state)
 		passes(1);
 	}
 	assert_int_equal(live(TABLE_FLOWS), 3);
-	assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 9999, o.addr, be16_to_host(o.port)), REASON_in_created);
+	assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 9999, o.addr, be16_to_host(o.port)),
+			 REASON_in_created);
 	assert_int_equal(meet_udp(NATIVE_IN, REMOTE_2, 9999, o.addr, be16_to_host(o.port)), REASON_filtered);
 	pass_at(nat.now + 700);
 	pass_at(nat.now + 700);
@@ -506,6 +533,7 @@ int main(void)
 		CASE(hosts_are_kept),
 		CASE(stale_state_ends),
 		CASE(a_reset_of_flows_keeps_the_ports),
+		CASE(a_second_reset_ends_them),
 		CASE(lone_outside_halves_end),
 		CASE(disagreeing_outside_halves_end),
 		CASE(bits_follow_the_claims),

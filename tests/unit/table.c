@@ -104,10 +104,12 @@ static void generations_come_round(void **state)
 		native_reset(&nat, 3, t);
 		assert_int_equal(generation_now(config(), t, 3), 0);
 		assert_true(word_stale(config(), t, 3, old));
-		assert_false(word_stale(config(), t, 3, word_make(0, 1, 0))); /* newer: a reset that we have not seen */
+		assert_false(word_stale(config(), t, 3,
+					word_make(0, 1, 0))); /* newer: a reset that we have not seen */
 		for (int other = TABLE_FLOWS; other <= TABLE_HOSTS; other++)
 			if (other != table)
-				assert_int_equal(generation_now(config(), (enum table)other, 3), GENERATION_MASK);
+				assert_int_equal(generation_now(config(), (enum table)other, 3),
+						 GENERATION_MASK);
 	}
 }
 
@@ -128,7 +130,8 @@ static void occupy(enum table t, u32 at, u32 entry_state)
 	s->data[0] = 0xdead0000 + at;
 	s->data[1] = 0;
 	s->data[key_words(t)] = 100 << 16;
-	s->word = (s->word & PLACE) | STATE(entry_state) | word_make(nat.now, generation_now(config(), t, 0), 0);
+	s->word = (s->word & PLACE) | STATE(entry_state) |
+		  word_make(nat.now, generation_now(config(), t, 0), 0);
 }
 
 static void every_candidate_is_found(void **state)

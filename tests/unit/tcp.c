@@ -71,7 +71,9 @@ static void states(void **state)
 
 static void timeouts(void **state)
 {
-	struct config c = { .timers = { .tcp_idle_timeout = 3, .tcp_trans_open_timeout = 1, .tcp_trans_close_timeout = 2 } };
+	struct config c = {
+		.timers = { .tcp_idle_timeout = 3, .tcp_trans_open_timeout = 1, .tcp_trans_close_timeout = 2 }
+	};
 
 	(void)state;
 	assert_int_equal(tcp_timeout(&c, TCP_INIT), 1);

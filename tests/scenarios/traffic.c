@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <string.h>
+
+#include "core/host.h"
+#include "tests/scenarios/world.h"
+
+/* Through one way; *result, and the bytes rewritten. */
+static int way_meet(struct world *w, struct way *way, const struct event *e, const struct packet_text *p,
+		    u8 *after, struct native_result *result)
+{
+	static u8 frame[FRAME_ROOM + 4];
+	u8 *data = frame + 2; /* the IP header at a multiple of four, as in the kernel */
+	struct native_frame f = { data,	      way->l3 + e->length, way->l3,
+				  e->ifindex, e->ingress_ifindex,  p->ethertype };
+
+	memset(data, 0x02, 12);
+	data[12] = (u8)(p->ethertype >> 8);
+	data[13] = (u8)p->ethertype;
+	memcpy(data + way->l3, e->before, e->length);
+	int rc = way->ops->meet(way, e->hook, &f, result);
+	if (rc)
+		return world_fail(w,
+				  "%s: the packet could not be sent, or counted otherwise than it fared: %s",
+				  way->name, strerror(-rc));
+	memcpy(after, data + way->l3, e->length);
+	return 0;
+}
+
+/* The same must have come of it in both. */
+static int results_same(struct world *w, const struct native_result *a, const struct native_result *b,
+			const u8 *x, const u8 *y, u32 length)
+{
+	if (a->verdict != b->verdict || a->reason != b->reason || a->interface != b->interface)
+		return world_fail(w, "%s: %s at %u; %s: %s at %u", w->ways[0]->name, reason_name(a->reason),
+				  a->interface, w->ways[1]->name, reason_name(b->reason), b->interface);
+	/* A dropped packet's bytes are nobody's business. */
+	if (a->verdict != VERDICT_DROP && memcmp(x, y, length))
+		return world_fail(w, "the ways give different bytes (%s)", reason_name(a->reason));
+	return 0;
+}
+
+/* Never may a packet from inside leave with an inside source. */
+static int source_ours(struct world *w, const struct event *e)
+{
+	struct nat_instance *nat = &w->ways[0]->nat;
+	__be32 source;
+
+	if (e->hook != NATIVE_OUT || !e->from_inside || e->result.verdict == VERDICT_DROP ||
+	    e->packet->ethertype != 0x0800)
+		return 0;
+	memcpy(&source, e->after + 12, 4);
+	struct outside_address a = address_find(nat, nat->config, source);
+	return a.flags & ADDRESS_LIVE ? 0 : world_fail(w, "LEAK: it left with a source that is not ours");
+}
+
+static int packet_run(struct world *w, struct words *words, struct event *e)
+{
+	static struct packet_text packet;
+	static u8 before[FRAME_ROOM], after[2][FRAME_ROOM];
+	struct native_result result[2] = { { .reason = REASONS } };
+
+	if (packet_read(w, words, &packet))
+		return -1;
+	int length = packet_make(w, &packet, before, sizeof(before));
+	if (length < 0)
+		return -1;
+	if (!words_take(words, "expect"))
+		return world_fail(w, "each packet wants an expect");
+	e->packet = &packet;
+	e->before = before;
+	e->after = after[0];
+	e->length = (u32)length;
+	for (u32 i = 0; i < w->way_count; i++)
+		if (way_meet(w, w->ways[i], e, &packet, after[i], &result[i]))
+			return -1;
+	e->result = result[0];
+	w->packets++;
+	if (result[0].reason < REASONS)
+		w->reasons[result[0].reason]++;
+	if (expect_event(w, words, e) || source_ours(w, e))
+		return -1;
+	if (w->way_count > 1 && results_same(w, &result[0], &result[1], after[0], after[1], e->length))
+		return -1;
+	return world_same(w);
+}
+
+/* [via IF] [from IF|router] before the packet. */
+static int packet_at(struct world *w, struct words *words, enum native_hook hook, struct world_interface *at,
+		     struct world_interface *from)
+{
+	bool router = false;
+
+	for (;;) {
+		if (words_take(words, "via")) {
+			at = interface_named(w, words_next(words));
+		} else if (words_take(words, "from")) {
+			router = words_take(words, "router");
+			from = router ? NULL : interface_named(w, words_next(words));
+		} else {
+			break;
+		}
+	}
+	if (w->error[0])
+		return -1;
+	struct event e = { .hook = hook,
+			   .ifindex = at->ifindex,
+			   .ingress_ifindex = from && !router ? from->ifindex : 0,
+			   .from_inside = from && !router && from->role == ROLE_INSIDE };
+	return packet_run(w, words, &e);
+}
+
+int out_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_first(w, ROLE_OUTSIDE);
+
+	return at ? packet_at(w, words, NATIVE_OUT, at, interface_first(w, ROLE_INSIDE)) : -1;
+}
+
+/* The router's own. */
+int own_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_first(w, ROLE_OUTSIDE);
+
+	return at ? packet_at(w, words, NATIVE_OUT, at, NULL) : -1;
+}
+
+int in_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_first(w, ROLE_OUTSIDE);
+
+	return at ? packet_at(w, words, NATIVE_IN, at, NULL) : -1;
+}
+
+int hairpin_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_first(w, ROLE_INSIDE);
+
+	return at ? packet_at(w, words, NATIVE_HAIRPIN, at, NULL) : -1;
+}
