@@ -52,7 +52,7 @@
 	({                                         \
 		u64 bounded_ = (x);                \
 		asm volatile("" : "+r"(bounded_)); \
-		bounded_;                          \
+		(u32) bounded_;                    \
 	})
 
 enum { SOCKET_NONE, SOCKET_OPEN, SOCKET_CONNECTED };

@@ -218,7 +218,7 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 		return 1;
 	/* With address and port, what a session says; one may be there when both ends are ours (hairpin). */
 	flow_key_of(&work->ins.flow, r, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
-	return flow_find(nat, c, &work->ins.words[1], &hit);
+	return (u32)flow_find(nat, c, &work->ins.words[1], &hit);
 }
 
 /* Address-dependent filtering: the mapping has sent to r->remote.addr. */

@@ -102,7 +102,7 @@ struct sweep {
 
 static inline u32 sweep_slots(const struct sweep *s, enum table t)
 {
-	return table_mask(s->nat->config, t) + 1;
+	return table_mask(env_config(s->nat), t) + 1;
 }
 
 static inline int bit_get(const u64 *bits, u32 i) { return (int)(bits[i >> 6] >> (i & 63) & 1); }
@@ -138,8 +138,8 @@ static inline void tidy_turn(struct sweep *s, enum table t, u32 at)
 /* Which reach bit the key in this slot needs. A slot may be a candidate of its key twice: keep both bits. */
 static inline void tidy_want(struct sweep *s, enum table t, u32 at, const u64 *key)
 {
-	u32 mask = table_mask(s->nat->config, t);
-	u64 h = table_hash(s->nat->config, t, key);
+	u32 mask = table_mask(env_config(s->nat), t);
+	u64 h = table_hash(env_config(s->nat), t, key);
 	u32 near = (at - (u32)h) & mask, far = (at - (u32)(h >> 32)) & mask;
 
 	s->wanted[t][(u32)h & mask] |=
@@ -216,7 +216,7 @@ static inline int flow_is_peer(const struct flow *out, const struct flow *in)
 /* The other half of a flow, by its hint or else by its key: its slot, or NO_PEER. *peer is read under peer->words[0]. */
 static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, struct insert *peer)
 {
-	const struct config *c = nat->config;
+	const struct config *c = env_config(nat);
 	int out = f->direction == DIRECTION_OUT;
 	u64 w;
 	u32 at = f->peer;
@@ -263,7 +263,7 @@ static inline u32 session_timeout(const struct config *c, u8 class, u64 out, u64
 static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoint inside, u8 class,
 			       u32 interface)
 {
-	const struct config *c = nat->config;
+	const struct config *c = env_config(nat);
 	u64 key = mapping_key(inside, class, HALF_INSIDE, interface), w;
 	u32 at;
 
@@ -291,7 +291,7 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 	s->counts.sessions[class]++;
 	if (s->distrust > 1)
 		at = mapping_slot(s->nat, at, inside, class, interface);
-	if (at > s->nat->config->mapping_mask)
+	if (at > env_config(s->nat)->mapping_mask)
 		return;
 	u16 tag = mark_tag(mapping_key(inside, class, HALF_INSIDE, interface));
 	struct mark *mark = &s->marks[at];
@@ -305,7 +305,7 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 /* Address-dependent filtering: a live session keeps the permission of its remote address. */
 static inline void sweep_permit(struct sweep *s, const struct flow *out)
 {
-	const struct config *c = s->nat->config;
+	const struct config *c = env_config(s->nat);
 	struct endpoint remote = { .addr = out->daddr, .port = 0, .zero = 0 };
 	struct endpoint outside = { .addr = out->addr, .port = out->port, .zero = 0 };
 	union flow_key key;
@@ -324,7 +324,7 @@ static inline void sweep_permit(struct sweep *s, const struct flow *out)
 /* Does the flow keep its session alive, whatever the other half says? */
 static inline int flow_is_young(const struct sweep *s, const struct flow *f, u64 w)
 {
-	const struct timers *t = &s->nat->config->timers;
+	const struct timers *t = &env_config(s->nat)->timers;
 	u32 age = word_age(w, s->now);
 
 	switch (flow_class(f)) {
@@ -349,7 +349,7 @@ static inline int session_end(struct sweep *s, u32 out_slot, u64 out, u32 in_slo
 /* An outbound flow and its other half: a session. */
 static inline void sweep_session(struct sweep *s, u32 at, const struct insert *out)
 {
-	const struct config *c = s->nat->config;
+	const struct config *c = env_config(s->nat);
 	u64 ow = out->words[0];
 
 	if (flow_is_young(s, &out->flow, ow)) {
@@ -417,7 +417,7 @@ static inline u32 flow_timeout(const struct config *c, const struct flow *f, u64
  */
 static inline void mapping_lease(struct sweep *s, const struct flow *f, u64 w)
 {
-	const struct config *c = s->nat->config;
+	const struct config *c = env_config(s->nat);
 	int out = f->direction == DIRECTION_OUT;
 	struct endpoint inside = { .addr = out ? f->saddr : f->addr,
 				   .port = out ? f->sport : f->port,
@@ -455,7 +455,7 @@ static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
 
 	if (word_state(w) != LIVE || !flow_read(s->nat, at, w, f))
 		return 0;
-	if (word_stale(s->nat->config, TABLE_FLOWS, f->flow.interface, w)) {
+	if (word_stale(env_config(s->nat), TABLE_FLOWS, f->flow.interface, w)) {
 		if (!slot_end(slot, w))
 			return 0;
 		s->counts.ended_sessions += f->flow.direction == DIRECTION_OUT;
@@ -502,7 +502,8 @@ static inline void sweep_flows(struct sweep *s, u32 from, u32 to)
 	for (u32 i = 0; i < out_count; i++) {
 		struct slot *slot = env_slot(s->nat, TABLE_FLOWS, outs[i]);
 		__builtin_prefetch(
-			&s->marks[WORD_FIELD(LOAD(&slot->data[4]), 0, 31) & s->nat->config->mapping_mask], 1);
+			&s->marks[WORD_FIELD(LOAD(&slot->data[4]), 0, 31) & env_config(s->nat)->mapping_mask],
+			1);
 	}
 	for (u32 i = 0; i < other_count; i++)
 		sweep_other(s, others[i]);
@@ -524,7 +525,7 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
 		return;
 	if (flow_peer(nat, &in.flow, &out) != NO_PEER)
 		return; /* the session was judged with its outbound half, or will be in the next pass */
-	if (word_age(w, s->now) > session_timeout(nat->config, flow_class(&in.flow), 0, w, s->now) &&
+	if (word_age(w, s->now) > session_timeout(env_config(nat), flow_class(&in.flow), 0, w, s->now) &&
 	    slot_end(env_slot(nat, TABLE_FLOWS, at), w)) {
 		s->counts.ended_sessions++;
 		return;
@@ -539,7 +540,7 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
 /* The slot of a host: the hint if it is right, else by look-up, else NO_PEER. */
 static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u8 interface)
 {
-	const struct config *c = nat->config;
+	const struct config *c = env_config(nat);
 	union host_key key = { .word = 0 };
 	u64 w;
 	u32 at;
@@ -560,7 +561,7 @@ static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u
 static inline void sweep_release(struct sweep *s, const struct mapping *i)
 {
 	struct nat_instance *nat = s->nat;
-	const struct config *c = nat->config;
+	const struct config *c = env_config(nat);
 	struct endpoint outside = { .addr = i->addr, .port = i->port, .zero = 0 };
 	u64 key = mapping_key(outside, i->class, HALF_OUTSIDE, i->interface), w;
 	struct insert o;
@@ -568,8 +569,9 @@ static inline void sweep_release(struct sweep *s, const struct mapping *i)
 	struct slot *slot =
 		table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
 
-	if (!slot || !half_read(nat, at, w, &o) || o.mapping.addr != i->key_addr ||
-	    o.mapping.port != i->key_port || !slot_end(slot, w))
+	/* Young: its endpoint has just come back, and is about to join it. */
+	if (!slot || word_age(w, s->now) < SWEEP_PATIENCE || !half_read(nat, at, w, &o) ||
+	    o.mapping.addr != i->key_addr || o.mapping.port != i->key_port || !slot_end(slot, w))
 		return;
 	struct outside_address a = address_find(nat, c, i->addr);
 	if (a.addr && a.index < c->addresses && i->class < CLASSES)
@@ -588,7 +590,7 @@ static inline u32 sweep_marked(struct sweep *s, u32 at, u64 key)
 
 static inline void sweep_inside(struct sweep *s, u32 at)
 {
-	const struct config *c = s->nat->config;
+	const struct config *c = env_config(s->nat);
 	struct insert i;
 	u64 w = LOAD(&env_slot(s->nat, TABLE_MAPPINGS, at)->word);
 
@@ -631,7 +633,7 @@ static inline void sweep_insides(struct sweep *s, u32 from, u32 to)
 		s->distrust |= !inside & (s->marks[i].sessions != 0);
 		__builtin_prefetch(
 			env_slot(s->nat, TABLE_HOSTS,
-				 WORD_FIELD(LOAD(&slot->data[2]), 0, 31) & s->nat->config->host_mask));
+				 WORD_FIELD(LOAD(&slot->data[2]), 0, 31) & env_config(s->nat)->host_mask));
 	}
 	for (u32 i = 0; i < count; i++)
 		sweep_inside(s, insides[i]);
@@ -640,7 +642,7 @@ static inline void sweep_insides(struct sweep *s, u32 from, u32 to)
 /* Does the inside half that this outside half names, name it? */
 static inline int half_agrees(struct nat_instance *nat, const struct mapping *o)
 {
-	const struct config *c = nat->config;
+	const struct config *c = env_config(nat);
 	struct endpoint inside = { .addr = o->addr, .port = o->port, .zero = 0 };
 	u64 key = mapping_key(inside, o->class, HALF_INSIDE, o->interface), w;
 	u32 at;
@@ -654,7 +656,7 @@ static inline int half_agrees(struct nat_instance *nat, const struct mapping *o)
 
 static inline void sweep_outside(struct sweep *s, u32 at)
 {
-	const struct config *c = s->nat->config;
+	const struct config *c = env_config(s->nat);
 	struct insert o;
 	u64 w = LOAD(&env_slot(s->nat, TABLE_MAPPINGS, at)->word);
 
@@ -727,7 +729,7 @@ static inline void sweep_port_word(struct sweep *s, u32 area, u32 i)
 
 static inline void sweep_host(struct sweep *s, u32 at)
 {
-	const struct config *c = s->nat->config;
+	const struct config *c = env_config(s->nat);
 	struct slot *slot = env_slot(s->nat, TABLE_HOSTS, at);
 	u64 w = sweep_live(s, TABLE_HOSTS, at), key;
 
@@ -758,7 +760,7 @@ static inline void sweep_fragment(struct sweep *s, u32 at)
 		return;
 	key[0] = LOAD(&slot->data[0]);
 	key[1] = LOAD(&slot->data[1]);
-	if (slot_dead(s->nat->config, TABLE_FRAGMENTS, slot, w, s->now) && slot_end(slot, w))
+	if (slot_dead(env_config(s->nat), TABLE_FRAGMENTS, slot, w, s->now) && slot_end(slot, w))
 		return;
 	tidy_want(s, TABLE_FRAGMENTS, at, key);
 }
@@ -767,7 +769,7 @@ static inline void sweep_fragment(struct sweep *s, u32 at)
  * The pass
  */
 
-static inline void sweep_clear(void *memory, size_t bytes) { __builtin_memset(memory, 0, bytes); }
+static inline void sweep_clear(void *memory, unsigned long bytes) { __builtin_memset(memory, 0, bytes); }
 
 static inline void sweep_begin(struct sweep *s, u32 now)
 {
@@ -816,7 +818,7 @@ static inline u32 sweep_length(const struct sweep *s)
 	case SWEEP_OUTSIDE:
 		return sweep_slots(s, TABLE_MAPPINGS);
 	case SWEEP_PORTS:
-		return s->nat->config->addresses * CLASSES * PORT_WORDS;
+		return env_config(s->nat)->addresses * CLASSES * PORT_WORDS;
 	case SWEEP_HOSTS:
 		return sweep_slots(s, TABLE_HOSTS);
 	default:

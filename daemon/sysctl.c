@@ -99,8 +99,8 @@ static void change_parse(struct sysctls *s, char *line)
 	if (!new || !end || s->count == SYSCTL_MAX)
 		return;
 	*end = *old = *new = 0;
-	old++;
-	new++;
+	old += 1;
+	new += 1;
 	if (strlen(line) >= SYSCTL_NAME || strlen(old) >= SYSCTL_VALUE || strlen(new) >= SYSCTL_VALUE)
 		return;
 	change_fill(&s->changes[s->count++], line, old, new);

@@ -30,7 +30,8 @@ lint_includes() { c_files | xargs tools/includes.pl; }
 # Each header is complete: it compiles alone, in every home it has. -Wconversion is for the core.
 lint_headers() {
 	local header status=0 bpf
-	bpf="-target bpf -idirafter /usr/include/$(clang -print-multiarch)"
+	# A function that the verifier checks by itself must not be static; the seam is defined in bpf/state.h.
+	bpf="-target bpf -Wno-missing-prototypes -Wno-undefined-internal -idirafter /usr/include/$(clang -print-multiarch)"
 	for header in $(c_files | grep -E '^(core|bpf|native|daemon|cli|bench|tests)/.*\.h$'); do
 		case $header in
 		core/*)

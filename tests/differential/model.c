@@ -152,8 +152,20 @@ static bool in_limbo(const struct model *m, enum class class, struct model_end o
 
 static void limbo_add(struct model *m, enum class class, struct model_end outside)
 {
-	if (m->limbo_count < MODEL_LIMBO && !in_limbo(m, class, outside))
-		m->limbo[m->limbo_count++] = (struct model_limbo){ class, outside };
+	for (u32 i = 0; i < m->limbo_count; i++)
+		if (m->limbo[i].class == class && end_is(m->limbo[i].outside, outside)) {
+			m->limbo[i].sweeps = 0;
+			return;
+		}
+	if (m->limbo_count < MODEL_LIMBO)
+		m->limbo[m->limbo_count++] = (struct model_limbo){ class, outside, 0 };
+}
+
+void model_limbo_age(struct model *m)
+{
+	for (u32 i = m->limbo_count; i-- > 0;)
+		if (++m->limbo[i].sweeps > 1)
+			m->limbo[i] = m->limbo[--m->limbo_count];
 }
 
 /*

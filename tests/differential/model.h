@@ -62,6 +62,7 @@ struct model_host {
 struct model_limbo {
 	enum class class;
 	struct model_end outside;
+	u32 sweeps; /* that had time enough to free it */
 };
 
 struct model_address {
@@ -131,5 +132,6 @@ void model_reset_flows(struct model *m);
 void model_reset_mappings(struct model *m);
 void model_reset_hosts(struct model *m);
 void model_address_set(struct model *m, __be32 addr, u8 flags);
+void model_limbo_age(struct model *m); /* a sweep has had time to free what nobody owns */
 u32 model_sessions(const struct model *m);
 u32 model_bindings(const struct model *m);

@@ -613,7 +613,7 @@ static void time_op(struct lab *lab)
 	model_sweep(lab->model);
 	doubts_settle(lab);
 	if (step > SWEEP_PATIENCE)
-		lab->model->limbo_count = 0;
+		model_limbo_age(lab->model);
 	counts_judge(lab);
 }
 

@@ -321,6 +321,21 @@ proctype sweeper(byte passes)
 			look(I[x], l, v, ti, ge, p);
 			if
 			:: l && AGE(ti) >= TIMEOUT && (ge < maps || !(marks >> x & 1)) -> end(I[x], v, ti, ge, ok)
+			:: else -> ok = false
+			fi;
+			MAYDIE;
+			if
+			:: ok ->	/* sweep_release(): the half that it named, if that names it */
+				look(O[p], l, v, ti, ge, ow);
+				if
+				:: l && ow == x && AGE(ti) >= TIMEOUT -> end(O[p], v, ti, ge, ok)
+				:: else -> ok = false
+				fi;
+				MAYDIE;
+				if
+				:: ok -> taken[p] = false
+				:: else
+				fi
 			:: else
 			fi;
 			MAYDIE;

@@ -6,6 +6,7 @@
  * own, so that the counters there are its own too: they tell the reason.
  */
 #pragma once
+#include "core/types.h"
 #include "bpf/keepnat.skel.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

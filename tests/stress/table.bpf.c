@@ -10,7 +10,7 @@
 
 /* Written by the test, read here. */
 volatile __u32 now = 0;
-volatile __u32 keys = 1;
+volatile __u32 keys = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -392,7 +392,7 @@ int main(void)
 		  .keys = 32 },
 		{ .name = "flows: a BPF program on two processors beside the threads",
 		  .table = TABLE_FLOWS,
-		  .slots = 64,
+		  .slots = 128,
 		  .keys = 16,
 		  .kernel = 1 },
 	};

@@ -3,6 +3,7 @@
  * table_kernel.h - the BPF program of the table's stress, over arrays that the test has mapped, by PROG_TEST_RUN.
  */
 #pragma once
+#include "core/types.h"
 #include "tests/stress/table.skel.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
