@@ -39,6 +39,8 @@
 #define FETCH_OR(p, v) __sync_fetch_and_or((p), (v))
 #define FETCH_AND(p, v) __sync_fetch_and_and((p), (v))
 #define FETCH_ADD(p, v) __sync_fetch_and_add((p), (v))
+/* Not atomic: a locked instruction would wait for the line and let nothing overlap with that. */
+#define COUNT(p, v) (*(volatile u64 *)(p) += (v))
 
 /* The verifier follows each value of a loop counter that is kept; make it forget which one it was. */
 #define FORGET(x, any)                                                          \

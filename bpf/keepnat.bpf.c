@@ -20,14 +20,14 @@
 enum { ETHERNET = 14, ETHERTYPE_IPV4 = 0x0800 };
 enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN };
 
-static __always_inline void count(const struct plan *plan, u32 bytes)
+static __always_inline void count(u32 interface, u32 reason, u32 bytes)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct counters *all = bpf_map_lookup_elem(&counters, &cpu);
 
-	if (!all || plan->interface >= MAX_INTERFACES || plan->reason >= REASONS)
+	if (!all || interface >= MAX_INTERFACES || reason >= REASONS)
 		return;
-	struct counter *counter = &all->by[plan->interface][plan->reason];
+	struct counter *counter = &all->by[interface][reason];
 	counter->packets++;
 	counter->bytes += bytes;
 }
@@ -127,11 +127,16 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 	return plan->hairpin ? hairpin_send(skb, c, work->packet.ip.l3, plan) : TC_ACT_UNSPEC;
 }
 
+static __always_inline int is_ipv4(const struct __sk_buff *skb)
+{
+	return skb->protocol == (u32)host_to_be16(ETHERTYPE_IPV4) && !skb->vlan_present;
+}
+
 /* Is it for the NAT at all? If not, the plan says so. */
 static __always_inline int concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
 				    enum hook hook, struct plan *plan)
 {
-	if (skb->protocol != (u32)host_to_be16(ETHERTYPE_IPV4) || skb->vlan_present) {
+	if (!is_ipv4(skb)) {
 		plan_because(plan, REASON_not_ipv4);
 		return 0;
 	}
@@ -139,6 +144,7 @@ static __always_inline int concerns(struct __sk_buff *skb, const struct config *
 		bytes_need(skb, b, l3 + IP_MIN);
 		u8 *ip = packet_bytes(b, l3, IP_MIN);
 		if (!ip || !address_is_ours(skb, c, get32(ip, IPV4_TARGET))) {
+			translate_ahead(skb, c, b, l3);
 			plan_because(plan, REASON_inside_other);
 			return 0;
 		}
@@ -177,22 +183,59 @@ static __always_inline void translate(struct __sk_buff *skb, const struct config
 	}
 }
 
+/*
+ * The short way, for nearly all packets: an ordinary one of a known session, from its bytes to its bytes without scratch
+ * memory. The program's return value; NOT_KNOWN: nothing was touched, go the long way.
+ */
+enum { NOT_KNOWN = -2 };
+
+static __always_inline int meet_known(struct __sk_buff *skb, const struct config *c, u32 interface, u32 l3,
+				      enum hook hook)
+{
+	u32 length = skb->len - l3;
+	struct packet p = {};
+	struct bytes b;
+	int reason;
+
+	bytes_attach(skb, &b);
+	if (!is_ipv4(skb) || !packet_ordinary(&b, &p, l3, length))
+		return NOT_KNOWN;
+	struct target n = target_of(&p.ip);
+	if (hook == HOOK_OUT)
+		reason = hit_out(skb, c, &p, interface, env_now(skb), &n);
+	else
+		reason = hit_in(skb, c, &p, env_now(skb), &n);
+	if (reason == NO_SESSION)
+		return NOT_KNOWN;
+	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
+		reason = REASON_internal;
+	count(interface, (u32)reason, length);
+	return reason == REASON_spoofed_own || reason == REASON_internal ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
 static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 {
 	const struct config *c = env_config(skb);
-	struct work *work = env_scratch(skb);
-	u32 length = skb->len - l3;
 	struct bytes b;
 
-	if (!c || !work)
+	if (!c)
 		return TC_ACT_SHOT;
 	const struct interface *at = interface_find(c, skb->ifindex);
 	if (!at || at->role != (hook == HOOK_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
 		return hook == HOOK_OUT ? TC_ACT_SHOT : TC_ACT_UNSPEC; /* half configured: nothing leaves */
+	if (hook != HOOK_HAIRPIN) {
+		int known = meet_known(skb, c, at->number, l3, hook);
+		if (known != NOT_KNOWN)
+			return known;
+	}
+	struct work *work = env_scratch(skb);
+	u32 length = skb->len - l3;
+	if (!work)
+		return TC_ACT_SHOT;
 	__builtin_memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
 	if (!concerns(skb, c, &b, l3, hook, &work->plan)) {
-		count(&work->plan, length);
+		count(at->number, work->plan.reason, length);
 		return TC_ACT_UNSPEC;
 	}
 	meeting_fill(skb, c, &work->meeting, at, hook);
@@ -204,7 +247,7 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	else
 		translate(skb, c, work, hook);
 	int verdict = act(skb, c, &b, work);
-	count(&work->plan, length);
+	count(at->number, work->plan.reason, length);
 	return verdict;
 }
 

@@ -10,35 +10,41 @@
 #include "core/rewrite.h"
 #include "bpf/state.h"
 
-static __always_inline int skb_check_replace(struct __sk_buff *skb, const struct packet *p,
-					     const struct plan *plan)
+static __always_inline int skb_check_replace(struct __sk_buff *skb, const struct tuple *t,
+					     const struct target *n)
 {
-	u32 off = p->ip.l4 + (p->ip.protocol == PROTOCOL_TCP ? TCP_CHECK : UDP_CHECK);
-	u64 mangled = p->ip.protocol == PROTOCOL_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	u32 off = t->l4 + (t->protocol == PROTOCOL_TCP ? TCP_CHECK : UDP_CHECK);
+	u64 mangled = t->protocol == PROTOCOL_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 	u64 address = mangled | BPF_F_PSEUDO_HDR | 4, port = mangled | 2;
-	const struct target *n = &plan->ip;
 	long bad = 0;
 
-	if (p->ip.saddr != n->saddr)
-		bad |= bpf_l4_csum_replace(skb, off, p->ip.saddr, n->saddr, address);
-	if (p->ip.daddr != n->daddr)
-		bad |= bpf_l4_csum_replace(skb, off, p->ip.daddr, n->daddr, address);
-	if (p->ip.sport != n->sport)
-		bad |= bpf_l4_csum_replace(skb, off, p->ip.sport, n->sport, port);
-	if (p->ip.dport != n->dport)
-		bad |= bpf_l4_csum_replace(skb, off, p->ip.dport, n->dport, port);
+	if (t->saddr != n->saddr)
+		bad |= bpf_l4_csum_replace(skb, off, t->saddr, n->saddr, address);
+	if (t->daddr != n->daddr)
+		bad |= bpf_l4_csum_replace(skb, off, t->daddr, n->daddr, address);
+	if (t->sport != n->sport)
+		bad |= bpf_l4_csum_replace(skb, off, t->sport, n->sport, port);
+	if (t->dport != n->dport)
+		bad |= bpf_l4_csum_replace(skb, off, t->dport, n->dport, port);
 	return bad ? -1 : 0;
 }
 
-/* 0; -1: out of reach. The packet's pointers are void afterwards. */
-static __always_inline int rewrite_skb(struct __sk_buff *skb, const struct bytes *b, const struct packet *p,
-				       const struct plan *plan)
+/* TCP or UDP. 0; -1: out of reach. The packet's pointers are void afterwards. */
+static __always_inline int rewrite_skb_ports(struct __sk_buff *skb, const struct bytes *b,
+					     const struct tuple *t, const struct target *n)
 {
 	u64 sum = 0;
 
+	if (rewrite_ip(b, t, n, &sum) || rewrite_ports(b, t, n, &sum))
+		return -1;
+	return skb_check_replace(skb, t, n);
+}
+
+/* Any plan: as above. */
+static __always_inline int rewrite_skb(struct __sk_buff *skb, const struct bytes *b, const struct packet *p,
+				       const struct plan *plan)
+{
 	if (p->kind == PACKET_ERROR || p->later || p->ip.protocol == PROTOCOL_ICMP)
 		return rewrite(b, p, plan);
-	if (rewrite_ip(b, &p->ip, &plan->ip, &sum) || rewrite_ports(b, &p->ip, &plan->ip, &sum))
-		return -1;
-	return skb_check_replace(skb, p, plan);
+	return rewrite_skb_ports(skb, b, &p->ip, &plan->ip);
 }

@@ -15,6 +15,7 @@
  *   env_route_inside(nat, ...)	 would the kernel send this packet out of an inside interface?
  *   env_loop(count, step, context)	 step(i, context) until it returns 1; a call the verifier follows once
  *   LOAD STORE CAS FETCH_OR FETCH_AND FETCH_ADD	on 64-bit words
+ *   COUNT(p, v)			 add to a counter; of two CPUs that do so at the same instant one may be missed
  *   GET32(p), PUT32(p, v)	 32 bits at an even address
  *   FETCH_LINE(p)		 begin to load the cache line of p
  *   FORGET(x, any)			 x, but the verifier no longer knows its value

@@ -19,6 +19,15 @@ union host_key {
 	};
 };
 
+static __always_inline u64 host_key(__be32 inside, u8 interface)
+{
+	union host_key key = { .word = 0 };
+
+	key.inside = inside;
+	key.interface = interface;
+	return key.word;
+}
+
 /* The entry of an outside address in the address table. Flags 0: it is none of ours. */
 static __always_inline struct outside_address address_find(struct nat_instance *nat, const struct config *c,
 							   __be32 addr)
@@ -115,19 +124,17 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 		return REASON_internal;
 	struct request *r = &work->req;
 	struct insert *ins = &work->ins;
-	union host_key key = { .word = 0 };
+	u64 key = host_key(r->inside.addr, r->interface);
+	u64 hash = table_hash(c, TABLE_HOSTS, &key);
 
-	key.inside = r->inside.addr;
-	key.interface = r->interface;
-	u64 hash = table_hash(c, TABLE_HOSTS, &key.word);
-	if (host_known(nat, c, r, &key.word, hash))
+	if (host_known(nat, c, r, &key, hash))
 		return 0;
 
 	struct outside_address a = host_choose(nat, c, r);
 	if (!address_serves(a, r->interface, r->own))
 		return REASON_no_address;
 	ins->words[0] = word_make(r->now, generation_in(r->generation, TABLE_HOSTS), 0);
-	ins->words[1] = key.word;
+	ins->words[1] = key;
 	ins->words[2] = ins->words[3] = ins->words[4] = ins->words[5] = ins->words[6] = ins->words[7] = 0;
 	ins->host.interface = r->interface;
 	ins->host.own = r->own;
@@ -143,7 +150,7 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 		r->host = ins->slot;
 		return 0;
 	case INSERT_FOUND: /* another packet of the host was first: its choice stands */
-		return host_known(nat, c, r, &key.word, hash) ? 0 : REASON_table_busy;
+		return host_known(nat, c, r, &key, hash) ? 0 : REASON_table_busy;
 	case INSERT_FULL:
 		return REASON_hosts_full;
 	default:

@@ -35,14 +35,19 @@ union mapping_key {
 	};
 };
 
-/* The first word of the value. */
+/* The value: what a packet needs of it, and the rest. */
 union mapping_value {
-	u64 word;
+	struct {
+		u64 word;
+		u64 rest;
+	};
 	struct {
 		u8 interface;
 		u8 own;
 		__be16 port;
 		__be32 addr;
+		u32 host;
+		u32 created;
 	};
 };
 
@@ -94,14 +99,18 @@ static __always_inline u32 half_insert(struct nat_instance *nat, const struct co
 {
 	struct request *r = &work->req;
 	struct insert *ins = &work->ins;
+	union mapping_value value;
+
+	value.interface = r->interface;
+	value.own = r->own;
+	value.port = other.port;
+	value.addr = other.addr;
+	value.host = r->host;
+	value.created = r->now;
 	ins->words[0] = word_make(r->now, generation_in(r->generation, TABLE_MAPPINGS), 0);
 	ins->words[1] = key;
-	ins->mapping.interface = r->interface;
-	ins->mapping.own = r->own;
-	ins->mapping.addr = other.addr;
-	ins->mapping.port = other.port;
-	ins->mapping.host = r->host;
-	ins->mapping.created = r->now;
+	ins->words[2] = value.word;
+	ins->words[3] = value.rest;
 	ins->hash = table_hash(c, TABLE_MAPPINGS, &key);
 	ins->now = r->now;
 	return mappings_insert(nat, ins);
@@ -139,11 +148,15 @@ static __always_inline void mapping_fetch(struct nat_instance *nat, const struct
 {
 	struct request *r = &work->req;
 	u64 outside = mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface);
+	union flow_key key;
 
-	flow_key_of(&work->ins.flow, r, DIRECTION_IN);
+	flow_key_of(&key, r, DIRECTION_IN);
 	table_fetch(nat, c, TABLE_MAPPINGS, &outside);
-	table_fetch(nat, c, TABLE_FLOWS, &work->ins.words[1]);
+	table_fetch(nat, c, TABLE_FLOWS, key.word);
 }
+
+/* Of which outside interface translate_ahead() asks for lines: the first, mostly the only one. */
+enum { AHEAD_INTERFACE = 0 };
 
 /* The same before the outside endpoint is known: most hosts have their usual address, most endpoints keep their port. */
 SLOW u32 mapping_guess(struct nat_instance *nat, struct work *work)
@@ -156,9 +169,11 @@ SLOW u32 mapping_guess(struct nat_instance *nat, struct work *work)
 	struct request *r = &work->req;
 	struct outside_address a = host_choose(nat, c, r);
 	u64 inside = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
+	u64 host = host_key(r->inside.addr, r->interface);
 	u64 *port = env_port_word(nat, port_area(a.index, r->class) + (be16_to_host(r->inside.port) >> 6));
 
 	table_fetch(nat, c, TABLE_MAPPINGS, &inside);
+	table_fetch(nat, c, TABLE_HOSTS, &host);
 	r->outside.addr = a.addr;
 	r->outside.port = r->inside.port;
 	mapping_fetch(nat, c, work);

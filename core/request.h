@@ -47,18 +47,51 @@ struct request {
 	u32 zero2;
 };
 
+/*
+ * Keys and values are put together in registers, and go to memory as whole words: a word that is read right after its
+ * bytes were written one by one must wait until they, and every load before them, are done.
+ */
+union flow_key {
+	u64 word[2];
+	struct {
+		__be32 saddr;
+		__be32 daddr;
+		__be16 sport;
+		__be16 dport;
+		u8 protocol;
+		u8 direction;
+		u16 realm;
+	};
+};
+
+/* The value of a flow, without its counts. */
+union flow_value {
+	u64 word[3];
+	struct {
+		u8 interface;
+		u8 own;
+		u16 idle_max;
+		u32 peer;
+		__be32 addr;
+		__be16 port;
+		u16 unused;
+		u32 mapping;
+		u32 created;
+	};
+};
+
 /* The key of the request's flow of a direction. DIRECTION_PERMIT: any port of the remote address. */
-static __always_inline void flow_key_of(struct flow *f, const struct request *r, u8 direction)
+static __always_inline void flow_key_of(union flow_key *key, const struct request *r, u8 direction)
 {
 	int out = direction == DIRECTION_OUT;
 
-	f->saddr = out ? r->inside.addr : r->remote.addr;
-	f->sport = out ? r->inside.port : direction == DIRECTION_IN ? r->remote.port : 0;
-	f->daddr = out ? r->remote.addr : r->outside.addr;
-	f->dport = out ? r->remote.port : r->outside.port;
-	f->protocol = r->protocol;
-	f->direction = direction;
-	f->realm = 0;
+	key->saddr = out ? r->inside.addr : r->remote.addr;
+	key->sport = out ? r->inside.port : direction == DIRECTION_IN ? r->remote.port : 0;
+	key->daddr = out ? r->remote.addr : r->outside.addr;
+	key->dport = out ? r->remote.port : r->outside.port;
+	key->protocol = r->protocol;
+	key->direction = direction;
+	key->realm = 0;
 }
 
 /* All that the way of one packet needs. */

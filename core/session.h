@@ -18,38 +18,12 @@
 enum { FLOW_HAIRPIN = 2 }; /* in flow.own, beside the bit that says own */
 enum { NO_PEER = 0xffffffff };
 
-union flow_key {
-	u64 word[2];
-	struct {
-		__be32 saddr;
-		__be32 daddr;
-		__be16 sport;
-		__be16 dport;
-		u8 protocol;
-		u8 direction;
-		u16 realm;
-	};
-};
-
 /* What a hit needs of a flow, read under its word. */
 struct flow_hit {
 	struct slot *slot;
 	u64 word;
 	u32 number;
-	union {
-		u64 value[3];
-		struct {
-			u8 interface;
-			u8 own;
-			u16 idle_max;
-			u32 peer;
-			__be32 addr;
-			__be16 port;
-			u16 unused;
-			u32 mapping;
-			u32 created;
-		};
-	};
+	union flow_value value;
 };
 
 static __always_inline void flow_key(union flow_key *key, const struct tuple *t, u8 direction)
@@ -84,9 +58,10 @@ static __always_inline int flow_find(struct nat_instance *nat, const struct conf
 			       &hit->number);
 	if (!hit->slot)
 		return 0;
-	hit->value[0] = LOAD(&hit->slot->data[2]);
-	hit->value[1] = LOAD(&hit->slot->data[3]);
-	return !word_stale(c, TABLE_FLOWS, hit->interface, hit->word) && slot_same(hit->slot, hit->word);
+	hit->value.word[0] = LOAD(&hit->slot->data[2]);
+	hit->value.word[1] = LOAD(&hit->slot->data[3]);
+	return !word_stale(c, TABLE_FLOWS, hit->value.interface, hit->word) &&
+	       slot_same(hit->slot, hit->word);
 }
 
 /* A packet of the flow passes: last used, TCP flags, counts. 0: the flow ended meanwhile. */
@@ -99,8 +74,8 @@ static __always_inline int flow_pass(const struct flow_hit *hit, const struct pa
 	if (now != word_time(hit->word) || after != flags)
 		if (!slot_touch(hit->slot, hit->word, now, word_gen(hit->word), after))
 			return 0;
-	FETCH_ADD(&hit->slot->data[5], 1);
-	FETCH_ADD(&hit->slot->data[6], (u64)p->length);
+	COUNT(&hit->slot->data[5], 1);
+	COUNT(&hit->slot->data[6], (u64)p->length);
 	return 1;
 }
 
@@ -118,24 +93,32 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 					 u32 with_packet)
 {
 	const struct request *r = &work->req;
-	struct insert *ins = &work->ins;
-	struct flow *f = &ins->flow;
 	int out = direction == DIRECTION_OUT;
+	struct endpoint to = out ? r->outside : r->inside;
+	struct insert *ins = &work->ins;
+	union flow_value value;
+	union flow_key key;
 
-	flow_key_of(f, r, direction);
-	f->word = word_make(r->now, generation_in(r->generation, TABLE_FLOWS), with_packet ? r->flags : 0);
-	f->interface = r->interface;
-	f->own = r->own | (direction == DIRECTION_IN ? r->hairpin : 0);
-	f->idle_max = flow_idle_max(c, r->class);
-	f->peer = peer;
-	f->addr = out ? r->outside.addr : r->inside.addr;
-	f->port = out ? r->outside.port : r->inside.port;
-	f->unused = 0;
-	f->mapping = r->mapping;
-	f->created = r->now;
-	f->packets = with_packet ? 1 : 0;
-	f->bytes = with_packet ? r->bytes : 0;
-	ins->hash = table_hash(c, TABLE_FLOWS, &ins->words[1]);
+	flow_key_of(&key, r, direction);
+	value.interface = r->interface;
+	value.own = r->own | (direction == DIRECTION_IN ? r->hairpin : 0);
+	value.idle_max = flow_idle_max(c, r->class);
+	value.peer = peer;
+	value.addr = to.addr;
+	value.port = to.port;
+	value.unused = 0;
+	value.mapping = r->mapping;
+	value.created = r->now;
+	ins->words[0] =
+		word_make(r->now, generation_in(r->generation, TABLE_FLOWS), with_packet ? r->flags : 0);
+	ins->words[1] = key.word[0];
+	ins->words[2] = key.word[1];
+	ins->words[3] = value.word[0];
+	ins->words[4] = value.word[1];
+	ins->words[5] = value.word[2];
+	ins->words[6] = with_packet ? 1 : 0;
+	ins->words[7] = with_packet ? r->bytes : 0;
+	ins->hash = table_hash(c, TABLE_FLOWS, key.word);
 	ins->now = r->now;
 }
 
@@ -207,18 +190,19 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 	if (!work || !c)
 		return 0;
 	const struct request *r = &work->req;
+	union flow_key key;
 	struct flow_hit hit;
 	u8 filtering = c->filtering[r->class < CLASSES ? r->class : 0];
 
 	if (filtering == FILTERING_EIF)
 		return 1;
 	/* A session lets its remote in, also when only its outbound half is left: the inbound one is made again. */
-	flow_key_of(&work->ins.flow, r, DIRECTION_OUT);
-	if (flow_find(nat, c, &work->ins.words[1], &hit))
+	flow_key_of(&key, r, DIRECTION_OUT);
+	if (flow_find(nat, c, key.word, &hit))
 		return 1;
 	/* With address and port, what a session says; one may be there when both ends are ours (hairpin). */
-	flow_key_of(&work->ins.flow, r, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
-	return (u32)flow_find(nat, c, &work->ins.words[1], &hit);
+	flow_key_of(&key, r, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
+	return (u32)flow_find(nat, c, key.word, &hit);
 }
 
 /* Address-dependent filtering: the mapping has sent to r->remote.addr. */
@@ -250,7 +234,8 @@ static __always_inline u32 session_out(struct nat_instance *nat, struct work *wo
 {
 	u32 reason;
 
-	mapping_guess(nat, work);
+	if (work->meeting.local || work->req.interface != AHEAD_INTERFACE)
+		mapping_guess(nat, work);
 	reason = mapping_out(nat, work);
 	if (reason)
 		return reason;

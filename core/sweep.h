@@ -15,7 +15,8 @@
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
  *   hosts      marked ones count as used now; idle ones beyond the retention time end.
  *   fragments  expired ones end.
- *   tidy       reach bits that no key needs any more are given back (table.h), in the same streams.
+ *   tidy       reach bits that no key needs any more are given back (table.h): every SWEEP_TIDY passes a turn through the
+ *	        tables, then the same streams tell what is needed.
  *
  * What is stale by its generation ends wherever it is met; a flow bequeaths the time that it had left to its mapping. Slots
  * that stood in BUSY or OFFER, unchanged, for SWEEP_PATIENCE were left by a dead process, and are freed. Marks live in the
@@ -38,6 +39,7 @@ enum {
 	SWEEP_PATIENCE = 4,   /* ticks: longer than any packet runs */
 	SWEEP_TABLES = 4,
 	SWEEP_AUDIT = 8, /* passes in which each outside half is asked once */
+	SWEEP_TIDY = 8,	 /* passes from one turn of tidying to the next */
 };
 
 enum sweep_stage {
@@ -92,6 +94,7 @@ struct sweep {
 	u32 *last_host_mappings, *last_host_sessions; /* of the last whole pass */
 	u64 *inbound, *aged, *paired;
 	u8 *wanted[SWEEP_TABLES];
+	int tidy; /* this pass looks what is wanted */
 	u64 *claimed, *missed;
 	struct suspect suspects[SWEEP_SUSPECTS], seen[SWEEP_SUSPECTS];
 	u32 suspect_count, seen_count;
@@ -113,9 +116,10 @@ static inline void bit_set(u64 *bits, u32 i) { bits[i >> 6] |= 1ull << (i & 63);
  */
 
 /*
- * Between two passes, for each position. Nobody wanted a bit since the last turn: what the pass did not want goes (a
- * first pass has nothing to say). Else fresh goes, and the pass that begins looks. A key that is offered after the pass
- * saw its slot looks at its home after this turn, and sets fresh again.
+ * A turn, for each position, before a pass. Nobody wanted a bit since the last turn: what the pass after that did not want
+ * goes (before a first one there is nothing to say). Else fresh goes, and the pass that begins looks. A key that is offered
+ * after that pass saw its slot looks at its home after this turn, and sets fresh again; so however long ago the last turn
+ * was, a position without fresh serves no key that came since.
  */
 static inline void tidy_turn(struct sweep *s, enum table t, u32 at)
 {
@@ -138,6 +142,8 @@ static inline void tidy_turn(struct sweep *s, enum table t, u32 at)
 /* Which reach bit the key in this slot needs. A slot may be a candidate of its key twice: keep both bits. */
 static inline void tidy_want(struct sweep *s, enum table t, u32 at, const u64 *key)
 {
+	if (!s->tidy)
+		return;
 	u32 mask = table_mask(env_config(s->nat), t);
 	u64 h = table_hash(env_config(s->nat), t, key);
 	u32 near = (at - (u32)h) & mask, far = (at - (u32)(h >> 32)) & mask;
@@ -780,6 +786,7 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 					   .ended_mappings = mappings,
 					   .mended = mended };
 	s->distrust = s->distrust & 1 ? 2 : 0;
+	s->tidy = s->passes % SWEEP_TIDY == 0;
 	sweep_clear(s->marks, sweep_slots(s, TABLE_MAPPINGS) * sizeof(*s->marks));
 	sweep_clear(s->host_mappings, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
 	sweep_clear(s->host_sessions, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
@@ -890,7 +897,9 @@ static inline int sweep_advance(struct sweep *s)
 		return 1;
 	}
 	s->stage++;
-	s->table = s->stage == SWEEP_FRESH ? 0 : s->table;
+	s->table = 0;
+	if (s->stage == SWEEP_FRESH && !s->tidy)
+		s->stage++;
 	return 0;
 }
 

@@ -5,8 +5,9 @@
  * THEORY OF OPERATION
  *
  * A slot is a word, a key of one or two words and a value: 64 bytes for flows and hosts, 32 for the halves of
- * mappings and for fragments. A key has 32 candidate positions: 0..7 run on from its first hash (the home), 8..31
- * from its second. Nothing is ever moved.
+ * mappings and for fragments. A key has 64 candidate positions: 0..7 run on from its first hash (the home), 8..63
+ * from its second. Nothing is ever moved. Filled to one half, a table needs the second run for one key of two hundred; the
+ * first 24 of it would be full for one key of ten million, all 56 never were.
  *
  * The word is the only thing that decides; it changes by compare-and-swap (or a single fetch-and-op):
  *
@@ -54,8 +55,8 @@
  * before it looks at anything that a reset may change: what it makes after a reset came is stale when it is born. A
  * touch keeps the generation that the entry has.
  *
- * BOUNDS. find: 32 lines. insert: TRIES times 64 lines. Beyond that INSERT_BUSY: drop, count, the next packet
- * tries again. INSERT_FULL: all 32 candidates are live.
+ * BOUNDS. find: 64 lines. insert: TRIES times 128 lines. Beyond that INSERT_BUSY: drop, count, the next packet
+ * tries again. INSERT_FULL: all 64 candidates are live.
  *
  * A DEAD CLAIMER. BPF runs to its end. A daemon killed in BUSY leaks one slot, in OFFER nothing (anybody
  * strikes it). The sweep frees a BUSY or OFFER word that it has seen unchanged for longer
@@ -66,7 +67,7 @@
 
 enum { FREE, BUSY, OFFER, LIVE };
 enum { INSERT_NEW, INSERT_FOUND, INSERT_FULL, INSERT_BUSY };
-enum { NEAR = 8, FAR = 24, WINDOW = NEAR + FAR, TRIES = 8, PATIENCE = 4, RAISES = 8 };
+enum { NEAR = 8, FAR = 56, WINDOW = NEAR + FAR, TRIES = 8, PATIENCE = 4, RAISES = 8 };
 
 #define STATE(s) ((u64)(s) << 62)
 #define REACH (15ull << 58)
@@ -346,7 +347,7 @@ static __always_inline u32 insert_scan(struct nat_instance *nat, const struct co
 		}
 		if (best == SCAN_NONE &&
 		    (word_state(w) == FREE || (word_state(w) == LIVE && slot_dead(c, t, s, w, ins->now)))) {
-			best = FORGET(i, h) & 31;
+			best = FORGET(i, h) & (WINDOW - 1);
 			*slot = s;
 			*word = w;
 			ins->slot = pos;
@@ -402,7 +403,7 @@ static __always_inline long insert_try(struct nat_instance *nat, enum table t, s
 
 	if (!c)
 		return 1;
-	u32 at = FORGET(insert_scan(nat, c, t, ins, patient, &s, &w), ins->hash) & 63;
+	u32 at = FORGET(insert_scan(nat, c, t, ins, patient, &s, &w), ins->hash) & (2 * WINDOW - 1);
 
 	if (at == SCAN_AGAIN)
 		return 0;

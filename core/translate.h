@@ -15,46 +15,83 @@
 #pragma once
 #include "core/miss.h"
 
-/* A packet of a known session leaves. */
-static __always_inline int hit_out(struct nat_instance *nat, const struct config *c, struct work *work)
+/*
+ * A packet that came in by an inside interface will most likely leave by an outside one: ask for its flow now, and for what
+ * its first packet needs if it is not at home, and routing goes on while the lines come. The processor does not wait for
+ * the first to ask for the others: it guesses which way the comparison goes. Nothing depends on any of it.
+ */
+static __always_inline void translate_ahead(struct nat_instance *nat, const struct config *c,
+					    const struct bytes *b, u32 l3)
 {
-	const struct packet *p = &work->packet;
-	struct plan *plan = &work->plan;
+	u8 *ip = packet_bytes(b, l3, IP_MIN + QUOTE_MIN);
+	struct work *work = env_scratch(nat);
+	union flow_key key;
+
+	if (!ip || ip[0] != 0x45 || !work ||
+	    (ip[IPV4_PROTOCOL] != PROTOCOL_UDP && ip[IPV4_PROTOCOL] != PROTOCOL_TCP))
+		return;
+	key.saddr = get32(ip, IPV4_SOURCE);
+	key.daddr = get32(ip, IPV4_TARGET);
+	key.sport = get16(ip, IP_MIN);
+	key.dport = get16(ip, IP_MIN + 2);
+	key.protocol = ip[IPV4_PROTOCOL];
+	key.direction = DIRECTION_OUT;
+	key.realm = 0;
+	struct slot *s =
+		env_slot(nat, TABLE_FLOWS,
+			 table_pos(table_hash(c, TABLE_FLOWS, key.word), 0, table_mask(c, TABLE_FLOWS)));
+	if (!s || LOAD(&s->word) & REACH || slot_key_is(TABLE_FLOWS, s, key.word))
+		return;
+	struct request *r = &work->req;
+	r->inside.addr = key.saddr;
+	r->inside.port = key.sport;
+	r->remote.addr = key.daddr;
+	r->remote.port = key.dport;
+	r->protocol = key.protocol;
+	r->class = key.protocol == PROTOCOL_TCP ? CLASS_TCP : CLASS_UDP;
+	r->interface = AHEAD_INTERFACE;
+	r->own = 0;
+	mapping_guess(nat, work);
+}
+
+enum { NO_SESSION = -1 };
+
+/*
+ * A packet of a known session leaves by this interface: the reason, and its source in *n, which had the packet's own
+ * endpoints. NO_SESSION: unknown, or its way now leads out by another interface.
+ */
+static __always_inline int hit_out(struct nat_instance *nat, const struct config *c, const struct packet *p,
+				   u32 interface, u32 now, struct target *n)
+{
 	union flow_key key;
 	struct flow_hit hit;
 
 	flow_key(&key, &p->ip, DIRECTION_OUT);
-	if (!flow_find(nat, c, key.word, &hit) || hit.interface != work->meeting.interface)
-		return 0; /* unknown, or its way now leads out by another interface */
-	if (!flow_pass(&hit, p, work->meeting.now))
-		return 0;
-	plan->ip.saddr = hit.addr;
-	plan->ip.sport = hit.port;
-	plan_because(plan, p->later ? REASON_out_fragment : REASON_out_session);
-	return 1;
+	if (!flow_find(nat, c, key.word, &hit) || hit.value.interface != interface ||
+	    !flow_pass(&hit, p, now))
+		return NO_SESSION;
+	n->saddr = hit.value.addr;
+	n->sport = hit.value.port;
+	return p->later ? REASON_out_fragment : REASON_out_session;
 }
 
-/* A packet of a known session came in. */
-static __always_inline int hit_in(struct nat_instance *nat, const struct config *c, struct work *work)
+/* A packet of a known session came in: as above, with its destination. */
+static __always_inline int hit_in(struct nat_instance *nat, const struct config *c, const struct packet *p,
+				  u32 now, struct target *n)
 {
-	const struct packet *p = &work->packet;
-	struct plan *plan = &work->plan;
 	union flow_key key;
 	struct flow_hit hit;
 
 	flow_key(&key, &p->ip, DIRECTION_IN);
 	if (!flow_find(nat, c, key.word, &hit))
-		return 0;
-	if (hit.own & FLOW_HAIRPIN) { /* its remote is an address of ours: nobody outside may use it */
-		plan_because(plan, REASON_spoofed_own);
-		return 1;
-	}
-	if (!flow_pass(&hit, p, work->meeting.now))
-		return 0;
-	plan->ip.daddr = hit.addr;
-	plan->ip.dport = hit.port;
-	plan_because(plan, p->later ? REASON_in_fragment : REASON_in_session);
-	return 1;
+		return NO_SESSION;
+	if (hit.value.own & FLOW_HAIRPIN) /* its remote is an address of ours: nobody outside may use it */
+		return REASON_spoofed_own;
+	if (!flow_pass(&hit, p, now))
+		return NO_SESSION;
+	n->daddr = hit.value.addr;
+	n->dport = hit.value.port;
+	return p->later ? REASON_in_fragment : REASON_in_session;
 }
 
 /* Both sessions of a hairpinned packet are known. */
@@ -73,17 +110,17 @@ SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 	flow_key(&key, &p->ip, DIRECTION_OUT);
 	if (!flow_find(nat, c, key.word, &out))
 		return 0;
-	key.saddr = out.addr;
-	key.sport = out.port;
+	key.saddr = out.value.addr;
+	key.sport = out.value.port;
 	key.direction = DIRECTION_IN;
 	if (!flow_find(nat, c, key.word, &in))
 		return 0;
 	if (!flow_pass(&out, p, work->meeting.now) || !flow_pass(&in, p, work->meeting.now))
 		return 0;
-	plan->ip.saddr = out.addr;
-	plan->ip.sport = out.port;
-	plan->ip.daddr = in.addr;
-	plan->ip.dport = in.port;
+	plan->ip.saddr = out.value.addr;
+	plan->ip.sport = out.value.port;
+	plan->ip.daddr = in.value.addr;
+	plan->ip.dport = in.value.port;
 	plan_because(plan, p->later ? REASON_hairpin_fragment : REASON_hairpin);
 	return 1;
 }
@@ -110,16 +147,29 @@ static __always_inline void translate_begin(struct nat_instance *nat, const stru
 
 static __always_inline void translate_out(struct nat_instance *nat, const struct config *c, struct work *work)
 {
+	int reason = NO_SESSION;
+
 	translate_begin(nat, c, work, DIRECTION_OUT);
-	if (work->packet.kind != PACKET_PORTS || !hit_out(nat, c, work))
+	if (work->packet.kind == PACKET_PORTS)
+		reason = hit_out(nat, c, &work->packet, work->meeting.interface, work->meeting.now,
+				 &work->plan.ip);
+	if (reason != NO_SESSION)
+		plan_because(&work->plan, (u32)reason);
+	else
 		miss_out(nat, work);
 	translate_remember(nat, c, work, DIRECTION_OUT);
 }
 
 static __always_inline void translate_in(struct nat_instance *nat, const struct config *c, struct work *work)
 {
+	int reason = NO_SESSION;
+
 	translate_begin(nat, c, work, DIRECTION_IN);
-	if (work->packet.kind != PACKET_PORTS || !hit_in(nat, c, work))
+	if (work->packet.kind == PACKET_PORTS)
+		reason = hit_in(nat, c, &work->packet, work->meeting.now, &work->plan.ip);
+	if (reason != NO_SESSION)
+		plan_because(&work->plan, (u32)reason);
+	else
 		miss_in(nat, work);
 	translate_remember(nat, c, work, DIRECTION_IN);
 }

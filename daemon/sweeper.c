@@ -12,7 +12,13 @@
 #include "daemon/log.h"
 #include "native/sweep_memory.h"
 
-enum { SLICE = 1 << 16, PERIOD_MIN = 1, PERIOD_MAX = 5 };
+enum {
+	SLICE = 1 << 16,
+	PERIOD_MIN = 1,
+	PERIOD_USUAL = 5,
+	PERIOD_MAX = 60,
+	SHARE = 20, /* a pass takes at most so small a part of one processor's time, up to PERIOD_MAX */
+};
 
 struct sweeper {
 	struct keepnat *k;
@@ -57,8 +63,11 @@ static void time_take(struct sweeper *s)
 	__atomic_store_n(&s->k->nat.now, s->nat.now, __ATOMIC_RELAXED);
 }
 
-/* Seconds from one pass to the next. */
-static unsigned int period_of(const struct config *c)
+/*
+ * Seconds from one pass to the next: a quarter of the shortest time that ends a session, but no more work than SHARE allows.
+ * Fragments do not count: who needs room among them takes it.
+ */
+static unsigned int period_of(const struct config *c, double last_pass)
 {
 	const struct timers *t = &c->timers;
 	const u32 all[] = { t->udp_timeout,
@@ -66,14 +75,17 @@ static unsigned int period_of(const struct config *c)
 			    t->tcp_trans_open_timeout,
 			    t->tcp_trans_close_timeout,
 			    t->tcp_in_syn_timeout,
-			    t->icmp_timeout,
-			    t->fragment_min_timeout };
-	u32 shortest = PERIOD_MAX * 4;
+			    t->icmp_timeout };
+	u32 period = PERIOD_USUAL, modest = (u32)(last_pass * SHARE);
 
 	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (all[i] < shortest)
-			shortest = all[i];
-	return shortest / 4 < PERIOD_MIN ? PERIOD_MIN : shortest / 4;
+		if (all[i] / 4 < period)
+			period = all[i] / 4;
+	if (period < PERIOD_MIN)
+		period = PERIOD_MIN;
+	if (period < modest)
+		period = modest;
+	return period < PERIOD_MAX ? period : PERIOD_MAX;
 }
 
 static void pass_report(struct sweeper *s, double wall, double cpu)
@@ -94,8 +106,11 @@ static void pass_report(struct sweeper *s, double wall, double cpu)
 	pthread_mutex_unlock(&s->k->lock);
 }
 
-/* A whole pass. It yields between slices, so that it holds up nobody on a machine of one processor. True: stop. */
-static bool pass_run(struct sweeper *s)
+/*
+ * A whole pass: *seconds of CPU time it took. It yields between slices, so that it holds up nobody on a machine of one
+ * processor. True: stop.
+ */
+static bool pass_run(struct sweeper *s, double *seconds)
 {
 	double wall = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
 
@@ -107,16 +122,19 @@ static bool pass_run(struct sweeper *s)
 			return true;
 		sched_yield();
 	}
-	pass_report(s, clock_seconds(CLOCK_MONOTONIC) - wall, clock_seconds(CLOCK_THREAD_CPUTIME_ID) - cpu);
+	*seconds = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	pass_report(s, clock_seconds(CLOCK_MONOTONIC) - wall, *seconds);
 	return false;
 }
 
 static void *sweeper_run(void *context)
 {
 	struct sweeper *s = context;
-	unsigned int period = period_of(s->nat.config);
+	double pass;
 
-	while (!pass_run(s)) {
+	while (!pass_run(s, &pass)) {
+		unsigned int period = period_of(s->nat.config, pass);
+
 		for (unsigned int slept = 0; slept < period; slept++) { /* the time is kept fresh meanwhile */
 			if (sweeper_wait(s, 1))
 				return NULL;

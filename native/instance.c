@@ -141,7 +141,7 @@ static int sizes_fit(const struct native_sizes *s)
 	const u32 slots[] = { s->flows, s->mappings, s->hosts, s->fragments };
 
 	for (int i = 0; i < 4; i++)
-		if (slots[i] < WINDOW || slots[i] & (slots[i] - 1))
+		if (slots[i] < WINDOW / 2 || slots[i] & (slots[i] - 1))
 			return 0;
 	return s->addresses <= MAX_POOL_ADDRESSES && s->cpus <= MAX_CPUS;
 }

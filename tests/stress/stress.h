@@ -16,8 +16,6 @@
 
 enum { STRESS_SECONDS = 6, STRESS_THREADS = 16 };
 
-#define COUNT(x) ((void)__atomic_fetch_add(&(x), 1, __ATOMIC_RELAXED))
-
 static int stress_stopped;
 static pthread_t stress_threads[STRESS_THREADS];
 static int stress_running;

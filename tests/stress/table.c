@@ -171,6 +171,7 @@ static void sweep_table(struct test *test, u64 *chance)
 	struct sweep *s = test->sweep;
 	const struct config *c = test->nat.config;
 
+	s->tidy = 1;
 	for (u32 i = 0; i <= test->mask; i++) {
 		tidy_turn(s, test->table, i);
 		s->wanted[test->table][i] = 0;

@@ -42,6 +42,20 @@ static const struct packet_spec error_echo = { .protocol = PROTOCOL_ICMP,
 					       .icmp_type = ICMP_PARAMETER,
 					       .quote = &echo };
 
+/* The short way either leaves a packet alone or reads it as the long one did. */
+static int ordinary_agrees(const struct bytes *b, u32 length, const struct packet *parsed, int reason)
+{
+	struct packet p = { 0 };
+
+	if (!packet_ordinary(b, &p, 0, length))
+		return 0;
+	p.id = parsed->id;
+	p.ttl = parsed->ttl;
+	assert_int_equal(reason, 0);
+	assert_memory_equal(&p, parsed, sizeof(p));
+	return 1;
+}
+
 /* Parse so many bytes as they came from a device that saw no more. PASSES or a reason. */
 static int parse(const u8 *ip, u32 length, struct packet *p)
 {
@@ -52,6 +66,7 @@ static int parse(const u8 *ip, u32 length, struct packet *p)
 	memset(p, 0, sizeof(*p));
 	struct bytes b = { .data = at, .end = at + length };
 	int reason = packet_parse(&b, p, length);
+	ordinary_agrees(&b, length, p, reason);
 	free(exact);
 	return reason ? reason : PASSES;
 }
@@ -382,6 +397,32 @@ static void length_of_large_segments(void **state)
 	free(ip);
 }
 
+/* What the short way takes, and what it leaves to the long one. */
+static void ordinary_packets(void **state)
+{
+	static const struct {
+		const struct packet_spec *spec;
+		u8 offset, value;
+		int ordinary;
+	} rows[] = { { &udp, 0, 0x45, 1 },  { &tcp, 0, 0x45, 1 },	{ &udp, 0, 0x46, 0 },
+		     { &udp, 6, 0x40, 1 },  { &udp, 6, 0x20, 0 },	{ &tcp, 7, 1, 0 },
+		     { &echo, 0, 0x45, 0 }, { &error_udp, 0, 0x45, 0 }, { &udp, 3, 39, 0 },
+		     { &udp, 25, 7, 0 },    { &tcp, 32, 0x40, 0 },	{ &tcp, 32, 0xf0, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		u8 ip[ROOM];
+		u32 length = build(rows[i].spec, ip);
+		struct bytes b = { .data = ip, .end = ip + length };
+		struct packet p = { 0 };
+
+		ip[rows[i].offset] = rows[i].value;
+		int reason = packet_parse(&b, &p, length);
+		if (ordinary_agrees(&b, length, &p, reason) != rows[i].ordinary)
+			fail_msg("row %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,7 +430,7 @@ int main(void)
 		cmocka_unit_test(cut_at_every_byte),	    cmocka_unit_test(quoted_checksum_within_reach),
 		cmocka_unit_test(padding_is_no_quote),	    cmocka_unit_test(what_is_found),
 		cmocka_unit_test(options_are_skipped),	    cmocka_unit_test(icmp_types),
-		cmocka_unit_test(length_of_large_segments),
+		cmocka_unit_test(length_of_large_segments), cmocka_unit_test(ordinary_packets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

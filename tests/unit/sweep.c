@@ -443,14 +443,14 @@ static void reach_is_tidied(void **state)
 	for (u16 port = 2000; port < 3000; port++)
 		out_udp(HOST_1, port);
 	u64 before[3] = { 0 };
-	passes(3);
+	passes(2 * SWEEP_TIDY + 1);
 	for (int table = TABLE_FLOWS; table <= TABLE_HOSTS; table++)
 		for (u32 i = 0; i <= table_mask(config(), (enum table)table); i++)
 			before[table] +=
 				(u64)__builtin_popcountll(env_slot(&nat, (enum table)table, i)->word & REACH);
 	assert_in_range(before[TABLE_FLOWS], 1, 2000);
 	assert_in_range(before[TABLE_MAPPINGS], 1, 2000);
-	assert_int_equal(before[TABLE_HOSTS], 0);
+	assert_in_range(before[TABLE_HOSTS], 0, 1); /* in a table this small its slot may lie in both runs */
 	for (u16 port = 2000; port < 3000; port++) {
 		assert_int_equal(meet_udp(NATIVE_OUT, HOST_1, port, REMOTE_1, 53), REASON_out_session);
 		assert_non_null(half_at(endpoint(HOST_1, port), CLASS_UDP, HALF_INSIDE));
