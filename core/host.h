@@ -77,6 +77,13 @@ static __always_inline struct outside_address host_choose(struct nat_instance *n
 	return chosen.address;
 }
 
+/* Is there an address now that r->inside could have? While there is none, nobody loses the one that he had. */
+static __always_inline int host_can_move(struct nat_instance *nat, const struct config *c,
+					 const struct request *r)
+{
+	return address_serves(host_choose(nat, c, r), r->interface, r->own);
+}
+
 /* The host's outside address if it has one that still serves: 1 and r->outside.addr, r->index. */
 static __always_inline int host_known(struct nat_instance *nat, const struct config *c, struct request *r,
 				      const u64 *key, u64 hash)
@@ -100,7 +107,8 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	value.word[0] = LOAD(&s->data[1]);
 	if (word_stale(c, TABLE_HOSTS, r->interface, w) ||
 	    !address_serves(address_find(nat, c, value.outside), r->interface, r->own)) {
-		slot_end(s, w);
+		if (host_can_move(nat, c, r))
+			slot_end(s, w);
 		return 0;
 	}
 	if (!slot_touch(s, w, r->now, word_gen(w), 0))

@@ -23,7 +23,7 @@
 #include "core/ports.h"
 
 enum { CLAIMS = 8, MAPPING_TRIES = 2 };
-enum { MAPPING_ABSENT, MAPPING_STANDS, MAPPING_AGAIN = 0xffff };
+enum { MAPPING_ABSENT, MAPPING_STANDS, MAPPING_WAITS, MAPPING_AGAIN = 0xffff };
 
 union mapping_key {
 	u64 word;
@@ -300,36 +300,37 @@ static __always_inline int mapping_confirm(struct nat_instance *nat, const struc
 }
 
 /*
- * Use the mapping whose inside half is *i. 1: it stands, and r->outside and r->mapping tell it; 0: it does not, and
- * i->word is what to end it by; -1: it changed while we looked.
+ * Use the mapping whose inside half is *i: MAPPING_STANDS, and r->outside and r->mapping tell it; MAPPING_ABSENT: it does
+ * not, and i->word is what to end it by; MAPPING_WAITS for an address; MAPPING_AGAIN: it changed while we looked.
  */
-static __always_inline int mapping_use(struct nat_instance *nat, const struct config *c, struct work *work,
+static __always_inline u32 mapping_use(struct nat_instance *nat, const struct config *c, struct work *work,
 				       struct half *i)
 {
 	struct request *r = &work->req;
 	struct outside_address a = address_find(nat, c, i->value.addr);
 
 	if (!address_serves(a, r->interface, r->own))
-		return 0;
+		return host_can_move(nat, c, r) ? MAPPING_ABSENT : MAPPING_WAITS;
 	r->outside.addr = i->value.addr;
 	r->outside.port = i->value.port;
 	r->mapping = i->number;
 	r->index = a.index;
 	if (!half_touch(i, r))
-		return -1;
+		return MAPPING_AGAIN;
 	int stands = mapping_confirm(nat, c, work, i);
 	if (stands)
-		return stands;
+		return stands > 0 ? MAPPING_STANDS : MAPPING_AGAIN;
 	u64 w = LOAD(&i->slot->word);
 	if ((w ^ i->word) & IDENT)
-		return -1;
+		return MAPPING_AGAIN;
 	i->word = w;
-	return 0;
+	return MAPPING_ABSENT;
 }
 
 /*
  * The mapping of r->inside towards r->interface, if there is one: used just now, r->outside and r->mapping tell it.
- * MAPPING_STANDS, MAPPING_ABSENT (what was stale, without its address or overruled is ended), MAPPING_AGAIN.
+ * MAPPING_STANDS, MAPPING_ABSENT (what was stale, overruled, or has to move to another address is ended), MAPPING_WAITS
+ * (its address is gone and there is no other), MAPPING_AGAIN.
  */
 SLOW u32 mapping_known(struct nat_instance *nat, struct work *work)
 {
@@ -349,9 +350,9 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work)
 	if (found == HALF_LOST)
 		return MAPPING_AGAIN;
 	if (found == HALF_LIVE) {
-		int stands = mapping_use(nat, c, work, &i);
-		if (stands)
-			return stands > 0 ? MAPPING_STANDS : MAPPING_AGAIN;
+		u32 use = mapping_use(nat, c, work, &i);
+		if (use != MAPPING_ABSENT)
+			return use;
 	}
 	return slot_end(i.slot, i.word) ? MAPPING_ABSENT : MAPPING_AGAIN;
 }
@@ -366,6 +367,8 @@ static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *wo
 		u32 known = mapping_known(nat, work);
 		if (known == MAPPING_STANDS)
 			return 0;
+		if (known == MAPPING_WAITS)
+			return REASON_no_address;
 		if (known == MAPPING_AGAIN)
 			continue;
 		u32 reason = host_get(nat, work);

@@ -181,6 +181,14 @@ SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
 	return 0;
 }
 
+/* Whom the mappings of the request's protocol let in: enum filtering. No index: kernel 6.1 loses track of its bound. */
+static __always_inline u8 request_filtering(const struct config *c, const struct request *r)
+{
+	return r->class == CLASS_TCP	? c->filtering[CLASS_TCP]
+	       : r->class == CLASS_ICMP ? c->filtering[CLASS_ICMP]
+					: c->filtering[CLASS_UDP];
+}
+
 /* May r->remote send to this mapping? Called after a miss in the flow table. RFC 4787 REQ-8, RFC 5382 REQ-3. */
 SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 {
@@ -192,7 +200,7 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 	const struct request *r = &work->req;
 	union flow_key key;
 	struct flow_hit hit;
-	u8 filtering = c->filtering[r->class < CLASSES ? r->class : 0];
+	u8 filtering = request_filtering(c, r);
 
 	if (filtering == FILTERING_EIF)
 		return 1;
@@ -215,7 +223,7 @@ SLOW u32 filter_permit(struct nat_instance *nat, struct work *work)
 		return 0;
 	struct insert *ins = &work->ins;
 
-	if (c->filtering[work->req.class < CLASSES ? work->req.class : 0] != FILTERING_ADF)
+	if (request_filtering(c, &work->req) != FILTERING_ADF)
 		return 0;
 	flow_prepare(c, work, DIRECTION_PERMIT, NO_PEER, 0);
 	if (flow_put(nat, ins) != INSERT_FOUND)

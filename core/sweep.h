@@ -63,7 +63,16 @@ struct suspect {
 	u32 zero;
 };
 
+/* Of one outside interface. Older: of an older generation than the interface has, so that no packet finds it. */
+struct sweep_place {
+	u64 sessions, mappings, hosts;		   /* live */
+	u64 old_sessions, old_mappings, old_hosts; /* older, and not ended yet */
+	u64 old_moved;				   /* of old_hosts, those that will have another address */
+	u64 ended_sessions, ended_mappings, ended_hosts, ended_moved; /* older, and ended; these only grow */
+};
+
 struct sweep_counts {
+	struct sweep_place at[MAX_OUTSIDE];
 	u64 sessions[CLASSES];
 	u64 mappings[CLASSES];
 	u64 hosts;
@@ -106,6 +115,11 @@ struct sweep {
 static inline u32 sweep_slots(const struct sweep *s, enum table t)
 {
 	return table_mask(env_config(s->nat), t) + 1;
+}
+
+static inline struct sweep_place *sweep_at(struct sweep *s, u32 interface)
+{
+	return &s->counts.at[interface & (MAX_OUTSIDE - 1)];
 }
 
 static inline int bit_get(const u64 *bits, u32 i) { return (int)(bits[i >> 6] >> (i & 63) & 1); }
@@ -295,6 +309,7 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 	u32 interface = f->interface & (MAX_OUTSIDE - 1), at = f->mapping;
 
 	s->counts.sessions[class]++;
+	sweep_at(s, interface)->sessions++;
 	if (s->distrust > 1)
 		at = mapping_slot(s->nat, at, inside, class, interface);
 	if (at > env_config(s->nat)->mapping_mask)
@@ -462,9 +477,13 @@ static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
 	if (word_state(w) != LIVE || !flow_read(s->nat, at, w, f))
 		return 0;
 	if (word_stale(env_config(s->nat), TABLE_FLOWS, f->flow.interface, w)) {
-		if (!slot_end(slot, w))
+		int out = f->flow.direction == DIRECTION_OUT;
+		if (!slot_end(slot, w)) {
+			sweep_at(s, f->flow.interface)->old_sessions += (u64)out;
 			return 0;
-		s->counts.ended_sessions += f->flow.direction == DIRECTION_OUT;
+		}
+		s->counts.ended_sessions += (u64)out;
+		sweep_at(s, f->flow.interface)->ended_sessions += (u64)out;
 		mapping_lease(s, &f->flow, w);
 		return 0;
 	}
@@ -610,12 +629,16 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	int over = stale ? quiet : !sessions && age > mapping_timeout(c, i.mapping.class);
 	if (over && !(s->distrust & 1) && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
 		s->counts.ended_mappings++;
+		sweep_at(s, i.mapping.interface)->ended_mappings += (u64)stale;
 		sweep_release(s, &i.mapping);
 		return;
 	}
 	tidy_want(s, TABLE_MAPPINGS, at, &i.words[1]);
-	if (stale)
+	if (stale) {
+		sweep_at(s, i.mapping.interface)->old_mappings++;
 		return;
+	}
+	sweep_at(s, i.mapping.interface)->mappings++;
 	s->counts.mappings[i.mapping.class < CLASSES ? i.mapping.class : 0]++;
 	u32 host = host_slot(s->nat, i.mapping.host, i.mapping.key_addr, i.mapping.interface);
 	if (host == NO_PEER)
@@ -733,27 +756,57 @@ static inline void sweep_port_word(struct sweep *s, u32 area, u32 i)
  * Hosts and fragments
  */
 
+/* Will this host of an older generation have another address when it is back? */
+static inline int host_moves(struct nat_instance *nat, const struct host *h)
+{
+	struct request r = { .own = h->own, .interface = h->interface };
+
+	r.inside.addr = h->inside;
+	return host_choose(nat, env_config(nat), &r).addr != h->outside;
+}
+
+/* A host of an older generation. It is ended once no packet can be at work on it. */
+static inline void sweep_host_old(struct sweep *s, struct slot *slot, u64 w, const struct host *h)
+{
+	struct sweep_place *place = sweep_at(s, h->interface);
+	u64 moved = (u64)host_moves(s->nat, h);
+
+	if (word_age(w, s->now) >= SWEEP_PATIENCE && slot_end(slot, w)) {
+		place->ended_hosts++;
+		place->ended_moved += moved;
+		return;
+	}
+	place->old_hosts++;
+	place->old_moved += moved;
+}
+
 static inline void sweep_host(struct sweep *s, u32 at)
 {
 	const struct config *c = env_config(s->nat);
 	struct slot *slot = env_slot(s->nat, TABLE_HOSTS, at);
-	u64 w = sweep_live(s, TABLE_HOSTS, at), key;
+	u64 w = sweep_live(s, TABLE_HOSTS, at);
+	struct insert copy;
 
 	if (!w)
 		return;
-	key = LOAD(&slot->data[0]);
+	for (int i = 0; i < 3; i++)
+		copy.words[i + 1] = LOAD(&slot->data[i]);
 	if (!slot_same(slot, w))
 		return;
-	tidy_want(s, TABLE_HOSTS, at, &key);
+	tidy_want(s, TABLE_HOSTS, at, &copy.words[1]);
+	if (slot_stale(c, TABLE_HOSTS, slot, w)) {
+		sweep_host_old(s, slot, w, &copy.host);
+		return;
+	}
 	u32 age = word_age(w, s->now);
-	if (slot_stale(c, TABLE_HOSTS, slot, w) ? age >= SWEEP_PATIENCE
-						: !s->host_mappings[at] && age > c->timers.host_retention) {
+	if (!s->host_mappings[at] && age > c->timers.host_retention) {
 		if (slot_end(slot, w))
 			return;
 	} else if (s->host_mappings[at] && age) {
 		slot_touch(slot, w, s->now, word_gen(w), 0);
 	}
 	s->counts.hosts++;
+	sweep_at(s, copy.host.interface)->hosts++;
 }
 
 static inline void sweep_fragment(struct sweep *s, u32 at)
@@ -779,12 +832,17 @@ static inline void sweep_clear(void *memory, unsigned long bytes) { __builtin_me
 
 static inline void sweep_begin(struct sweep *s, u32 now)
 {
-	u64 ended = s->counts.ended_sessions, mappings = s->counts.ended_mappings, mended = s->counts.mended;
+	struct sweep_counts *counts = &s->counts;
 
 	s->now = now;
-	s->counts = (struct sweep_counts){ .ended_sessions = ended,
-					   .ended_mappings = mappings,
-					   .mended = mended };
+	for (u32 i = 0; i < MAX_OUTSIDE; i++) {
+		struct sweep_place *at = &counts->at[i];
+		at->sessions = at->mappings = at->hosts = 0;
+		at->old_sessions = at->old_mappings = at->old_hosts = at->old_moved = 0;
+	}
+	for (u32 i = 0; i < CLASSES; i++)
+		counts->sessions[i] = counts->mappings[i] = 0;
+	counts->hosts = 0;
 	s->distrust = s->distrust & 1 ? 2 : 0;
 	s->tidy = s->passes % SWEEP_TIDY == 0;
 	sweep_clear(s->marks, sweep_slots(s, TABLE_MAPPINGS) * sizeof(*s->marks));

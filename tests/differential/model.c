@@ -502,12 +502,16 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 	struct model_binding *b = binding_of_inside(m, p->class, p->from);
 	const char *wrong;
 
+	/* While there is no other address to go to, all that belongs to one which has left waits for it. */
+	if (!got && !(own ? address_serves(m, p->from.addr, true) : any_serves(m)))
+		return unless(!b || !address_serves(m, b->outside.addr, b->own),
+			      "an endpoint whose address serves was refused");
 	if (b && !address_serves(m, b->outside.addr, b->own)) {
 		limbo_add(m, b->class, b->outside);
 		b->live = false;
 		b = NULL;
 	}
-	if (!got) { /* a host whose address has left is forgotten when it asks for one, even if there is none */
+	if (!got) { /* a host whose address has left is forgotten when it asks for another */
 		struct model_host *h = host_of(m, p->from.addr);
 		if (h && !b && !address_serves(m, h->outside, own))
 			*h = m->hosts[--m->host_count];
