@@ -106,9 +106,9 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, const struct conf
 	return (int)bpf_redirect_neigh(to, 0, 0, 0);
 }
 
-/* Carry out the plan. */
+/* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
 static __always_inline int act(struct __sk_buff *skb, const struct config *c, const struct bytes *b,
-			       struct work *work)
+			       struct work *work, enum hook hook)
 {
 	struct plan *plan = &work->plan;
 
@@ -116,7 +116,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 		return TC_ACT_UNSPEC;
 	if (plan->verdict == VERDICT_DROP)
 		return TC_ACT_SHOT;
-	if (plan->hairpin) {
+	if (hook == HOOK_HAIRPIN) {
 		u32 reason = hairpin_ttl(b, &work->packet);
 		if (reason) {
 			plan_because(plan, reason);
@@ -127,7 +127,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 		plan_because(plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
-	return plan->hairpin ? hairpin_send(skb, c, work->packet.ip.l3, plan) : TC_ACT_UNSPEC;
+	return hook == HOOK_HAIRPIN ? hairpin_send(skb, c, work->packet.ip.l3, plan) : TC_ACT_UNSPEC;
 }
 
 static __always_inline int is_ipv4(const struct __sk_buff *skb)
@@ -249,7 +249,7 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		plan_because(&work->plan, reason);
 	else
 		translate(skb, c, work, hook);
-	int verdict = act(skb, c, &b, work);
+	int verdict = act(skb, c, &b, work, hook);
 	count(at->number, work->plan.reason, length);
 	return verdict;
 }

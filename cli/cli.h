@@ -17,8 +17,8 @@ enum { ARGUMENTS_MAX = 2, SOCKET_PATH_SIZE = 256 };
 struct options {
 	const char *instance, *run_dir, *state_dir, *pin_dir;
 	const char *inside, *outside, *pool;
-	const char *host, *protocol, *interface, *limit;
-	bool json, detach, all, help, version;
+	const char *host, *protocol, *interface, *limit, *keep;
+	bool json, detach, all, wait, help, version;
 	const char *arguments[ARGUMENTS_MAX]; /* after the command's name */
 	int argument_count;
 };
@@ -62,4 +62,5 @@ int reasons_run(const struct options *options);
 int check_run(const struct options *options);
 int show_run(const struct options *options);
 int stop_run(const struct options *options);
+int reset_run(const struct options *options);
 int help_run(const struct options *options);

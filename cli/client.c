@@ -57,7 +57,7 @@ static int socket_complain(const char *path, int error)
 	case ENOENT:
 	case ECONNREFUSED:
 		complain("keepnatd is not running: nothing listens on %s", path);
-		complain("start it by 'systemctl start keepnat' or 'keepnat run', or name another one by "
+		complain("start it by 'keepnatd --config FILE' or 'keepnat run', or name another one by "
 			 "--instance");
 		break;
 	case EACCES:

@@ -36,6 +36,12 @@ const struct command commands[] = {
 	{ "reasons", "[--interface IF] [--all]", "why packets ended as they did, with counts",
 	  "Reasons that have not occurred are left out; --all shows them too.\n",
 	  "keepnat reasons --interface eth0", "interface all", 0, reasons_run },
+	{ "reset", "IF [--keep mappings|hosts|none] [--wait]",
+	  "end the sessions of an outside interface, in the same instant and at any load",
+	  "Hosts keep their outside addresses and endpoints their outside ports: the next packet of a\n"
+	  "flow goes on with the same outside endpoint. --keep hosts chooses ports anew, --keep none\n"
+	  "addresses, too. --wait reports what it ended and kept, once the sweep has counted.\n",
+	  "keepnat reset eth0 --wait", "keep wait", 1, reset_run },
 	{ "check", "FILE", "say what is wrong with a configuration file",
 	  "Needs no daemon and no privileges. Exit status 0 if keepnatd would take it; an interface that\n"
 	  "this machine does not have is a warning.\n",

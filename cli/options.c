@@ -12,7 +12,7 @@ struct option {
 	bool *flag;
 };
 
-enum { OPTIONS = 17 };
+enum { OPTIONS = 19 };
 
 static void option_table(struct option table[OPTIONS + 1], struct options *o)
 {
@@ -31,6 +31,8 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 		{ "protocol", false, &o->protocol, NULL },
 		{ "interface", false, &o->interface, NULL },
 		{ "limit", false, &o->limit, NULL },
+		{ "keep", false, &o->keep, NULL },
+		{ "wait", false, NULL, &o->wait },
 		{ "detach", false, NULL, &o->detach },
 		{ "all", false, NULL, &o->all },
 		{ "h", true, NULL, &o->help },

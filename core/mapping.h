@@ -87,10 +87,16 @@ static __always_inline int half_find(struct nat_instance *nat, const struct conf
 	return word_stale(c, TABLE_MAPPINGS, interface, h->word) ? HALF_STALE : HALF_LIVE;
 }
 
-/* It counts as used now. Of the generation that it has: a reset that came since it was found holds. */
+/*
+ * It counts as used now; a later time that it was promised after a reset (mapping_lease() in sweep.h) stays. Of the
+ * generation that it has: a reset that came since it was found holds.
+ */
 static __always_inline int half_touch(const struct half *h, const struct request *r)
 {
-	return slot_touch(h->slot, h->word, r->now, word_gen(h->word), 0);
+	u32 ahead = (u32)((word_time(h->word) - r->now) & TIME);
+	u32 time = ahead < TIME / 2 ? word_time(h->word) : r->now;
+
+	return slot_touch(h->slot, h->word, time, word_gen(h->word), 0);
 }
 
 /* Insert a half. INSERT_*; work->ins names the slot. */

@@ -63,14 +63,6 @@ struct suspect {
 	u32 zero;
 };
 
-/* Of one outside interface. Older: of an older generation than the interface has, so that no packet finds it. */
-struct sweep_place {
-	u64 sessions, mappings, hosts;		   /* live */
-	u64 old_sessions, old_mappings, old_hosts; /* older, and not ended yet */
-	u64 old_moved;				   /* of old_hosts, those that will have another address */
-	u64 ended_sessions, ended_mappings, ended_hosts, ended_moved; /* older, and ended; these only grow */
-};
-
 struct sweep_counts {
 	struct sweep_place at[MAX_OUTSIDE];
 	u64 sessions[CLASSES];
@@ -461,7 +453,7 @@ static inline void mapping_lease(struct sweep *s, const struct flow *f, u64 w)
 		u64 now = LOAD(&slot->word);
 		if (word_state(now) != LIVE || !half_read(s->nat, at, now, &half) ||
 		    half.mapping.addr != outside.addr || half.mapping.port != outside.port ||
-		    !word_age(now, used))
+		    word_stale(c, TABLE_MAPPINGS, half.mapping.interface, now) || !word_age(now, used))
 			return;
 		if (CAS(&slot->word, now, (now & ~TIME) | used))
 			return;
@@ -479,7 +471,10 @@ static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
 	if (word_stale(env_config(s->nat), TABLE_FLOWS, f->flow.interface, w)) {
 		int out = f->flow.direction == DIRECTION_OUT;
 		if (!slot_end(slot, w)) {
+			/* A packet that the reset overtook has touched it: the mapping was used just now. */
 			sweep_at(s, f->flow.interface)->old_sessions += (u64)out;
+			if (f->flow.direction != DIRECTION_PERMIT)
+				sweep_mark(s, &f->flow);
 			return 0;
 		}
 		s->counts.ended_sessions += (u64)out;

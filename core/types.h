@@ -213,6 +213,17 @@ struct config {
 	u64 test_random;
 };
 
+/*
+ * What a pass of the sweep counts of one outside interface. Older: of an older generation than the interface has, so that no packet finds
+ * it.
+ */
+struct sweep_place {
+	u64 sessions, mappings, hosts;		   /* live */
+	u64 old_sessions, old_mappings, old_hosts; /* older, and not ended yet */
+	u64 old_moved;				   /* of old_hosts, those that will have another address */
+	u64 ended_sessions, ended_mappings, ended_hosts, ended_moved; /* older, and ended; these only grow */
+};
+
 /* Counters: one record a CPU; packets and bytes by interface and reason. */
 struct counter {
 	u64 packets;

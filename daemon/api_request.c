@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct route {
-	const char *path;
+	const char *path; /* "{name}" stands for one step of it */
 	const char *method;
 	const char *parameters; /* that its query may have, separated by blanks */
 	void (*answer)(struct request *request);
@@ -21,6 +21,8 @@ static const struct route routes[] = {
 	{ "/v1/reasons", "GET", "interface", answer_reasons },
 	{ "/v1/config", "GET", "", answer_config },
 	{ "/v1/stop", "POST", "", answer_stop },
+	{ "/v1/interfaces/{name}/reset", "POST", "", answer_reset },
+	{ "/v1/interfaces/{name}/reset", "GET", "", answer_reset_report },
 };
 
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
@@ -157,34 +159,63 @@ static void answer_unknown(struct request *request)
 
 	for (int i = 0; i < ROUTES; i++) {
 		size_t used = strlen(mend);
-		snprintf(mend + used, sizeof(mend) - used, " %s", routes[i].path);
+		if (!i || strcmp(routes[i].path, routes[i - 1].path) != 0)
+			snprintf(mend + used, sizeof(mend) - used, " %s", routes[i].path);
 	}
 	request_fail(request, MHD_HTTP_NOT_FOUND, "there is nothing at this path", mend, NULL);
 }
 
-static void answer_method(struct request *request, const struct route *route)
+static void answer_method(struct request *request, const char *methods)
 {
 	char mend[64];
 
-	snprintf(mend, sizeof(mend), "use %s", route->method);
+	snprintf(mend, sizeof(mend), "use %s", methods);
 	request_fail(request, MHD_HTTP_METHOD_NOT_ALLOWED, "this path does not take that method", mend, NULL);
 	if (request->response)
-		MHD_add_response_header(request->response, MHD_HTTP_HEADER_ALLOW, route->method);
+		MHD_add_response_header(request->response, MHD_HTTP_HEADER_ALLOW, methods);
+}
+
+/* Is this the route's path? Then request->name is what stands for "{name}". */
+static bool route_fits(const struct route *route, struct request *request)
+{
+	const char *hole = strstr(route->path, "{name}"), *path = request->path;
+	size_t before, length;
+
+	if (!hole)
+		return !strcmp(route->path, path);
+	before = (size_t)(hole - route->path);
+	if (strncmp(route->path, path, before) != 0)
+		return false;
+	length = strcspn(path + before, "/");
+	if (!length || length >= sizeof(request->name_room) ||
+	    strcmp(path + before + length, hole + strlen("{name}")) != 0)
+		return false;
+	memcpy(request->name_room, path + before, length);
+	request->name_room[length] = 0;
+	request->name = request->name_room;
+	return true;
 }
 
 void request_answer(struct request *request, const char *method)
 {
 	const struct route *route = NULL;
+	char methods[32] = "";
 
-	for (int i = 0; i < ROUTES && !route; i++)
-		if (!strcmp(routes[i].path, request->path))
-			route = &routes[i];
 	if (!strcmp(method, "HEAD")) /* libmicrohttpd leaves out the body */
 		method = "GET";
-	if (!route)
+	for (int i = 0; i < ROUTES && !route; i++) {
+		size_t used = strlen(methods);
+
+		if (!route_fits(&routes[i], request))
+			continue;
+		if (!strcmp(method, routes[i].method))
+			route = &routes[i];
+		snprintf(methods + used, sizeof(methods) - used, "%s%s", used ? ", " : "", routes[i].method);
+	}
+	if (!*methods)
 		answer_unknown(request);
-	else if (strcmp(method, route->method) != 0)
-		answer_method(request, route);
+	else if (!route)
+		answer_method(request, methods);
 	else if (request->body_cut)
 		request_fail(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long", "send less", NULL);
 	else if (query_check(route, request))

@@ -33,9 +33,11 @@ struct request {
 	struct api *api;
 	struct MHD_Connection *connection;
 	const char *path;
+	const char *name; /* what the path has in place of "{name}" */
 	char body[REQUEST_BODY];
 	size_t body_length;
 	bool body_cut; /* there was more */
+	char name_room[64];
 	unsigned int status;
 	struct MHD_Response *response;
 	uint64_t order; /* for stop_fd once the answer is out; 0: none */
@@ -69,6 +71,8 @@ void answer_interfaces(struct request *request);
 void answer_reasons(struct request *request);
 void answer_config(struct request *request);
 void answer_stop(struct request *request);
+void answer_reset(struct request *request);
+void answer_reset_report(struct request *request);
 void answer_sessions(struct request *request);
 void answer_mappings(struct request *request);
 void answer_hosts(struct request *request);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "core/types.h"
+#include "daemon/reset.h"
 #include "daemon/size.h"
 #include "native/env_native.h"
 
@@ -31,6 +32,7 @@ enum { WARNINGS_MAX = 32, WARNING_SIZE = 256 };
 /* What the last whole pass of the sweep counted, and what it cost. */
 struct sweep_report {
 	u64 passes;
+	bool running;	     /* one has begun and not ended */
 	double last_seconds; /* wall clock of the last pass, pauses left out */
 	double last_cpu_seconds;
 	u64 sessions[CLASSES]; /* live after the pass, by class */
@@ -39,6 +41,7 @@ struct sweep_report {
 	u64 ended_sessions; /* since the start */
 	u64 ended_mappings;
 	u64 mended; /* slots and bits that a dead process or a lost race left */
+	struct sweep_place at[MAX_OUTSIDE];
 };
 
 struct keepnat_interface {
@@ -67,6 +70,7 @@ struct keepnat {
 	struct keepnat_interface interfaces[MAX_INTERFACES];
 	unsigned int interface_count;
 	struct sweep_report sweep;
+	struct resets resets;
 	char warnings[WARNINGS_MAX][WARNING_SIZE];
 	unsigned int warning_count;
 

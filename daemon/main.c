@@ -300,7 +300,8 @@ static unsigned int signal_take(int fd)
 	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo != SIGHUP)
 			return STOP_DOWN;
-		log_notice("SIGHUP: reloading is not yet in this version; restart, sessions are kept");
+		log_notice("SIGHUP: reloading is not yet in this version; 'keepnat stop --detach' and a new "
+			   "start keep sessions");
 	}
 	return 0;
 }

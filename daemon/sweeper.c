@@ -26,9 +26,10 @@ struct sweeper {
 	struct sweep *sweep;
 	pthread_t thread;
 	bool running;
-	pthread_mutex_t lock; /* over stop */
+	pthread_mutex_t lock; /* over stop and hurry */
 	pthread_cond_t wake;
 	bool stop;
+	bool hurry; /* somebody waits for the next pass */
 };
 
 static double clock_seconds(clockid_t clock)
@@ -39,7 +40,7 @@ static double clock_seconds(clockid_t clock)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Wait so long, or until the end is asked for: then true. */
+/* Wait so long, or until somebody cannot wait, or until the end is asked for: then true. */
 static bool sweeper_wait(struct sweeper *s, double seconds)
 {
 	double until = clock_seconds(CLOCK_MONOTONIC) + seconds;
@@ -48,7 +49,7 @@ static bool sweeper_wait(struct sweeper *s, double seconds)
 
 	when.tv_nsec = (long)((until - (double)when.tv_sec) * 1e9);
 	pthread_mutex_lock(&s->lock);
-	while (!s->stop && seconds > 0)
+	while (!s->stop && !s->hurry && seconds > 0)
 		if (pthread_cond_timedwait(&s->wake, &s->lock, &when))
 			break;
 	stop = s->stop;
@@ -88,6 +89,14 @@ static unsigned int period_of(const struct config *c, double last_pass)
 	return period < PERIOD_MAX ? period : PERIOD_MAX;
 }
 
+static void pass_begin(struct sweeper *s)
+{
+	pthread_mutex_lock(&s->k->lock);
+	s->k->sweep.running = true;
+	reset_pass_begins(s->k);
+	pthread_mutex_unlock(&s->k->lock);
+}
+
 static void pass_report(struct sweeper *s, double wall, double cpu)
 {
 	struct sweep_report *report = &s->k->sweep;
@@ -103,6 +112,9 @@ static void pass_report(struct sweeper *s, double wall, double cpu)
 	report->ended_sessions = counts->ended_sessions;
 	report->ended_mappings = counts->ended_mappings;
 	report->mended = counts->mended;
+	report->running = false;
+	memcpy(report->at, counts->at, sizeof(report->at));
+	reset_pass_ends(s->k, counts);
 	pthread_mutex_unlock(&s->k->lock);
 }
 
@@ -114,6 +126,7 @@ static bool pass_run(struct sweeper *s, double *seconds)
 {
 	double wall = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
 
+	pass_begin(s);
 	for (;;) {
 		time_take(s);
 		if (sweep_step(s->sweep, s->nat.now, SLICE))
@@ -127,6 +140,17 @@ static bool pass_run(struct sweeper *s, double *seconds)
 	return false;
 }
 
+static bool hurry_taken(struct sweeper *s)
+{
+	bool hurry;
+
+	pthread_mutex_lock(&s->lock);
+	hurry = s->hurry;
+	s->hurry = false;
+	pthread_mutex_unlock(&s->lock);
+	return hurry;
+}
+
 static void *sweeper_run(void *context)
 {
 	struct sweeper *s = context;
@@ -135,10 +159,10 @@ static void *sweeper_run(void *context)
 	while (!pass_run(s, &pass)) {
 		unsigned int period = period_of(s->nat.config, pass);
 
-		for (unsigned int slept = 0; slept < period; slept++) { /* the time is kept fresh meanwhile */
+		for (unsigned int slept = 0; slept < period && !hurry_taken(s); slept++) {
 			if (sweeper_wait(s, 1))
 				return NULL;
-			time_take(s);
+			time_take(s); /* it is kept fresh meanwhile */
 		}
 	}
 	return NULL;
@@ -206,6 +230,14 @@ void sweeper_stop(struct keepnat *k)
 	pthread_join(s->thread, NULL);
 	sweeper_free(s);
 	k->sweeper = NULL;
+}
+
+void sweeper_hurry(struct sweeper *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->hurry = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
 }
 
 const struct sweep *sweeper_sweep(const struct sweeper *sweeper) { return sweeper ? sweeper->sweep : NULL; }

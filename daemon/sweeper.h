@@ -15,5 +15,8 @@ int sweeper_start(struct keepnat *k);
 /* Returns when the thread has ended; a pass that runs is left where it is. */
 void sweeper_stop(struct keepnat *k);
 
+/* Begin the next pass now, or as soon as this one has ended. Any thread. */
+void sweeper_hurry(struct sweeper *sweeper);
+
 /* For lists, which read its last_host_* counts; any thread, until sweeper_stop(). NULL if sweeper is. */
 const struct sweep *sweeper_sweep(const struct sweeper *sweeper);

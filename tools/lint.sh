@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/.." || exit
 BUILD=${BUILD:-build}
 checks=(includes licences paths rfc headers shell man format cppcheck tidy)
-libraries=(libbpf libmnl libcyaml yaml-0.1 jansson libmicrohttpd libcurl libcap-ng libseccomp libpcap libsystemd cmocka)
+libraries=(libbpf libmnl yaml-0.1 jansson libmicrohttpd libcurl libcap-ng libsystemd cmocka)
 warnings=(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough)
 
 # Every file that is, or would be, committed. Not asked of git, which need not be there.
@@ -68,7 +68,10 @@ lint_licences() {
 lint_paths() {
 	local above
 	above=$(dirname "$PWD")
-	[ "${#above}" -gt 1 ] && [ "$above" != /tmp ] && above="|$above/" || above=
+	case $above in
+	/ | /tmp | /root | /opt | /srv | /mnt | /usr | /usr/src | /usr/local | /usr/local/src | /var/tmp) above= ;;	# everybody's
+	*) above="|$above/" ;;
+	esac
 	! files | grep -vE '^tests/fuzz/corpus/' |
 		xargs -d '\n' grep -nIE "(^|[^[:alnum:]_./-])(/home/[[:alnum:]]$above)"
 }
@@ -86,10 +89,12 @@ lint_man() {
 }
 
 lint_cppcheck() {
-	# The BPF programs and the core as they see it are clang's to judge; cppcheck reads the native side.
+	# The BPF programs and the core as they see it are clang's to judge; cppcheck reads the native side. There BOUNDED()
+	# (core/env.h) is its argument, so that "x = BOUNDED(x, most)" looks idle: in the two headers that have it.
 	# shellcheck disable=SC2046
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression \
+		--suppress=selfAssignment:core/packet.h --suppress=selfAssignment:core/plan.h \
 		--template='{file}:{line}: {severity}: {message} [{id}]' -D_GNU_SOURCE -I. -I"$BUILD" -j 2 \
 		--include=tools/cppcheck.h \
 		$(c_files | grep -E '^(native|daemon|cli|bench|tests)/.*\.c$' | grep -v '\.bpf\.c$')

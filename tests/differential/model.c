@@ -158,14 +158,22 @@ static void limbo_add(struct model *m, enum class class, struct model_end outsid
 			return;
 		}
 	if (m->limbo_count < MODEL_LIMBO)
-		m->limbo[m->limbo_count++] = (struct model_limbo){ class, outside, 0 };
+		m->limbo[m->limbo_count++] = (struct model_limbo){ class, outside, 0, 0 };
 }
+
+/* What was promised a time just before or after a sweep's waits for a later one: until no packet can be at work on it. */
+enum { LIMBO_MOST = 8 };
 
 void model_limbo_age(struct model *m)
 {
-	for (u32 i = m->limbo_count; i-- > 0;)
-		if (++m->limbo[i].sweeps > 1)
-			m->limbo[i] = m->limbo[--m->limbo_count];
+	for (u32 i = m->limbo_count; i-- > 0;) {
+		struct model_limbo *l = &m->limbo[i];
+
+		if (!l->sweeps++)
+			l->since = m->now;
+		else if (m->now - l->since >= LIMBO_MOST)
+			*l = m->limbo[--m->limbo_count];
+	}
 }
 
 /*

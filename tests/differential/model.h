@@ -63,6 +63,7 @@ struct model_limbo {
 	enum class class;
 	struct model_end outside;
 	u32 sweeps; /* that had time enough to free it */
+	u32 since;  /* time of the first of them */
 };
 
 struct model_address {

@@ -12,6 +12,9 @@ mkdir -p "$1"
 cache=$(realpath "$1")
 meta=linux-image-amd64
 wanted="9p.ko 9pnet_virtio.ko overlay.ko virtio_console.ko pppoe.ko 8021q.ko"
+# Half of the package: devices that no guest has.
+unwanted="sound drivers/gpu drivers/media drivers/scsi drivers/infiniband drivers/usb drivers/iio drivers/net/ethernet
+	drivers/net/wireless"
 
 say() { echo "fetch-kernel: $*" >&2; }
 
@@ -69,6 +72,8 @@ if [ ! -d "$dir" ]; then
 	set -- "$tmp"/root/boot/vmlinuz-*
 	[ -s "$1" ] || { say "$package has no kernel in it"; exit 1; }
 	rm -rf "$tmp/root/usr"
+	# shellcheck disable=SC2086	# a list
+	(cd "$tmp"/root/lib/modules/*/kernel && rm -rf $unwanted)
 	depmod -b "$tmp/root" "${1##*/vmlinuz-}" # a package that is only unpacked has no module index
 	mv "$tmp/root" "$dir"
 fi

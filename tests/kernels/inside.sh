@@ -5,12 +5,15 @@
 #
 #	verifier	each BPF program loads, within the budget; the rows go to $OUT/verifier too
 #	outside		outside.sh: VLAN, bond, PPPoE and WireGuard as outside interface
-#	smoke		the smoke tests, each in its usual time limit
+#	smoke		the smoke tests
+#	smoke/NAME	one of them
 #
+# A machine in software emulation is some eight times slower than its host: patience and time limits are as much longer.
 # Each test's TAP stands between the lines "@begin NAME" and "@end STATUS SECONDS"; flatten.awk makes one stream of it.
 set -u
 here=$KEEPNAT_SOURCE/tests/kernels
-limit=180
+limit=600
+export SLOW=8
 
 run_test() {	# NAME COMMAND...
 	begin=$(date +%s)
@@ -27,13 +30,13 @@ test_verifier() {
 	else
 		echo "not ok 1 - every program loads, within the budget"
 	fi
-	sed 's/^/# /' "$OUT/verifier" "$OUT/verifier.log"
+	sed 's/^/# /' "$OUT/verifier.log"
 	echo 1..1
 }
 
-test_smoke() {
-	for file in "$KEEPNAT_SOURCE"/tests/smoke/*.test "$KEEPNAT_BUILD"/tests/smoke/*.test; do
-		[ ! -x "$file" ] || run_test "smoke/$(basename "$file" .test)" "$file"
+test_smoke() {	# NAME, or a pattern of names
+	for file in "$KEEPNAT_SOURCE"/tests/smoke/$1.test; do
+		run_test "smoke/$(basename "$file" .test)" "$file"
 	done
 }
 
@@ -46,7 +49,8 @@ for part; do
 		echo "@end 0 0"
 		;;
 	outside) run_test outside "$here/outside.sh" ;;
-	smoke) test_smoke ;;
+	smoke) test_smoke '*' ;;
+	smoke/*) test_smoke "${part#smoke/}" ;;
 	esac
 done
 echo "@done"

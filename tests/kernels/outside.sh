@@ -30,7 +30,8 @@ bulk=3000000
 hook=tcx
 printf '6.6\n%s\n' "$(uname -r)" | sort -V -C || hook=clsact
 
-# In the network namespace of host, router or server, without a new /sys (which would hide what is pinned).
+# In the network namespace of host, router or server, without a new /sys (which would hide what is pinned). What runs in
+# the background goes without this function: its number must be the program's, not that of a shell in between.
 in_ns() {
 	where=$p-$1
 	shift
@@ -99,7 +100,7 @@ start_ppp() {
 }
 
 start_ppp_end() {	# NAMESPACE DEVICE PEER-MAC
-	in_ns "$1" "$pppoe" "$2" $session "$3" >"$work/ppp-$1" &
+	nsenter --net="/run/netns/$p-$1" "$pppoe" "$2" $session "$3" >"$work/ppp-$1" &
 	pids="$pids $!"
 	eval "ppp_$1=$!"
 	wait_for 20 grep -q ppp0 "$work/ppp-$1" && in_ns "$1" ip link set ppp0 mtu 1492
@@ -157,7 +158,7 @@ start_keepnat() {
 	capacity: {sessions: 16384, hosts: 1024}
 	END
 	# shellcheck disable=SC2086
-	in_ns router "$KEEPNAT_BUILD/daemon/keepnatd" --config "$work/keepnat.yaml" $keepnat_paths --state-dir "$work/state" \
+	nsenter --net="/run/netns/$p-router" "$KEEPNAT_BUILD/daemon/keepnatd" --config "$work/keepnat.yaml" $keepnat_paths --state-dir "$work/state" \
 		--pin-dir "/sys/fs/bpf/$p" 2>"$work/daemon" &
 	daemon=$!
 	wait_for 60 keepnat_has_said_something && grep -q '\bready\b' "$work/daemon"
@@ -175,7 +176,7 @@ keepnat() {
 
 start_server() {
 	# shellcheck disable=SC2086
-	in_ns server $probe serve 203.0.113.1 203.0.113.2 >"$work/serve" &
+	nsenter --net="/run/netns/$p-server" $probe serve 203.0.113.1 203.0.113.2 >"$work/serve" &
 	pids="$pids $!"
 	wait_for 30 grep -q serving "$work/serve"
 }
@@ -246,12 +247,25 @@ test_redial() {
 	is "ppp: second host keeps its outside port" "$(udp_from 10.0.0.3 5000 203.0.113.2)" "$second"
 }
 
+# The address goes while the device stays; while it is away nothing gets out; then it is back, and so is what each had.
+test_readdress() {
+	check "ppp: the address goes" in_ns router ip addr flush dev "$out"
+	check_fails "ppp: without an address no ping is answered" in_ns host ping -c 2 -i 0.2 -W 2 203.0.113.1
+	check "ppp: the address comes back" return_address
+	check "ppp: traffic flows again" wait_for 30 in_ns host ping -c 1 -W 1 203.0.113.1
+	is "ppp: with its outside port" "$(udp_from 10.0.0.3 5000 203.0.113.2)" "$second"
+}
+
+return_address() {
+	in_ns router ip addr add 198.51.100.2/24 dev "$out" && in_ns router ip route replace default via 198.51.100.1 dev "$out"
+}
+
 device_is_gone() { ! in_ns router ip link show "$out"; }
 redial() { start_ppp && address_outside; }
 
 test_stop() {
 	kill "$daemon"
-	check "keepnatd stops cleanly" wait "$daemon"
+	check "$kind: keepnatd stops cleanly" wait "$daemon"
 	daemon=
 }
 
@@ -274,7 +288,10 @@ run_kind() {
 	[ $nat != keepnat ] || test_hooks
 	test_reach && test_errors && test_bulk	# without the first, the others would only wait in vain
 	[ $nat != keepnat ] || test_sessions
-	[ $nat != keepnat ] || [ "$kind" != ppp ] || test_redial
+	if [ "$nat" = keepnat ] && [ "$kind" = ppp ]; then
+		test_redial
+		test_readdress
+	fi
 	like "$kind: nothing left untranslated" "$(in_ns server nft list table ip leaks)" 'counter packets 0 bytes 0'
 	[ $nat != keepnat ] || test_stop
 }

@@ -123,7 +123,7 @@ static int program_report(const char *path, long budget, const char *name)
 		return err;
 	}
 	uname(&kernel);
-	printf("%-24s %-20.20s %7zu %9ld %7ld %6ld  %s\n", name, kernel.release, stats.insns, stats.processed,
+	printf("%-17s %-17.17s %6zu %9ld %6ld %5ld  %s\n", name, kernel.release, stats.insns, stats.processed,
 	       stats.states, stats.peak, stats.stack);
 	fflush(stdout);
 	if (!budget || stats.processed <= budget)

@@ -2,31 +2,38 @@
 /*
  * mapping.pml - mappings above the table: create, use, mend, expire, reset (core/mapping.h, session.h, sweep.h).
  *
- * Two endpoints, two outside ports. The table is taken as proved (table.pml): insert-if-absent, find, touch and end are
- * atomic, each on one word (live, version, time, generation). A touch asks only that the entry is the same (slot_touch),
- * an end that the word is (slot_end).
+ * Two endpoints, two outside ports. The table is taken as proved (table.pml): insert-if-absent, find with the value read
+ * under its word, touch and end are atomic, each on one word (live, version, time, generation). A touch and an undo ask
+ * only that the entry is the same (slot_touch, slot_move), an end that the word is (slot_end). Each atomic { } does one
+ * such step, then what follows from it without looking at shared memory.
  *
  *   I[e]         inside half: port. A mapping lives while I[e] lives and O[port] lives and names e
  *   O[p]         outside half: owner. Inserted if absent, it is the claim on the port
- *   taken[p]       where to look for a free port: a hint
- *   F[e]         what an endpoint's packets are translated by: its flows
- *   flows, maps  the interface's generations; a packet reads both at once, before all else
+ *   taken        a bit a port, one word: where to look for a free port, a hint
+ *   F[e]         what an endpoint's packets are translated by: its session, both flows as one
+ *   flows, maps  the interface's generations, one word; a packet reads it once a try, before all else. Whether an entry is
+ *                stale is asked of the word as it is at that moment
  *   here         the outside address is on the interface; when it leaves, the flows' generation follows
  *
  * Checked:
  *   M1  an endpoint never has flows of two ports at once
  *   M2  no packet is translated to a port that another endpoint owns or has a flow on
- *   M3  at rest, after some passes, bits, outside and inside halves agree
+ *   M3  at rest, after some passes, bits, outside and inside halves agree: nothing idle is left
  *   M4  no flow of the present generation leads to an address that has left
- * Packets that a reset overtook are not held to these: their flows are stale when they are born.
+ *   M5  a reset of flows leaves the mapping the time that its session had, if no packet uses it since (-DLEASE)
+ * Packets that a reset overtook are not held to these: their flows are stale when they are born. But a session whose flow such
+ * a packet touches just as the sweep would end it keeps its mapping, too (M5).
  *
- * Assumed: a packet's run is shorter than SWEEP_PATIENCE (the clock waits for running packets).
+ * Assumed: a packet's run is shorter than SWEEP_PATIENCE (the clock waits for running packets). Not in here: marks by slot
+ * and their distrust, the summary of port words, hosts.
  *
  * What runs beside one packet of endpoint 0, the sweep, the clock and a reset:
- *   (nothing) a second packet of it, -DOTHER one of endpoint 1, -DINBOUND one from outside, -DFAST one of a known flow and
- *   one of endpoint 1, -DSAME two more of endpoint 0, -DTHREE one more of each; -DWARM begins with an idle mapping, -DTORN
- *   with an inside half that has no outside half; -DLEAVES takes the address away; -DCRASH the sweep may die at any step
- *   and begins anew; -DTICKS, -DPASSES, -DRESETS how many
+ *   -DSECOND one more packet of endpoint 0, -DTHIRD yet one more, -DOTHER one of endpoint 1, -DINBOUND one from outside,
+ *   -DFAST one of a known flow; -DWARM begins with an idle mapping, -DTORN with an inside half that has no outside half;
+ *   -DDIES the first packet may die between any two steps, -DCRASH the sweep may, and begins anew; -DREFUSE the table may
+ *   refuse an insert; -DAUDIT the sweep does not ask each outside half; -DLEAVES takes the address away; -DLEASE=n a
+ *   session lives n longer than its mapping without it would; -DTICKS=, -DPASSES=, -DRESETS= how many;
+ *   -DBOTH a reset is of mappings too
  *
  * Mutants, each of which must fail:
  *   -DGEN_AGAIN     generations are read again where they are needed
@@ -34,14 +41,21 @@
  *   -DNO_VERIFY     a packet that finds I does not look at O
  *   -DIN_BY_O       a packet from outside uses O without looking at I
  *   -DBIT_IS_CLAIM  the bit alone is the claim: O is written, not inserted if absent
+ *   -DKEEP_CLAIM    who lost the race for I leaves its O, and uses it
  *   -DNO_MARK       the sweep does not mark the mappings of living flows
  *   -DNOW_MOVES     the sweep asks for the time at each entry, not once a pass
  *   -DNO_PATIENCE   the sweep ends lone outside halves however young
+ *   -DEND_BLIND     the sweep ends an inside half though a packet has touched it since it was judged
+ *   -DRELEASE_BLIND the sweep ends the outside half that an ended inside half named, whosever and however young
+ *   -DRELEASE_YOUNG ... its own, however young
+ *   -DNO_LONE       the sweep does not look for lone outside halves
+ *   -DNO_MISSED     the sweep does not clear lone bits
+ *   -DNO_LEASE      a reset of flows leaves the mapping its own time
  */
 #define E 2
 #define P 2
 #ifndef TICKS
-#define TICKS 2
+#define TICKS 1
 #endif
 #ifndef PASSES
 #define PASSES 1
@@ -49,19 +63,31 @@
 #ifndef RESETS
 #define RESETS 1
 #endif
-#define TIMEOUT 1	/* of flows and of mappings without any; also SWEEP_PATIENCE */
+#define TIMEOUT 1	/* of mappings without sessions; also SWEEP_PATIENCE */
+#ifdef LEASE
+#define FLOW_TIMEOUT (TIMEOUT + LEASE)
+#else
+#define FLOW_TIMEOUT TIMEOUT
+#endif
 
 typedef half { bool live; byte ver, time, gen, to };
 typedef flow { bool live; byte port, time, gen };
 half I[E], O[P];
 flow F[E];
-bool taken[P], missed[P];
+byte taken, missed;
 byte now, flows = 1, maps = 1;
 bool here = true, left;
 byte packets;
+#ifdef LEASE
+byte used[E];	/* 1 + when the session was last used whose time the mapping is promised, or 0 */
+#define PROMISE_OVER(x) used[x] = 0
+#else
+#define PROMISE_OVER(x) skip
+#endif
 
 #define AGE(t)		(now_ > (t) -> now_ - (t) : 0)
-#define EQUAL(h, v, t, g) (h.live && h.ver == v && h.time == t && h.gen == g)
+#define AHEAD(t)	((t) > now_ -> (t) - now_ : 0)
+#define BIT(p)		(1 << (p))
 #ifdef GEN_AGAIN
 #define FG	flows
 #define MG	maps
@@ -69,207 +95,298 @@ byte packets;
 #define FG	fg
 #define MG	mg
 #endif
+#ifdef TOUCH_LOWERS
+#define KEEP(g)	MG
+#else
+#define KEEP(g)	g
+#endif
 
 inline look(h, l, v, t, g, o)
 {
-	d_step { l = h.live; v = h.ver; t = h.time; g = h.gen; o = h.to }
+	l = h.live; v = h.ver; t = h.time; g = h.gen; o = h.to
 }
 
 inline touch(h, v, t, g, ok)
 {
-	d_step {
-		if
-		:: h.live && h.ver == v -> h.time = t; h.gen = g; ok = true
-		:: else -> ok = false
-		fi
-	}
+	if
+	:: h.live && h.ver == v -> h.time = t; h.gen = g; ok = true
+	:: else -> ok = false
+	fi
+}
+
+inline free(h)
+{
+	h.live = false; h.time = 0; h.gen = 0; h.to = 0
 }
 
 inline end(h, v, t, g, ok)
 {
-	d_step {
-		if
-		:: EQUAL(h, v, t, g) -> h.live = false; ok = true
-		:: else -> ok = false
-		fi
-	}
+	if
+	:: h.live && h.ver == v && h.time == t && h.gen == g -> free(h); ok = true
+	:: else -> ok = false
+	fi
 }
 
 inline put(h, o, t, g, ok)
 {
-	d_step {
-		if
-		:: !h.live ->
-			h.live = true; h.ver++; h.to = o; h.time = t; h.gen = g; ok = true
-		:: else -> ok = false
-		fi
-	}
+	if
+	:: !h.live -> h.live = true; h.ver++; h.to = o; h.time = t; h.gen = g; ok = true
+	:: else -> ok = false
+	fi
 }
 
 /* A packet of endpoint x leaves, or comes in, by port q; its flows are made or kept. */
 inline translate(x, q)
 {
-	d_step {
-		if
-		:: FG == flows ->
-			assert(!left);							/* M4 */
-			assert(!(O[q].live && O[q].to != x));				/* M2 */
-			assert(!(F[1 - x].live && F[1 - x].gen == flows && F[1 - x].port == q));
-			assert(!(F[x].live && F[x].gen == flows && F[x].port != q));	/* M1 */
-			F[x].live = true; F[x].port = q; F[x].time = t; F[x].gen = FG
-		:: else
-		fi
-	}
+	if
+	:: FG == flows ->
+		assert(!left);							/* M4 */
+		assert(!(O[q].live && O[q].to != x));				/* M2 */
+		assert(!(F[1 - x].live && F[1 - x].gen == flows && F[1 - x].port == q));
+		assert(!(F[x].live && F[x].gen == flows && F[x].port != q));	/* M1 */
+		F[x].live = true; F[x].port = q; F[x].time = t; F[x].gen = FG
+#ifdef LEASE
+		;
+		used[x] = t + 1
+#endif
+	:: else
+	fi
 }
 
-#ifdef TOUCH_LOWERS
-#define KEEP(g) MG
+#ifdef DIES
+#define MORTAL	if :: dies -> goto gone :: true fi
 #else
-#define KEEP(g) g
+#define MORTAL	skip
+#endif
+#ifdef REFUSE
+#define REFUSED(to) if :: goto to :: true fi
+#else
+#define REFUSED(to) skip
+#endif
+#ifdef LEAVES
+#define ADDRESS_OR(to) atomic { if :: !here -> goto to :: else fi }
+#else
+#define ADDRESS_OR(to) skip
 #endif
 
 /* A packet from inside: mapping_out(), then session_publish(). */
-proctype packet(byte e)
+proctype packet(byte e; bool dies)
 {
-	byte p, v, ti, ge, t, fg, mg, try = 0, ow, ov, ot, og;
-	bool ok, l, create, done = false;
+	byte p, v, ti, ge, t, fg, mg, try, w, ov;
+	bool l, ok;
 
-	d_step { t = now; fg = flows; mg = maps };
-	do
-	:: done || try == 2 -> break
-	:: !done && try < 2 ->
-		try++;
-		create = false;
-		/* mapping_known() */
+	atomic { packets++; t = now };
+known:	/* mapping_known() */
+	atomic { fg = flows; mg = maps };
+	atomic {
 		look(I[e], l, v, ti, ge, p);
 		if
-		:: !l -> create = true
-		:: l && (ge < MG || !here) -> end(I[e], v, ti, ge, create)
-		:: else ->
-			touch(I[e], v, t, KEEP(ge), ok);
-			if
-			:: !ok -> goto next
-			:: else
-			fi;
-#ifndef NO_VERIFY
-			look(O[p], l, ov, ot, og, ow);
-			if
-			:: l && ow == e -> touch(O[p], ov, t, KEEP(ge), ok)
-			:: l && ow != e ->
-				d_step {	/* our half is wrong */
-					if
-					:: I[e].live && I[e].ver == v -> I[e].live = false; create = true
-					:: else
-					fi;
-					ok = false
-				}
-			:: !l ->
-				put(O[p], e, t, KEEP(ge), ok);	/* mend */
-				if
-				:: ok -> taken[p] = true
-				:: else
-				fi
-			fi;
-#endif
-			if
-			:: ok -> translate(e, p); done = true
-			:: else
-			fi
-		fi;
-		if
-		:: !create -> goto next
-		:: create && !here -> break	/* no address: dropped */
+		:: !l -> goto create
+		:: l && ge < maps -> goto stale
 		:: else
-		fi;
-		/* port_claim() */
-		p = 0; ok = false;
-		do
-		:: p == P || ok -> break
-		:: p < P && !ok ->
-			d_step { l = taken[p]; taken[p] = true };
-			if
-			:: !l ->
+		fi
+	};
+	ADDRESS_OR(stale);
+	atomic {
+		touch(I[e], v, t, KEEP(ge), ok);
+		PROMISE_OVER(e);
+		ti = 0;
+		if
+		:: !ok -> goto again
+		:: else
+		fi
+	};
+	/* mapping_confirm() */
+#ifdef NO_VERIFY
+	goto use;
+#endif
+	atomic {
+		l = O[p].live; ov = O[p].ver; w = O[p].to;
+		if
+		:: !l -> goto mend
+		:: l && w != e -> goto overruled
+		:: else
+		fi
+	};
+	atomic {
+		touch(O[p], ov, t, KEEP(ge), ok);
+		if
+		:: !ok -> goto again
+		:: else -> goto use
+		fi
+	};
+mend:	atomic {
+		REFUSED(again);
+		put(O[p], e, t, MG, ok);
+		if
+		:: !ok -> goto again
+		:: else -> MORTAL
+		fi
+	};
+	atomic { taken = taken | BIT(p); goto use };
+overruled:
+	atomic {
+		look(I[e], l, w, ti, ge, ov);
+		if
+		:: !l || w != v -> goto again
+		:: else
+		fi
+	};
+stale:	atomic {
+		end(I[e], v, ti, ge, ok);
+		if
+		:: !ok -> goto again
+		:: else -> MORTAL
+		fi
+	};
+create:	atomic { l = false; v = 0; ti = 0; ge = 0; w = 0; ov = 0; p = 0 };
+	ADDRESS_OR(gone);
+	/* port_claim() */
+claim:	atomic {
+		l = (taken & BIT(p)) != 0;
+		taken = taken | BIT(p);
+		if
+		:: l -> goto taken_already
+		:: else -> MORTAL
+		fi
+	};
+	atomic {
+		REFUSED(give);
 #ifdef BIT_IS_CLAIM
-				d_step { O[p].live = true; O[p].ver++; O[p].to = e; O[p].time = t; O[p].gen = MG; ok = true };
+		O[p].live = true; O[p].ver++; O[p].to = e; O[p].time = t; O[p].gen = MG;
 #else
-				put(O[p], e, t, MG, ok);
-#endif
-			:: else
-			fi;
-			if
-			:: !ok -> p++
-			:: ok -> d_step { ov = O[p].ver; og = O[p].gen }
-			fi
-		od;
+		put(O[p], e, t, MG, ok);
 		if
-		:: !ok -> break			/* no port: dropped */
+		:: !ok -> goto taken_already
 		:: else
 		fi;
-		/* mapping_join() */
+#endif
+		ov = O[p].ver;
+		MORTAL;
+		goto join
+	};
+taken_already:
+	atomic {
+		l = false;
+		p++;
+		if
+		:: p == P -> goto gone	/* no port: dropped */
+		:: else -> goto claim
+		fi
+	};
+join:	/* mapping_join() */
+	atomic {
+		REFUSED(undo);
 		put(I[e], p, t, MG, ok);
 		if
-		:: ok -> translate(e, p); done = true
-		:: !ok ->			/* lost the race: give the port back, then use the winner's */
-			end(O[p], ov, t, og, ok);
-			if
-			:: ok -> taken[p] = false
-			:: else
-			fi
+		:: ok -> MORTAL; goto use
+		:: else
+#ifdef KEEP_CLAIM
+			-> goto use
+#endif
+		fi
+	};
+undo:	atomic {		/* claim_undo() */
+		if
+		:: O[p].live && O[p].ver == ov -> free(O[p])
+		:: else -> goto again
 		fi;
-next:		skip
-	od;
-	packets--
+		MORTAL
+	};
+give:	atomic { taken = taken & (255 - BIT(p)) };
+again:	atomic {
+		l = false; v = 0; ti = 0; ge = 0; w = 0; ov = 0; p = 0; fg = 0; mg = 0; ok = false;
+		try++;
+		if
+		:: try < 2 -> goto known
+		:: else -> goto gone
+		fi
+	};
+use:	atomic { translate(e, p) };
+gone:	atomic {
+		p = 0; v = 0; ti = 0; ge = 0; t = 0; fg = 0; mg = 0; try = 0; w = 0; ov = 0; l = false; ok = false;
+		packets--
+	}
 }
 
 /* A packet from outside to port p: session_in(), endpoint-independent filtering. */
 proctype inbound(byte p)
 {
 	byte v, ti, ge, t, fg, mg, ow, ov, ot, og, q;
-	bool ok = true, l, ol;
+	bool ok, l;
 
-	d_step { t = now; fg = flows; mg = maps };
-	look(O[p], ol, ov, ot, og, ow);
-	if
-	:: ol && og >= MG ->
-#ifndef IN_BY_O
-		look(I[ow], l, v, ti, ge, q);
+	atomic { packets++; t = now; fg = flows; mg = maps };
+	atomic {
+		look(O[p], l, ov, ot, og, ow);
+		ot = 0;
 		if
-		:: l && q == p && ge >= MG && here -> touch(I[ow], v, t, KEEP(ge), ok)
-		:: else -> ok = false
-		fi;
-#endif
-		if
-		:: ok -> touch(O[p], ov, t, KEEP(og), ok)
-		:: else
-		fi;
-		if
-		:: ok -> translate(ow, p)
+		:: !l || og < maps -> goto gone
 		:: else
 		fi
-	:: else
-	fi;
-	packets--
+	};
+#ifndef IN_BY_O
+	atomic {
+		look(I[ow], l, v, ti, ge, q);
+		ti = 0;
+		if
+		:: !l || q != p || ge < maps -> goto gone
+		:: else
+		fi
+	};
+	ADDRESS_OR(gone);
+	atomic {
+		touch(I[ow], v, t, KEEP(ge), ok);
+		PROMISE_OVER(ow);
+		if
+		:: !ok -> goto gone
+		:: else
+		fi
+	};
+#endif
+	atomic {
+		touch(O[p], ov, t, KEEP(og), ok);
+		if
+		:: !ok -> goto gone
+		:: else
+		fi
+	};
+	atomic { translate(ow, p) };
+gone:	atomic {
+		v = 0; ti = 0; ge = 0; t = 0; fg = 0; mg = 0; ow = 0; ov = 0; ot = 0; og = 0; q = 0; ok = false; l = false;
+		packets--
+	}
 }
 
 /* A packet of a known flow: touches its flow, nothing else. */
 proctype fast(byte e)
 {
-	byte p, t;
-	bool l;
+	byte p, t, g;
 
-	d_step { t = now; l = F[e].live && F[e].gen == flows; p = F[e].port };
-	if
-	:: l ->
-		d_step {
-			l = F[e].live && F[e].gen == flows && F[e].port == p;
+	atomic {
+		packets++;
+		t = now; p = F[e].port; g = F[e].gen;
+		if
+		:: !F[e].live || g != flows -> goto gone
+		:: else
+		fi
+	};
+	atomic {
+		if
+		:: F[e].live && F[e].port == p && F[e].gen == g ->
+			F[e].time = t;
 			if
-			:: l -> F[e].time = t; assert(!(O[p].live && O[p].to != e))	/* M2 */
+			:: g == flows ->
+				assert(!(O[p].live && O[p].to != e))	/* M2 */
+#ifdef LEASE
+				;
+				used[e] = t + 1
+#endif
 			:: else
 			fi
-		}
-	:: else
-	fi;
-	packets--
+		:: else
+		fi
+	};
+gone:	atomic { p = 0; t = 0; g = 0; packets-- }
 }
 
 #ifdef CRASH
@@ -282,107 +399,205 @@ proctype fast(byte e)
 #else
 #define TIME_GOES skip
 #endif
+#ifdef AUDIT
+#define ASKED(go_on) if :: !sure -> claimed = claimed | BIT(x); goto go_on :: true fi
+#else
+#define ASKED(go_on) skip
+#endif
 
 /* core/sweep.h: flows, inside halves, outside halves, ports. */
-proctype sweeper(byte passes)
+proctype sweeper(byte passes; bool sure)
 {
-	byte x, p, v, ti, ge, ow, now_, marks, claimed;
-	byte deaths = 1;
-	bool l, ok;
+	byte x, p, v, ti, ge, ow, now_, marks, claimed, deaths = 1;
+	bool l, ok, stale;
 
-	do
-	:: passes == 0 -> break
-	:: passes > 0 ->
-		passes--;
-		d_step { now_ = now; marks = 0; claimed = 0; x = 0 };
-		do
-		:: x == E -> break
-		:: x < E ->
-			TIME_GOES;
-			d_step {
-				if
-				:: F[x].live && (AGE(F[x].time) >= TIMEOUT || F[x].gen < flows) ->
-					F[x].live = false; F[x].port = 0; F[x].time = 0; F[x].gen = 0
-				:: F[x].live && !(AGE(F[x].time) >= TIMEOUT || F[x].gen < flows) ->
+pass:	atomic {
+		if
+		:: passes == 0 -> goto done
+		:: else -> passes--; now_ = now
+		fi
+	};
+session:
+	atomic {	/* sweep_flow_read(), sweep_session() */
+		TIME_GOES;
+		MAYDIE;
+		p = F[x].port; ti = F[x].time; ge = F[x].gen;
+		stale = ge < flows;
+		if
+		:: !F[x].live -> goto session_next
+		:: F[x].live && !stale && AGE(ti) < FLOW_TIMEOUT ->
 #ifndef NO_MARK
-					marks = marks | (1 << x)
+			marks = marks | BIT(x);
 #endif
-				:: else
-				fi
-			};
-			MAYDIE;
-			x++
-		od;
-		x = 0;
-		do
-		:: x == E -> break
-		:: x < E ->
-			TIME_GOES;
-			look(I[x], l, v, ti, ge, p);
+			goto session_next
+		:: else
+		fi
+	};
+	atomic {
+		MAYDIE;
+		if
+		:: F[x].live && F[x].port == p && F[x].time == ti && F[x].gen == ge ->
+			F[x].live = false; F[x].port = 0; F[x].time = 0; F[x].gen = 0;
 			if
-			:: l && AGE(ti) >= TIMEOUT && (ge < maps || !(marks >> x & 1)) -> end(I[x], v, ti, ge, ok)
-			:: else -> ok = false
-			fi;
-			MAYDIE;
-			if
-			:: ok ->	/* sweep_release(): the half that it named, if that names it */
-				look(O[p], l, v, ti, ge, ow);
-				if
-				:: l && ow == x && AGE(ti) >= TIMEOUT -> end(O[p], v, ti, ge, ok)
-				:: else -> ok = false
-				fi;
-				MAYDIE;
-				if
-				:: ok -> taken[p] = false
-				:: else
-				fi
+			:: !stale || AGE(ti) >= FLOW_TIMEOUT -> goto session_next
 			:: else
-			fi;
-			MAYDIE;
-			x++
-		od;
-		x = 0;
-		do
-		:: x == P -> break
-		:: x < P ->
-			TIME_GOES;
-			look(O[x], l, v, ti, ge, ow);
-			ok = false;
+			fi
+		:: else ->
 			if
-#ifdef NO_PATIENCE
-			:: l && !(I[ow].live && I[ow].to == x) -> end(O[x], v, ti, ge, ok)
+#ifndef NO_MARK_TOUCHED
+			:: true -> marks = marks | BIT(x)
 #else
-			:: l && AGE(ti) >= TIMEOUT && !(I[ow].live && I[ow].to == x) -> end(O[x], v, ti, ge, ok)
+			:: !stale -> marks = marks | BIT(x)
+			:: else
 #endif
-			:: else
 			fi;
-			MAYDIE;
-			if
-			:: ok -> taken[x] = false
-			:: !ok && l -> claimed = claimed | (1 << x)
-			:: else
-			fi;
-			MAYDIE;
-			x++
-		od;
-		x = 0;
-		do
-		:: x == P -> break
-		:: x < P ->
-			d_step {
-				if
-				:: claimed >> x & 1 -> taken[x] = true; missed[x] = false
-				:: !(claimed >> x & 1) && taken[x] && missed[x] -> taken[x] = false; missed[x] = false
-				:: else -> missed[x] = taken[x] && !(claimed >> x & 1)
-				fi
-			};
-			MAYDIE;
-			x++
-		od;
-		goto alive;
-reborn:		atomic { missed[0] = false; missed[1] = false; passes++ };	/* its memory died with it */
-alive:		x = 0
-	od
+			goto session_next
+		fi
+	};
+	atomic {	/* mapping_lease() */
+		MAYDIE;
+		ti = ti + FLOW_TIMEOUT - TIMEOUT;
+#ifndef NO_LEASE
+		if
+		:: I[x].live && I[x].to == p && I[x].time < ti -> I[x].time = ti
+		:: else
+		fi
+#endif
+	};
+session_next:
+	atomic {
+		p = 0; ti = 0; ge = 0; stale = false;
+		x++;
+		if
+		:: x < E -> goto session
+		:: else -> x = 0
+		fi
+	};
+inside:	atomic {	/* sweep_inside() */
+		TIME_GOES;
+		MAYDIE;
+		look(I[x], l, v, ti, ge, p);
+		stale = ge < maps;
+		if
+		:: l && stale && (AGE(ti) >= TIMEOUT || AHEAD(ti) >= TIMEOUT)
+		:: l && !stale && AGE(ti) >= TIMEOUT && !(marks & BIT(x))
+		:: else -> goto inside_next
+		fi
+	};
+	atomic {
+		MAYDIE;
+#ifdef END_BLIND
+		if
+		:: I[x].live && I[x].ver == v -> free(I[x])
+		:: else -> goto inside_next
+		fi;
+#else
+		end(I[x], v, ti, ge, ok);
+		if
+		:: !ok -> goto inside_next
+		:: else
+		fi;
+#endif
+#ifdef LEASE
+		assert(stale || !used[x] || AGE(used[x] - 1) >= FLOW_TIMEOUT);	/* M5 */
+#endif
+	};
+	atomic {	/* sweep_release(): the half that it named, if that names it */
+		MAYDIE;
+		look(O[p], l, v, ti, ge, ow);
+		if
+#if defined(RELEASE_BLIND)
+		:: l
+#elif defined(RELEASE_YOUNG)
+		:: l && ow == x
+#else
+		:: l && ow == x && AGE(ti) >= TIMEOUT
+#endif
+		:: else -> goto inside_next
+		fi
+	};
+	atomic {
+		MAYDIE;
+		end(O[p], v, ti, ge, ok);
+		if
+		:: !ok -> goto inside_next
+		:: else
+		fi
+	};
+	atomic { MAYDIE; taken = taken & (255 - BIT(p)) };
+inside_next:
+	atomic {
+		l = false; v = 0; ti = 0; ge = 0; p = 0; ow = 0; stale = false; ok = false;
+		x++;
+		if
+		:: x < E -> goto inside
+		:: else -> x = 0; marks = 0
+		fi
+	};
+outside:
+	atomic {	/* sweep_outside() */
+		TIME_GOES;
+		MAYDIE;
+		look(O[x], l, v, ti, ge, ow);
+		if
+		:: !l -> goto outside_next
+#ifdef NO_LONE
+		:: l ->
+#elif defined(NO_PATIENCE)
+		:: l -> ASKED(outside_next); goto agrees
+#else
+		:: l && AGE(ti) >= TIMEOUT -> ASKED(outside_next); goto agrees
+		:: l && AGE(ti) < TIMEOUT ->
+#endif
+#ifndef NO_PATIENCE
+			claimed = claimed | BIT(x); goto outside_next
+#endif
+		fi
+	};
+agrees:	atomic {	/* half_agrees() */
+		MAYDIE;
+		if
+		:: I[ow].live && I[ow].to == x -> claimed = claimed | BIT(x); goto outside_next
+		:: else
+		fi
+	};
+	atomic {
+		MAYDIE;
+		end(O[x], v, ti, ge, ok);
+		if
+		:: !ok -> claimed = claimed | BIT(x); goto outside_next
+		:: else
+		fi
+	};
+	atomic { MAYDIE; taken = taken & (255 - BIT(x)) };
+outside_next:
+	atomic {
+		l = false; v = 0; ti = 0; ge = 0; ow = 0; ok = false;
+		x++;
+		if
+		:: x < P -> goto outside
+		:: else -> x = 0
+		fi
+	};
+	atomic {	/* sweep_port_word(): v missing, p left */
+		MAYDIE;
+		v = claimed & (255 - taken);
+		p = taken & (255 - claimed) & missed;
+		missed = taken & (255 - claimed) & (255 - p)
+	};
+	atomic { MAYDIE; taken = taken | v };
+#ifndef NO_MISSED
+	atomic { MAYDIE; taken = taken & (255 - p) };
+#endif
+	atomic { v = 0; p = 0; claimed = 0; now_ = 0; goto pass };
+#ifdef CRASH
+reborn:	atomic {	/* its memory died with it */
+		missed = 0; passes++;
+		x = 0; p = 0; v = 0; ti = 0; ge = 0; ow = 0; marks = 0; claimed = 0; l = false; ok = false; stale = false;
+		goto pass
+	};
+#endif
+done:	atomic { now_ = 0; deaths = 0 }
 }
 
 proctype clock()
@@ -397,62 +612,68 @@ proctype reset(byte n)
 {
 	do
 	:: n == 0 -> break
-	:: n > 0 ->
-		n--;
-		if
-		:: flows++				/* keep=mappings */
-		:: d_step { flows++; maps++ }		/* keep=hosts: one store */
-		fi
+	:: n > 0 -> atomic {
+			n--;
+			if
+#ifndef BOTH
+			:: flows++			/* keep=mappings */
+#endif
+			:: flows++; maps++		/* keep=hosts: one store */
+#ifdef LEASE
+				;
+				used[0] = 0; used[1] = 0
+#endif
+			fi
+		}
 	od
 }
 
 proctype leave()
 {
 	here = false;
-	d_step { flows++; left = true }
+	atomic { flows++; left = true }
 }
 
-#define START(x) atomic { packets++; run x }
-
-proctype traffic()
-{
-	START(packet(0));
-#if defined(INBOUND)
-	START(inbound(0))
-#elif defined(FAST)
-	START(fast(0)); START(packet(1))
-#elif defined(OTHER)
-	START(packet(1))
-#elif defined(THREE)
-	START(packet(0)); START(packet(1))
-#elif defined(SAME)
-	START(packet(0)); START(packet(0))
+#ifdef DIES
+#define FIRST packet(0, true)
 #else
-	START(packet(0))
+#define FIRST packet(0, false)
 #endif
-}
 
 init {
 	atomic {
 #ifdef WARM
-		d_step {
-			taken[0] = true; now = 1;
-			I[0].live = true; I[0].gen = 1;
-			O[0].live = true; O[0].gen = 1
-		}
+		taken = BIT(0); now = 1;
+		I[0].live = true; I[0].gen = 1;
+		O[0].live = true; O[0].gen = 1;
 #endif
 #ifdef TORN
 		I[0].live = true; I[0].gen = 1;
 #endif
-		run traffic(); run sweeper(PASSES); run clock(); run reset(RESETS);
+		run FIRST; run sweeper(PASSES, false); run clock(); run reset(RESETS);
+#ifdef SECOND
+		run packet(0, false);
+#endif
+#ifdef THIRD
+		run packet(0, false);
+#endif
+#ifdef OTHER
+		run packet(1, false);
+#endif
+#ifdef INBOUND
+		run inbound(0);
+#endif
+#ifdef FAST
+		run fast(0);
+#endif
 #ifdef LEAVES
-		run leave()
+		run leave();
 #endif
 	}
-	atomic { _nr_pr == 1 -> now = now + 2; run sweeper(4) }
+	atomic { _nr_pr == 1 -> now = now + TIMEOUT + FLOW_TIMEOUT; run sweeper(4, true) }
 	_nr_pr == 1;
-	d_step {	/* M3: all was idle */
+	atomic {	/* M3: all was idle */
 		assert(!I[0].live && !I[1].live && !O[0].live && !O[1].live);
-		assert(!taken[0] && !taken[1])
+		assert(!taken)
 	}
 }

@@ -17,6 +17,7 @@
  *   -DTHREE     two more inserters and an end
  *   -DDIES      it may die in BUSY or OFFER; then another inserter, which must succeed
  *   -DMEND      it may die; beside it another inserter and the sweep that frees what stood half-made for a pass
+ *   -DENDS=, -DEXPIRES= how many, instead of two; -DTURNS= of the sweep, instead of three
  *
  * Mutants, each of which must fail:
  *   -DNO_RESCAN     no second scan
@@ -28,6 +29,15 @@
  *   -DTAKE_BLIND    a dead slot is taken without looking whether a packet has touched it meanwhile
  *   -DMEND_EARLY    the sweep frees half-made slots without waiting for the pass to be over
  */
+#ifndef ENDS
+#define ENDS 2
+#endif
+#ifndef EXPIRES
+#define EXPIRES 2
+#endif
+#ifndef TURNS
+#define TURNS 3
+#endif
 #define N 3
 #define NONE 9
 #if defined(TIDY_BLIND) || defined(TIDY_NO_OFFER)
@@ -366,8 +376,8 @@ proctype tidy(byte i)
 	bool k, want = true;
 
 	do
-	:: turns == 3 -> break
-	:: turns < 3 ->
+	:: turns == TURNS -> break
+	:: turns < TURNS ->
 		turns++;
 		d_step {
 			if
@@ -438,7 +448,7 @@ init {
 #if defined(READER)
 		run ender(2); run reader(); INSERTER(1, false)
 #elif defined(RECYCLE)
-		run expire(2); run toucher(); INSERTER(1, false)
+		run expire(EXPIRES); run toucher(); INSERTER(1, false)
 #elif defined(TIDY)
 		run ender(1); run tidy(1); INSERTER(1, false)
 #elif defined(THREE)
@@ -446,7 +456,7 @@ init {
 #elif defined(MEND)
 		run mender(2); INSERTER(1, false)
 #elif !defined(DIES)
-		run ender(2); run other(); INSERTER(1, false)
+		run ender(ENDS); run other(); INSERTER(1, false)
 #endif
 	}
 #ifdef DIES

@@ -280,7 +280,7 @@ static void daemon_is_not_there(void **state)
 	(void)state;
 	api_stop(&shared->k);
 	says("status", 1, "keepnatd is not running: nothing listens on ");
-	says("status", 1, "systemctl start keepnat");
+	says("status", 1, "start it by 'keepnatd --config FILE' or 'keepnat run'");
 	says("stop", 1, "keepnatd is not running");
 	assert_int_equal(api_start(&shared->k), 0);
 }

@@ -89,6 +89,30 @@ static void a_taken_port_changes(void **state)
 	assert_in_range(other, 1024, 65535);
 }
 
+/* RFC 7857 section 9: ports are chosen by chance, from all of the range, and the next one does not follow from the last. */
+static void ports_that_change_are_spread(void **state)
+{
+	enum { DRAWS = 2000, PARTS = 32, CLOSE = 16 };
+	u32 part[PARTS] = { 0 }, last = 0, near = 0;
+
+	(void)state;
+	native_destroy(&nat);
+	nat_begin((struct native_sizes){ .mappings = 8192 }, 1);
+	config()->port_preserve = 0;
+	config()->port_parity = 0;
+	for (u32 i = 0; i < DRAWS; i++) {
+		u32 port = ntohs(outside_of(HOST_1, (u16)(2000 + i)).port);
+		assert_in_range(port, 1024, 65535);
+		part[(port - 1024) * PARTS / (65536 - 1024)]++;
+		near += port + CLOSE > last && port < last + CLOSE;
+		last = port;
+	}
+	/* 62.5 are to be expected in each part, give or take five times 7.8; one near the last. */
+	for (u32 i = 0; i < PARTS; i++)
+		assert_in_range(part[i], 23, 102);
+	assert_in_range(near, 0, 8);
+}
+
 static void parity_is_a_wish(void **state)
 {
 	(void)state;
@@ -473,7 +497,7 @@ static void address_leaves_while_a_port_is_chosen(void **state)
 /* A mapping that was found before a reset and touched after it is not of the new generation. */
 static void a_touch_revives_nothing(void **state)
 {
-	struct half i;
+	struct half i = { 0 };
 
 	(void)state;
 	outside_of(HOST_1, 5000);
@@ -491,6 +515,7 @@ int main(void)
 		CASE(kept_for_all_remotes),
 		CASE(classes_are_apart),
 		CASE(a_taken_port_changes),
+		CASE(ports_that_change_are_spread),
 		CASE(parity_is_a_wish),
 		CASE(ports_with_sockets_are_left),
 		CASE(a_lost_bit_is_no_free_port),

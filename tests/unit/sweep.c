@@ -331,6 +331,25 @@ static void a_reset_of_flows_keeps_the_ports(void **state)
 	nothing_is_left();
 }
 
+/* Nor does a short session that came between take from that time. */
+static void what_was_promised_is_not_cut_short(void **state)
+{
+	(void)state;
+	struct endpoint o = out_tcp(TCP_SYN, 5000);
+	in_tcp(TCP_SYN | TCP_ACK, o);
+	out_tcp(TCP_ACK, 5000);
+	nat_reset(1, 0, 0);
+	passes(1);
+	assert_int_equal(meet_tcp(NATIVE_OUT, TCP_SYN, HOST_1, 5000, REMOTE_2, 80), REASON_out_created);
+	pass_at(START + 1000);
+	assert_int_equal(live(TABLE_FLOWS), 0);
+	assert_non_null(half_at(endpoint(HOST_1, 5000), CLASS_TCP, HALF_INSIDE));
+	assert_int_equal(meet_tcp(NATIVE_IN, TCP_ACK, REMOTE_1, 80, o.addr, be16_to_host(o.port)),
+			 REASON_in_created);
+	pass_at(START + 20000);
+	nothing_is_left();
+}
+
 /* What a flow bequeathed to its mapping does not outlive a reset of mappings. */
 static void a_second_reset_ends_them(void **state)
 {
@@ -534,6 +553,7 @@ int main(void)
 		CASE(hosts_are_kept),
 		CASE(stale_state_ends),
 		CASE(a_reset_of_flows_keeps_the_ports),
+		CASE(what_was_promised_is_not_cut_short),
 		CASE(a_second_reset_ends_them),
 		CASE(lone_outside_halves_end),
 		CASE(disagreeing_outside_halves_end),
