@@ -3,6 +3,7 @@
  * state.h - the seam's functions over the maps and the kernel's helpers.
  */
 #pragma once
+#include "core/plan.h"
 #include "bpf/maps.h"
 
 static __always_inline struct config *env_config(struct nat_instance *nat)
@@ -73,20 +74,6 @@ static __always_inline u32 env_random(struct nat_instance *nat)
 	if (!virtual_time || !c)
 		return bpf_get_prandom_u32();
 	return test_random(&c->test_random);
-}
-
-static __always_inline const struct interface *interface_find(const struct config *c, u32 ifindex)
-{
-	u32 h = ifindex * 0x9e3779b1u >> 24;
-
-	for (u32 i = 0; i < INTERFACE_PROBES; i++) {
-		const struct interface *at = &c->buckets[(h + i) & (INTERFACE_BUCKETS - 1)];
-		if (at->ifindex == ifindex)
-			return at;
-		if (!at->ifindex)
-			break;
-	}
-	return 0;
 }
 
 static __always_inline int env_local_socket(struct nat_instance *nat, u32 class, struct endpoint remote,

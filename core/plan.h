@@ -32,6 +32,21 @@ struct meeting {
 	u8 listed;    /* it came by an inside interface that serves only config.networks */
 };
 
+/* The interface of a device, or NULL. */
+static __always_inline const struct interface *interface_find(const struct config *c, u32 ifindex)
+{
+	u32 h = ifindex * 0x9e3779b1u >> 24;
+
+	for (u32 i = 0; i < INTERFACE_PROBES; i++) {
+		const struct interface *at = &c->buckets[(h + i) & (INTERFACE_BUCKETS - 1)];
+		if (at->ifindex == ifindex)
+			return at;
+		if (!at->ifindex)
+			break;
+	}
+	return 0;
+}
+
 /* The verdict that belongs to a reason, as reasons.def says. */
 static const u8 reason_verdicts[REASONS] = {
 #define REASON(id, verdict, text) VERDICT_##verdict,

@@ -80,18 +80,28 @@ union flow_value {
 	};
 };
 
+/* The key of a flow between two endpoints. */
+static __always_inline void flow_key_between(union flow_key *key, struct endpoint from, struct endpoint to,
+					     u8 protocol, u8 direction)
+{
+	key->word[1] = 0;
+	key->saddr = from.addr;
+	key->daddr = to.addr;
+	key->sport = from.port;
+	key->dport = to.port;
+	key->protocol = protocol;
+	key->direction = direction;
+}
+
 /* The key of the request's flow of a direction. DIRECTION_PERMIT: any port of the remote address. */
 static __always_inline void flow_key_of(union flow_key *key, const struct request *r, u8 direction)
 {
 	int out = direction == DIRECTION_OUT;
+	struct endpoint from = out ? r->inside : r->remote;
 
-	key->saddr = out ? r->inside.addr : r->remote.addr;
-	key->sport = out ? r->inside.port : direction == DIRECTION_IN ? r->remote.port : 0;
-	key->daddr = out ? r->remote.addr : r->outside.addr;
-	key->dport = out ? r->remote.port : r->outside.port;
-	key->protocol = r->protocol;
-	key->direction = direction;
-	key->realm = 0;
+	if (direction == DIRECTION_PERMIT)
+		from.port = 0;
+	flow_key_between(key, from, out ? r->remote : r->outside, r->protocol, direction);
 }
 
 /* All that the way of one packet needs. */

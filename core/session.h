@@ -37,19 +37,6 @@ static __always_inline void flow_key(union flow_key *key, const struct tuple *t,
 	key->direction = direction;
 }
 
-/* The key of a flow between two endpoints. */
-static __always_inline void flow_key_between(union flow_key *key, struct endpoint from, struct endpoint to,
-					     u8 protocol, u8 direction)
-{
-	key->word[1] = 0;
-	key->saddr = from.addr;
-	key->daddr = to.addr;
-	key->sport = from.port;
-	key->dport = to.port;
-	key->protocol = protocol;
-	key->direction = direction;
-}
-
 /* The flow with this key, of the present generation and read whole: 1 and *hit; else 0. */
 static __always_inline int flow_find(struct nat_instance *nat, const struct config *c, const u64 *key,
 				     struct flow_hit *hit)

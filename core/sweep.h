@@ -199,13 +199,13 @@ static inline u64 sweep_live(struct sweep *s, enum table t, u32 at)
  * Flows
  */
 
-/* Read a flow under its word. 0: it changed hands. */
-static inline int flow_read(struct nat_instance *nat, u32 at, u64 w, struct insert *copy)
+/* Read an entry under its word. 0: it changed hands. */
+static inline int slot_read(struct nat_instance *nat, enum table t, u32 at, u64 w, struct insert *copy)
 {
-	struct slot *slot = env_slot(nat, TABLE_FLOWS, at);
+	struct slot *slot = env_slot(nat, t, at);
 
 	copy->words[0] = w;
-	for (int i = 0; i < 7; i++)
+	for (u32 i = 0; i < data_words(t); i++)
 		copy->words[i + 1] = LOAD(&slot->data[i]);
 	return slot_same(slot, w);
 }
@@ -235,7 +235,7 @@ static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, stru
 
 	if (at <= c->flow_mask) {
 		w = LOAD(&env_slot(nat, TABLE_FLOWS, at)->word);
-		if (word_state(w) == LIVE && flow_read(nat, at, w, peer) &&
+		if (word_state(w) == LIVE && slot_read(nat, TABLE_FLOWS, at, w, peer) &&
 		    (out ? flow_is_peer(f, &peer->flow) : flow_is_peer(&peer->flow, f)))
 			return at;
 	}
@@ -250,7 +250,7 @@ static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, stru
 		flow_key_between(&key, near, far, f->protocol, DIRECTION_OUT);
 	struct slot *slot =
 		table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &at);
-	if (slot && flow_read(nat, at, w, peer) &&
+	if (slot && slot_read(nat, TABLE_FLOWS, at, w, peer) &&
 	    (out ? flow_is_peer(f, &peer->flow) : flow_is_peer(&peer->flow, f)))
 		return at;
 	return NO_PEER;
@@ -390,17 +390,6 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 	sweep_permit(s, &out->flow);
 }
 
-/* Read a half under its word. 0: it changed hands. */
-static inline int half_read(struct nat_instance *nat, u32 at, u64 w, struct insert *copy)
-{
-	struct slot *slot = env_slot(nat, TABLE_MAPPINGS, at);
-
-	copy->words[0] = w;
-	for (int i = 0; i < 3; i++)
-		copy->words[i + 1] = LOAD(&slot->data[i]);
-	return slot_same(slot, w);
-}
-
 static inline u32 mapping_timeout(const struct config *c, u8 class)
 {
 	switch (class) {
@@ -451,7 +440,7 @@ static inline void mapping_lease(struct sweep *s, const struct flow *f, u64 w)
 	for (int i = 0; i < RAISES; i++) {
 		struct insert half;
 		u64 now = LOAD(&slot->word);
-		if (word_state(now) != LIVE || !half_read(s->nat, at, now, &half) ||
+		if (word_state(now) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, now, &half) ||
 		    half.mapping.addr != outside.addr || half.mapping.port != outside.port ||
 		    word_stale(c, TABLE_MAPPINGS, half.mapping.interface, now) || !word_age(now, used))
 			return;
@@ -466,7 +455,7 @@ static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
 	struct slot *slot = env_slot(s->nat, TABLE_FLOWS, at);
 	u64 w = LOAD(&slot->word);
 
-	if (word_state(w) != LIVE || !flow_read(s->nat, at, w, f))
+	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_FLOWS, at, w, f))
 		return 0;
 	if (word_stale(env_config(s->nat), TABLE_FLOWS, f->flow.interface, w)) {
 		int out = f->flow.direction == DIRECTION_OUT;
@@ -541,7 +530,8 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
 	struct insert in, out;
 	u64 w = LOAD(&env_slot(nat, TABLE_FLOWS, at)->word);
 
-	if (word_state(w) != LIVE || !flow_read(nat, at, w, &in) || in.flow.direction != DIRECTION_IN)
+	if (word_state(w) != LIVE || !slot_read(nat, TABLE_FLOWS, at, w, &in) ||
+	    in.flow.direction != DIRECTION_IN)
 		return;
 	if (flow_peer(nat, &in.flow, &out) != NO_PEER)
 		return; /* the session was judged with its outbound half, or will be in the next pass */
@@ -590,7 +580,7 @@ static inline void sweep_release(struct sweep *s, const struct mapping *i)
 		table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
 
 	/* Young: its endpoint has just come back, and is about to join it. */
-	if (!slot || word_age(w, s->now) < SWEEP_PATIENCE || !half_read(nat, at, w, &o) ||
+	if (!slot || word_age(w, s->now) < SWEEP_PATIENCE || !slot_read(nat, TABLE_MAPPINGS, at, w, &o) ||
 	    o.mapping.addr != i->key_addr || o.mapping.port != i->key_port || !slot_end(slot, w))
 		return;
 	struct outside_address a = address_find(nat, c, i->addr);
@@ -614,7 +604,8 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	struct insert i;
 	u64 w = LOAD(&env_slot(s->nat, TABLE_MAPPINGS, at)->word);
 
-	if (word_state(w) != LIVE || !half_read(s->nat, at, w, &i) || i.mapping.half & HALF_OUTSIDE)
+	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, w, &i) ||
+	    i.mapping.half & HALF_OUTSIDE)
 		return;
 	u32 sessions = sweep_marked(s, at, i.words[1]), age = word_age(w, s->now);
 	int stale = word_stale(c, TABLE_MAPPINGS, i.mapping.interface, w);
@@ -674,7 +665,7 @@ static inline int half_agrees(struct nat_instance *nat, const struct mapping *o)
 		table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
 	struct insert i;
 
-	return slot && half_read(nat, at, w, &i) && i.mapping.addr == o->key_addr &&
+	return slot && slot_read(nat, TABLE_MAPPINGS, at, w, &i) && i.mapping.addr == o->key_addr &&
 	       i.mapping.port == o->key_port;
 }
 
@@ -684,7 +675,8 @@ static inline void sweep_outside(struct sweep *s, u32 at)
 	struct insert o;
 	u64 w = LOAD(&env_slot(s->nat, TABLE_MAPPINGS, at)->word);
 
-	if (word_state(w) != LIVE || !half_read(s->nat, at, w, &o) || !(o.mapping.half & HALF_OUTSIDE))
+	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, w, &o) ||
+	    !(o.mapping.half & HALF_OUTSIDE))
 		return;
 	tidy_want(s, TABLE_MAPPINGS, at, &o.words[1]);
 	struct outside_address a = address_find(s->nat, c, o.mapping.key_addr);
@@ -782,11 +774,7 @@ static inline void sweep_host(struct sweep *s, u32 at)
 	u64 w = sweep_live(s, TABLE_HOSTS, at);
 	struct insert copy;
 
-	if (!w)
-		return;
-	for (int i = 0; i < 3; i++)
-		copy.words[i + 1] = LOAD(&slot->data[i]);
-	if (!slot_same(slot, w))
+	if (!w || !slot_read(s->nat, TABLE_HOSTS, at, w, &copy))
 		return;
 	tidy_want(s, TABLE_HOSTS, at, &copy.words[1]);
 	if (slot_stale(c, TABLE_HOSTS, slot, w)) {

@@ -32,8 +32,8 @@
  * last used in ticks of a second, in the word, so that "still idle" and "end it" are one CAS: the packet that
  *	     touched first wins. Comparisons hold for idle times of less than six days.
  * reach     belongs to the position, not to the entry; every transition keeps it. Bit z says: some key whose
- *	     home is here may sit at positions 1, 2..3, 4..7, 8..31 (z = 0..3). Set between OFFER and the second
- *	     scan. A miss looks at one or two lines, not at 32. There are no tombstones.
+ *	     home is here may sit at positions 1, 2..3, 4..7, 8..63 (z = 0..3). Set between OFFER and the second
+ *	     scan. A miss looks at one or two lines, not at 64. There are no tombstones.
  * fresh     also of the position: a reach bit was wanted since the sweep last looked. The sweep takes
  *	     fresh away, looks which bits the keys of the table need, and clears the others by a CAS that
  *	     fails if fresh is back (tidy_*). Without a daemon reach only grows and misses cost more.

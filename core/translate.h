@@ -30,25 +30,20 @@ static __always_inline void translate_ahead(struct nat_instance *nat, const stru
 	if (!ip || ip[0] != 0x45 || !work ||
 	    (ip[IPV4_PROTOCOL] != PROTOCOL_UDP && ip[IPV4_PROTOCOL] != PROTOCOL_TCP))
 		return;
-	key.saddr = get32(ip, IPV4_SOURCE);
-	key.daddr = get32(ip, IPV4_TARGET);
-	key.sport = get16(ip, IP_MIN);
-	key.dport = get16(ip, IP_MIN + 2);
-	key.protocol = ip[IPV4_PROTOCOL];
-	key.direction = DIRECTION_OUT;
-	key.realm = 0;
+	struct endpoint inside = { .addr = get32(ip, IPV4_SOURCE), .port = get16(ip, IP_MIN) };
+	struct endpoint remote = { .addr = get32(ip, IPV4_TARGET), .port = get16(ip, IP_MIN + 2) };
+	u8 protocol = ip[IPV4_PROTOCOL];
+	flow_key_between(&key, inside, remote, protocol, DIRECTION_OUT);
 	struct slot *s =
 		env_slot(nat, TABLE_FLOWS,
 			 table_pos(table_hash(c, TABLE_FLOWS, key.word), 0, table_mask(c, TABLE_FLOWS)));
 	if (!s || LOAD(&s->word) & REACH || slot_key_is(TABLE_FLOWS, s, key.word))
 		return;
 	struct request *r = &work->req;
-	r->inside.addr = key.saddr;
-	r->inside.port = key.sport;
-	r->remote.addr = key.daddr;
-	r->remote.port = key.dport;
-	r->protocol = key.protocol;
-	r->class = key.protocol == PROTOCOL_TCP ? CLASS_TCP : CLASS_UDP;
+	r->inside = inside;
+	r->remote = remote;
+	r->protocol = protocol;
+	r->class = protocol == PROTOCOL_TCP ? CLASS_TCP : CLASS_UDP;
 	r->interface = AHEAD_INTERFACE;
 	r->own = 0;
 	mapping_guess(nat, work);

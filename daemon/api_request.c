@@ -187,12 +187,11 @@ static bool route_fits(const struct route *route, struct request *request)
 	if (strncmp(route->path, path, before) != 0)
 		return false;
 	length = strcspn(path + before, "/");
-	if (!length || length >= sizeof(request->name_room) ||
+	if (!length || length >= sizeof(request->name) ||
 	    strcmp(path + before + length, hole + strlen("{name}")) != 0)
 		return false;
-	memcpy(request->name_room, path + before, length);
-	request->name_room[length] = 0;
-	request->name = request->name_room;
+	memcpy(request->name, path + before, length);
+	request->name[length] = 0;
 	return true;
 }
 

@@ -33,11 +33,10 @@ struct request {
 	struct api *api;
 	struct MHD_Connection *connection;
 	const char *path;
-	const char *name; /* what the path has in place of "{name}" */
+	char name[64]; /* what the path has in place of "{name}" */
 	char body[REQUEST_BODY];
 	size_t body_length;
 	bool body_cut; /* there was more */
-	char name_room[64];
 	unsigned int status;
 	struct MHD_Response *response;
 	uint64_t order; /* for stop_fd once the answer is out; 0: none */

@@ -7,6 +7,14 @@
 
 #include "daemon/log.h"
 
+const struct keepnat_interface *keepnat_interface_numbered(const struct keepnat *k, unsigned int number)
+{
+	for (unsigned int i = 0; i < k->interface_count; i++)
+		if (k->interfaces[i].number == number)
+			return &k->interfaces[i];
+	return NULL;
+}
+
 static bool warning_known(const struct keepnat *k, const char *text)
 {
 	for (unsigned int i = 0; i < k->warning_count; i++)

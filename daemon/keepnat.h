@@ -85,6 +85,9 @@ struct keepnat {
 	int stop_fd; /* eventfd: 1 stop and take the data path down, 2 stop and leave it (detach) */
 };
 
+/* The interface that has this number, or NULL. Under the lock, or by who alone writes the interfaces. */
+const struct keepnat_interface *keepnat_interface_numbered(const struct keepnat *k, unsigned int number);
+
 /* Say something to the operator that `status` shows until it no longer holds. Takes the lock. */
 void keepnat_warn(struct keepnat *k, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

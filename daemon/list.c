@@ -118,8 +118,8 @@ int list_session(struct list_view *view, const struct list_filter *filter, u32 a
 	const struct flow *f = &copy.flow, *peer = &other.flow;
 	u64 w = LOAD(&env_slot(nat, TABLE_FLOWS, at)->word);
 
-	if (word_state(w) != LIVE || !flow_read(nat, at, w, &copy) || f->direction == DIRECTION_PERMIT ||
-	    word_stale(c, TABLE_FLOWS, f->interface, w))
+	if (word_state(w) != LIVE || !slot_read(nat, TABLE_FLOWS, at, w, &copy) ||
+	    f->direction == DIRECTION_PERMIT || word_stale(c, TABLE_FLOWS, f->interface, w))
 		return 0;
 	session_ends(row, f);
 	if (!filter_wants(filter, row->protocol, row->interface) ||
@@ -152,7 +152,7 @@ static u64 mapping_other(struct list_view *view, const struct mapping *i)
 	u32 at;
 
 	if (!table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at) ||
-	    !half_read(nat, at, w, &o) || word_stale(c, TABLE_MAPPINGS, i->interface, w))
+	    !slot_read(nat, TABLE_MAPPINGS, at, w, &o) || word_stale(c, TABLE_MAPPINGS, i->interface, w))
 		return 0;
 	return o.mapping.addr == i->key_addr && o.mapping.port == i->key_port ? w : 0;
 }
@@ -169,8 +169,8 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	const struct mapping *i = &copy.mapping;
 	u64 w = LOAD(&env_slot(nat, TABLE_MAPPINGS, at)->word), other;
 
-	if (word_state(w) != LIVE || !half_read(nat, at, w, &copy) || i->half & HALF_OUTSIDE ||
-	    word_stale(nat->config, TABLE_MAPPINGS, i->interface, w))
+	if (word_state(w) != LIVE || !slot_read(nat, TABLE_MAPPINGS, at, w, &copy) ||
+	    i->half & HALF_OUTSIDE || word_stale(nat->config, TABLE_MAPPINGS, i->interface, w))
 		return 0;
 	row->protocol = class_protocol(i->class);
 	row->interface = i->interface;

@@ -260,14 +260,6 @@ void loader_detach(struct keepnat *k, struct keepnat_interface *interface)
 	interface->hook = NULL;
 }
 
-static bool number_is_used(const struct keepnat *k, unsigned int number)
-{
-	for (unsigned int i = 0; i < k->interface_count; i++)
-		if (k->interfaces[i].number == number)
-			return true;
-	return false;
-}
-
 static void number_tidy(struct keepnat *k, unsigned int number)
 {
 	struct keepnat_interface former = { .number = (u8)number };
@@ -286,7 +278,7 @@ static void number_tidy(struct keepnat *k, unsigned int number)
 void loader_hooks_tidy(struct keepnat *k)
 {
 	for (unsigned int number = 0; number < MAX_INTERFACES; number++)
-		if (!number_is_used(k, number))
+		if (!keepnat_interface_numbered(k, number))
 			number_tidy(k, number);
 }
 

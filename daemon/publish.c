@@ -37,10 +37,7 @@ static union record record_read(struct interface *interface)
 
 static bool number_is_free(const struct keepnat *k, unsigned int number)
 {
-	for (unsigned int i = 0; i < k->interface_count; i++)
-		if (k->interfaces[i].number == number)
-			return false;
-	return true;
+	return !keepnat_interface_numbered(k, number);
 }
 
 /* Does an interface of this role have numbers like this one? */

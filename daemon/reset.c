@@ -92,16 +92,9 @@ void reset_pass_begins(struct keepnat *k)
 	}
 }
 
-static const char *interface_name(const struct keepnat *k, unsigned int number)
-{
-	for (unsigned int i = 0; i < k->interface_count; i++)
-		if (k->interfaces[i].number == number)
-			return k->interfaces[i].name;
-	return "an interface that is gone";
-}
-
 static void report_complete(struct keepnat *k, unsigned int number, const struct sweep_place *place)
 {
+	const struct keepnat_interface *interface = keepnat_interface_numbered(k, number);
 	struct reset_report *report = &k->resets.report[number];
 	const struct reset_ended *before = &k->resets.before[number];
 
@@ -117,9 +110,9 @@ static void report_complete(struct keepnat *k, unsigned int number, const struct
 	log_info("reset of %s, keeping %s%s: sessions ended %llu, mappings kept %llu and ended %llu, hosts "
 		 "kept %llu, ended "
 		 "%llu, to move %llu",
-		 interface_name(k, number), report->keep ? "" : "hosts and ", names[report->keep],
-		 report->ended.sessions, report->mappings, report->ended.mappings, report->hosts,
-		 report->ended.hosts, report->ended.moved);
+		 interface ? interface->name : "an interface that is gone", report->keep ? "" : "hosts and ",
+		 names[report->keep], report->ended.sessions, report->mappings, report->ended.mappings,
+		 report->hosts, report->ended.hosts, report->ended.moved);
 }
 
 void reset_pass_ends(struct keepnat *k, const struct sweep_counts *counts)

@@ -7,20 +7,6 @@
 
 enum { ETHERTYPE_AT = 12, ETHERTYPE_IPV4 = 0x0800 };
 
-static const struct interface *interface_find(const struct config *c, u32 ifindex)
-{
-	u32 h = ifindex * 0x9e3779b1u >> 24;
-
-	for (u32 i = 0; i < INTERFACE_PROBES; i++) {
-		const struct interface *at = &c->buckets[(h + i) & (INTERFACE_BUCKETS - 1)];
-		if (at->ifindex == ifindex)
-			return at;
-		if (!at->ifindex)
-			break;
-	}
-	return NULL;
-}
-
 static int frame_is_ipv4(const struct native_frame *f)
 {
 	if (!f->l3)

@@ -63,6 +63,16 @@ static void in_tcp(u8 flags, struct endpoint o)
 	assert_int_equal(reason, REASON_in_session);
 }
 
+/* A connection of HOST_1 that both sides have opened: its outside endpoint. */
+static struct endpoint connected_tcp(u16 port)
+{
+	struct endpoint o = out_tcp(TCP_SYN, port);
+
+	in_tcp(TCP_SYN | TCP_ACK, o);
+	out_tcp(TCP_ACK, port);
+	return o;
+}
+
 static void udp_ends_after_its_timer(void **state)
 {
 	(void)state;
@@ -205,7 +215,7 @@ static void touched_after_it_was_judged(void **state)
 	u32 at = (u32)(((u8 *)s - nat.tables[TABLE_FLOWS]) / sizeof(struct flow));
 	nat.now = START + 400;
 	sweep_step(sweep, nat.now, 1);
-	assert_int_equal(flow_read(&nat, at, s->word, &judged), 1);
+	assert_int_equal(slot_read(&nat, TABLE_FLOWS, at, s->word, &judged), 1);
 	nat.now = START + 402;
 	out_udp(HOST_1, 5000);
 	sweep_session(sweep, at, &judged);
@@ -335,9 +345,8 @@ static void a_reset_of_flows_keeps_the_ports(void **state)
 static void what_was_promised_is_not_cut_short(void **state)
 {
 	(void)state;
-	struct endpoint o = out_tcp(TCP_SYN, 5000);
-	in_tcp(TCP_SYN | TCP_ACK, o);
-	out_tcp(TCP_ACK, 5000);
+	struct endpoint o = connected_tcp(5000);
+
 	nat_reset(1, 0, 0);
 	passes(1);
 	assert_int_equal(meet_tcp(NATIVE_OUT, TCP_SYN, HOST_1, 5000, REMOTE_2, 80), REASON_out_created);
@@ -354,9 +363,7 @@ static void what_was_promised_is_not_cut_short(void **state)
 static void a_second_reset_ends_them(void **state)
 {
 	(void)state;
-	struct endpoint o = out_tcp(TCP_SYN, 5000);
-	in_tcp(TCP_SYN | TCP_ACK, o);
-	out_tcp(TCP_ACK, 5000);
+	connected_tcp(5000);
 	nat_reset(1, 0, 0);
 	passes(1);
 	assert_int_equal(live(TABLE_MAPPINGS), 2);
