@@ -15,6 +15,7 @@
 #include "daemon/config_tree.c"
 #include "daemon/config_keys.c"
 #include "daemon/config_check.c"
+#include "daemon/config_value.c"
 #include "daemon/config_read.c"
 #include "daemon/config_print.c"
 #include "daemon/config.c"
