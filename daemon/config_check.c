@@ -72,8 +72,7 @@ static bool unicast_check(struct config_reader *reader, const char *path, unsign
 	return false;
 }
 
-/* Room for one more item of a list that holds `count`. NULL, and noted in the reader, if there is no memory. */
-static void *list_grow(struct config_reader *reader, void *list, unsigned int count, size_t size)
+void *config_list_grow(struct config_reader *reader, void *list, unsigned int count, size_t size)
 {
 	void *grown = list;
 
@@ -114,7 +113,7 @@ bool config_range_take(struct config_reader *reader, const char *path, unsigned 
 		reader->addresses -= address_range_count(&taken.range);
 		return false;
 	}
-	grown = list_grow(reader, interface->pool, interface->pool_count, sizeof(*interface->pool));
+	grown = config_list_grow(reader, interface->pool, interface->pool_count, sizeof(*interface->pool));
 	if (!grown)
 		return false;
 	interface->pool = grown;
@@ -147,8 +146,8 @@ bool config_network_take(struct config_reader *reader, const char *path, unsigne
 			    "write fewer, larger networks, or leave them out to take what is routed there");
 		return false;
 	}
-	grown = list_grow(reader, interface->networks, interface->network_count,
-			  sizeof(*interface->networks));
+	grown = config_list_grow(reader, interface->networks, interface->network_count,
+				 sizeof(*interface->networks));
 	if (!grown)
 		return false;
 	reader->networks++;
@@ -157,8 +156,10 @@ bool config_network_take(struct config_reader *reader, const char *path, unsigne
 	return true;
 }
 
-void config_interface_check(struct config_reader *reader, const struct settings_interface *interface)
+void config_interface_check(struct config_reader *reader, void *item)
 {
+	const struct settings_interface *interface = item;
+
 	if (interface->role == ROLE_INSIDE && interface->pool_count) {
 		report_what(reader->report, interface->pool[0].line, "%s: an inside interface has no pool",
 			    interface->name);

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "daemon/config.h"
+#include "daemon/config_read.h"
+#include "daemon/config_report.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY(key, kind, ...)                                \
@@ -20,6 +22,9 @@
 	}
 #define FIELD(type, member) \
 	.size = sizeof(((struct type *)0)->member), .offset = offsetof(struct type, member)
+#define LIST(member, counter, type)                                                              \
+	.items = offsetof(struct settings, member), .count = offsetof(struct settings, counter), \
+	.size = sizeof(struct type), .line = offsetof(struct type, line)
 
 static const struct config_word role_words[] = { { "outside", ROLE_OUTSIDE },
 						 { "inside", ROLE_INSIDE },
@@ -52,6 +57,13 @@ const struct config_key config_interface_keys[] = {
 	KEY("pool", CONFIG_POOL),
 	KEY("networks", CONFIG_NETWORKS),
 	{ 0 },
+};
+
+static const struct config_list interface_list = {
+	LIST(interfaces, interface_count, settings_interface),
+	.max = MAX_INTERFACES,
+	.shape = "{name: eth0, role: outside}",
+	.check = config_interface_check,
 };
 
 /* The least that an RFC asks for is advice: shorter is right for tests and for those who know why. */
@@ -142,7 +154,7 @@ static const struct config_key api_keys[] = {
 };
 
 const struct config_key config_keys[] = {
-	KEY("interfaces", CONFIG_INTERFACES, .keys = config_interface_keys),
+	KEY("interfaces", CONFIG_SECTIONS, .keys = config_interface_keys, .list = &interface_list),
 	KEY("nat", CONFIG_SECTION, .keys = nat_keys),
 	KEY("reservations", CONFIG_ANY_LIST),
 	KEY("port_mappings", CONFIG_ANY_LIST),
@@ -245,6 +257,16 @@ void config_keys_default(const struct config_key *keys, void *base)
 	}
 }
 
+void *config_list_items(const struct config_list *list, const struct settings *settings, unsigned int *count)
+{
+	const char *base = (const char *)settings;
+	void *items;
+
+	memcpy(&items, base + list->items, sizeof(items));
+	memcpy(count, base + list->count, sizeof(*count));
+	return items;
+}
+
 enum { SUGGEST_MAX = 32 }; /* longer words are not compared */
 
 static unsigned int least(unsigned int a, unsigned int b) { return a < b ? a : b; }
@@ -326,4 +348,11 @@ const char *config_key_section(char path[CONFIG_PATH_SIZE], const char *name)
 	path[0] = '\0';
 	section_find(config_keys, name, path);
 	return path;
+}
+
+void config_key_lists(char *names, size_t size, const char *name)
+{
+	for (const struct config_key *key = config_keys; key->name; key++)
+		if (key->type == CONFIG_SECTIONS && config_key_find(key->keys, name))
+			report_list_add(names, size, key->name, " or ");
 }

@@ -45,14 +45,20 @@ static int section_walk(const struct walk *walk, const struct config_key *key, c
 	return error;
 }
 
-static int interfaces_walk(const struct walk *walk, const struct config_key *key)
+/* A list of sections; nothing is said about an empty one: that is the default. */
+static int sections_walk(const struct walk *walk, const struct config_key *key)
 {
-	int error = walk->visitor->begin(walk->context, key->name, true);
+	unsigned int count;
+	const char *items = config_list_items(key->list, walk->settings, &count);
+	int error;
 
-	for (unsigned int i = 0; !error && i < walk->settings->interface_count; i++) {
+	if (!count)
+		return 0;
+	error = walk->visitor->begin(walk->context, key->name, true);
+	for (unsigned int i = 0; !error && i < count; i++) {
 		error = walk->visitor->begin(walk->context, NULL, false);
 		if (!error)
-			error = keys_walk(walk, key->keys, &walk->settings->interfaces[i]);
+			error = keys_walk(walk, key->keys, items + i * key->list->size);
 		if (!error)
 			error = walk->visitor->end(walk->context, false);
 	}
@@ -103,8 +109,8 @@ static int key_walk(const struct walk *walk, const struct config_key *key, const
 	switch (key->type) {
 	case CONFIG_SECTION:
 		return section_walk(walk, key, base);
-	case CONFIG_INTERFACES:
-		return interfaces_walk(walk, key);
+	case CONFIG_SECTIONS:
+		return sections_walk(walk, key);
 	case CONFIG_POOL:
 	case CONFIG_NETWORKS:
 		return items_walk(walk, key, base);

@@ -7,7 +7,6 @@
  */
 #include "daemon/config_read.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/config_keys.h"
@@ -39,33 +38,49 @@ static void items_read(struct config_reader *reader, const struct config_key *ke
 	}
 }
 
-static void interfaces_read(struct config_reader *reader, const struct config_key *key,
-			    const struct config_node *list)
+/* One more item, at the defaults of its keys. NULL, and noted in the reader, if there is no memory. */
+static void *section_add(struct config_reader *reader, const struct config_key *key, unsigned int line)
 {
-	struct settings *settings = reader->settings;
-	const struct config_node *node;
+	const struct config_list *list = key->list;
+	char *base = (char *)reader->settings, *item;
+	unsigned int count;
+	void *items = config_list_items(list, reader->settings, &count);
 
-	reader->line = list->key_line;
-	settings->interfaces = calloc(MAX_INTERFACES, sizeof(*settings->interfaces));
-	if (!settings->interfaces) {
-		reader->no_memory = true;
-		return;
-	}
-	for (node = list->child; node; node = node->next) {
-		struct settings_interface *interface = &settings->interfaces[settings->interface_count];
+	items = config_list_grow(reader, items, count, list->size);
+	if (!items)
+		return NULL;
+	item = (char *)items + count++ * list->size;
+	memset(item, 0, list->size);
+	memcpy(item + list->line, &line, sizeof(line));
+	config_keys_default(key->keys, item);
+	memcpy(base + list->items, &items, sizeof(items));
+	memcpy(base + list->count, &count, sizeof(count));
+	return item;
+}
+
+static void sections_read(struct config_reader *reader, const struct config_key *key,
+			  const struct config_node *list)
+{
+	unsigned int count = 0;
+
+	for (const struct config_node *node = list->child; node; node = node->next) {
+		void *item;
 
 		if (report_full(reader->report) || reader->no_memory)
 			return;
-		if (settings->interface_count == MAX_INTERFACES) {
-			report_what(reader->report, node->line, "interfaces: more than %u", MAX_INTERFACES);
-			report_mend(reader->report, "at most %u outside and %u inside interfaces",
-				    MAX_OUTSIDE, MAX_INSIDE);
+		if (count++ == key->list->max) {
+			report_what(reader->report, node->line, "%s: more than %u", key->name,
+				    key->list->max);
+			report_mend(reader->report, "%u is the most that one instance serves",
+				    key->list->max);
 			return;
 		}
-		settings->interface_count++;
-		interface->line = node->line;
-		section_read(reader, key->keys, node, interface, key->name);
-		config_interface_check(reader, interface);
+		item = section_add(reader, key, node->line);
+		if (!item)
+			return;
+		section_read(reader, key->keys, node, item, key->name);
+		if (key->list->check)
+			key->list->check(reader, item);
 	}
 }
 
@@ -125,6 +140,19 @@ static bool list_expect(struct config_reader *reader, const struct config_key *k
 							    : "is not a list");
 }
 
+static void sections_value_read(struct config_reader *reader, const struct config_key *key,
+				const struct config_node *node, const char *path)
+{
+	bool is_list = list_expect(reader, key, node, path);
+
+	if (is_list)
+		sections_read(reader, key, node);
+	if (key->keys != config_interface_keys)
+		return;
+	reader->line = node->key_line;
+	reader->interfaces_bad = !is_list;
+}
+
 static void value_read(struct config_reader *reader, const struct config_key *key,
 		       const struct config_node *node, void *base, const char *path)
 {
@@ -133,10 +161,8 @@ static void value_read(struct config_reader *reader, const struct config_key *ke
 		if (later_check(reader, node, path))
 			section_read(reader, key->keys, node, base, path);
 		break;
-	case CONFIG_INTERFACES:
-		reader->interfaces_bad = !list_expect(reader, key, node, path);
-		if (!reader->interfaces_bad)
-			interfaces_read(reader, key, node);
+	case CONFIG_SECTIONS:
+		sections_value_read(reader, key, node, path);
 		break;
 	case CONFIG_POOL:
 	case CONFIG_NETWORKS:
@@ -158,13 +184,15 @@ static void key_refuse(struct config_reader *reader, const struct config_key *ke
 {
 	const char *meant = config_key_suggest(keys, node->key);
 	char quoted[REPORT_QUOTE_SIZE], section[CONFIG_PATH_SIZE], list[CONFIG_SHAPE_SIZE] = "";
+	char lists[CONFIG_SHAPE_SIZE] = "";
 
 	report_what(reader->report, node->key_line, "%s%sunknown key %s", path, *path ? ": " : "",
 		    report_quote(quoted, node->key));
+	config_key_lists(lists, sizeof(lists), node->key);
 	if (*config_key_section(section, node->key)) {
 		report_mend(reader->report, "it belongs under %s", section);
-	} else if (config_key_find(config_interface_keys, node->key)) {
-		report_mend(reader->report, "it belongs to an interface, in the list under interfaces");
+	} else if (*lists) {
+		report_mend(reader->report, "it belongs to an item of the list under %.200s", lists);
 	} else if (meant) {
 		report_mend(reader->report, "did you mean \"%s\"?", meant);
 	} else {

@@ -30,8 +30,11 @@ bool config_range_take(struct config_reader *reader, const char *path, unsigned 
 bool config_network_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
 			 struct settings_interface *interface);
 
-/* One item of the list of interfaces. */
-void config_interface_check(struct config_reader *reader, const struct settings_interface *interface);
+/* Room for one more item of a list that holds `count`. NULL, and noted in the reader, if there is no memory. */
+void *config_list_grow(struct config_reader *reader, void *list, unsigned int count, size_t size);
+
+/* One item of the list of interfaces, a struct settings_interface. */
+void config_interface_check(struct config_reader *reader, void *item);
 
 /* Across interfaces: their number, names, pools and networks. */
 void config_check(struct config_reader *reader);

@@ -37,8 +37,6 @@ const char *config_value_shape(char shape[CONFIG_SHAPE_SIZE], const struct confi
 {
 	static const char *const shapes[] = {
 		[CONFIG_SECTION] = "write its keys below it, indented, each as KEY: VALUE",
-		[CONFIG_INTERFACES] =
-			"write a list: - {name: eth0, role: outside} on a line of its own, and so on",
 		[CONFIG_POOL] = "write a list: [198.51.100.1-198.51.100.4, 198.51.100.8/30]",
 		[CONFIG_NETWORKS] = "write a list: [10.0.0.0/16, 192.168.0.0/24]",
 		[CONFIG_ANY_LIST] = "write a list, or delete it",
@@ -51,6 +49,11 @@ const char *config_value_shape(char shape[CONFIG_SHAPE_SIZE], const struct confi
 
 	if (key->type == CONFIG_NUMBER)
 		return number_shape(shape, key);
+	if (key->type == CONFIG_SECTIONS) {
+		snprintf(shape, CONFIG_SHAPE_SIZE, "write a list: - %.150s on a line of its own, and so on",
+			 key->list->shape);
+		return shape;
+	}
 	if (key->type != CONFIG_WORD)
 		return shapes[key->type];
 	words_list(words, key->words);

@@ -79,7 +79,7 @@ static const struct refusal refusals[] = {
 	  "did you mean \"udp_timeout\"" },
 	{ NAT("udp_timeout: 300"), 5, "nat: unknown key \"udp_timeout\"", "belongs under nat.timers" },
 	{ BASE "hairpin: true\n", 4, "unknown key \"hairpin\"", "belongs under nat" },
-	{ BASE "pool: [192.0.2.1]\n", 4, "unknown key \"pool\"", "belongs to an interface" },
+	{ BASE "pool: [192.0.2.1]\n", 4, "unknown key \"pool\"", "an item of the list under interfaces" },
 	{ NAT("zzzzzz: 1"), 5, "unknown key \"zzzzzz\"", "the keys here are: mapping_type, filtering_type" },
 	{ BASE "\"esc\\e[31m\\n\": 1\n", 4, "unknown key \"esc?[31m?\"", "the keys here are" },
 	{ WAN("pol: [192.0.2.1]"), 2, "interfaces: unknown key \"pol\"", "did you mean \"pool\"" },
