@@ -21,10 +21,10 @@
 
 /* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS and MAX_POOL_ADDRESSES, which are for all interfaces together. */
 enum {
-	SETTINGS_TEXT_MAX = 1 << 20, /* bytes of a configuration */
-	SETTINGS_TIMER_MAX = 500000, /* seconds */
-	SETTINGS_NAME_SIZE = 16,     /* an interface name and its zero: IFNAMSIZ */
-	SETTINGS_NOTES_MAX = 32,     /* errors, or warnings, that are kept; more are only counted */
+	SETTINGS_TEXT_MAX = 32 << 20, /* bytes of a configuration */
+	SETTINGS_TIMER_MAX = 500000,  /* seconds */
+	SETTINGS_NAME_SIZE = 16,      /* an interface name and its zero: IFNAMSIZ */
+	SETTINGS_NOTES_MAX = 32,      /* errors, or warnings, that are kept; more are only counted */
 };
 
 enum settings_accelerate { SETTINGS_ACCELERATE_AUTO, SETTINGS_ACCELERATE_OFF };
