@@ -21,7 +21,10 @@ enum config_type {
 	CONFIG_WORD,	 /* one of some words */
 	CONFIG_NUMBER,	 /* from min to max, or one of some words */
 	CONFIG_BOOLEAN,
-	CONFIG_PORTS, /* FIRST-LAST */
+	CONFIG_PORTS,	      /* FIRST-LAST */
+	CONFIG_ADDRESS,	      /* of a host */
+	CONFIG_OUTSIDE_PORTS, /* ADDRESS:PORTS or INTERFACE:PORTS, of a port mapping */
+	CONFIG_INSIDE_PORTS,  /* ADDRESS:PORTS, of a port mapping */
 	CONFIG_TEXT,
 };
 

@@ -12,6 +12,7 @@
 
 #include "daemon/config.h"
 #include "daemon/config_keys.h"
+#include "daemon/config_value.h"
 
 /* Who walks, over what. */
 struct walk {
@@ -104,8 +105,19 @@ static int field_walk(const struct walk *walk, const struct config_key *key, con
 	return visitor->text(walk->context, key->name, ports);
 }
 
+static int address_walk(const struct walk *walk, const struct config_key *key, const void *base)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	struct in_addr address;
+
+	memcpy(&address, (const char *)base + key->offset, sizeof(address));
+	return walk->visitor->text(walk->context, key->name, address_format(text, address));
+}
+
 static int key_walk(const struct walk *walk, const struct config_key *key, const void *base)
 {
+	char endpoint[CONFIG_ENDPOINT_SIZE];
+
 	switch (key->type) {
 	case CONFIG_SECTION:
 		return section_walk(walk, key, base);
@@ -116,6 +128,12 @@ static int key_walk(const struct walk *walk, const struct config_key *key, const
 		return items_walk(walk, key, base);
 	case CONFIG_NAME:
 		return walk->visitor->text(walk->context, key->name, (const char *)base + key->offset);
+	case CONFIG_ADDRESS:
+		return address_walk(walk, key, base);
+	case CONFIG_OUTSIDE_PORTS:
+		return walk->visitor->text(walk->context, key->name, config_outside_format(endpoint, base));
+	case CONFIG_INSIDE_PORTS:
+		return walk->visitor->text(walk->context, key->name, config_inside_format(endpoint, base));
 	default:
 		return key->size ? field_walk(walk, key, base) : 0;
 	}

@@ -143,6 +143,7 @@ static bool list_expect(struct config_reader *reader, const struct config_key *k
 static void sections_value_read(struct config_reader *reader, const struct config_key *key,
 				const struct config_node *node, const char *path)
 {
+	unsigned int notes = reader->report->count;
 	bool is_list = list_expect(reader, key, node, path);
 
 	if (is_list)
@@ -151,6 +152,7 @@ static void sections_value_read(struct config_reader *reader, const struct confi
 		return;
 	reader->line = node->key_line;
 	reader->interfaces_bad = !is_list;
+	reader->interfaces_refused = reader->report->count > notes;
 }
 
 static void value_read(struct config_reader *reader, const struct config_key *key,

@@ -23,7 +23,7 @@
 enum {
 	/* The deepest that the list of keys goes is 5: root, interfaces, one interface, its pool, a range. */
 	DEPTH_MAX = 8,
-	/* They take 160 MB. */
+	/* More than the limits in config.h ask for, every port written by itself. All of it takes 160 MB. */
 	NODES_MAX = 1 << 20,
 };
 

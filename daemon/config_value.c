@@ -43,6 +43,10 @@ const char *config_value_shape(char shape[CONFIG_SHAPE_SIZE], const struct confi
 		[CONFIG_NAME] = "write the name of a network interface, such as eth0",
 		[CONFIG_BOOLEAN] = "write true or false, without quotes",
 		[CONFIG_PORTS] = "write FIRST-LAST, two ports from 1 to 65535, such as 1024-65535",
+		[CONFIG_ADDRESS] = "write an IPv4 address, such as 198.51.100.101",
+		[CONFIG_OUTSIDE_PORTS] =
+			"write \"198.51.100.101:8080\", or \"wan0:5000-5009\" with an outside interface",
+		[CONFIG_INSIDE_PORTS] = "write \"10.0.0.50:80\" or \"10.0.0.50:5000-5009\"",
 		[CONFIG_TEXT] = "write a text in quotes",
 	};
 	char words[CONFIG_SHAPE_SIZE];
@@ -183,28 +187,171 @@ static bool boolean_read(struct config_reader *reader, const struct config_key *
 	return config_value_refuse(reader, key, node, path, "is neither true nor false");
 }
 
+/* "FIRST-LAST", or one port, which is first and last. False if it is neither. */
+static bool ports_parse(const char *text, u64 *first, u64 *last)
+{
+	const char *dash = strchr(text, '-');
+	const char *second = dash ? dash + 1 : text;
+
+	return digits_parse(text, dash ? (size_t)(dash - text) : strlen(text), first) &&
+	       digits_parse(second, strlen(second), last);
+}
+
+static const char ports_swapped[] = "ends before it begins";
+
+/* Why these cannot be ports, or NULL. */
+static const char *ports_refusal(u64 first, u64 last)
+{
+	if (!first || !last)
+		return "has port 0 in it";
+	if (first > 65535 || last > 65535)
+		return "goes beyond port 65535";
+	return first > last ? ports_swapped : NULL;
+}
+
 static bool ports_read(struct config_reader *reader, const struct config_key *key,
 		       const struct config_node *node, void *base, const char *path)
 {
-	const char *dash = strchr(node->text, '-');
 	char quoted[REPORT_QUOTE_SIZE];
-	u64 min, max;
+	u64 first, last;
+	const char *why;
 
-	if (!dash || !digits_parse(node->text, (size_t)(dash - node->text), &min) ||
-	    !digits_parse(dash + 1, strlen(dash + 1), &max))
+	if (!strchr(node->text, '-') || !ports_parse(node->text, &first, &last))
 		return config_value_refuse(reader, key, node, path, "is not a range of ports");
-	if (!min || !max)
-		return config_value_refuse(reader, key, node, path, "has port 0 in it");
-	if (min > 65535 || max > 65535)
-		return config_value_refuse(reader, key, node, path, "goes beyond port 65535");
-	if (min > max) {
-		report_what(reader->report, node->line, "%s: %s ends before it begins", path,
-			    report_quote(quoted, node->text));
-		report_mend(reader->report, "write %u-%u", (u32)max, (u32)min);
+	why = ports_refusal(first, last);
+	if (why == ports_swapped) {
+		report_what(reader->report, node->line, "%s: %s %s", path, report_quote(quoted, node->text),
+			    why);
+		report_mend(reader->report, "write %u-%u", (u32)last, (u32)first);
 		return false;
 	}
-	field_store(key, base, (u32)min << 16 | (u32)max);
+	if (why)
+		return config_value_refuse(reader, key, node, path, why);
+	field_store(key, base, (u32)first << 16 | (u32)last);
 	return true;
+}
+
+static bool host_check(struct config_reader *reader, const struct config_key *key,
+		       const struct config_node *node, const char *path, struct in_addr address)
+{
+	struct address_range range = { .first = address, .last = address };
+
+	return address_range_is_unicast(&range) ||
+	       config_value_refuse(reader, key, node, path, "names an address that no host can have");
+}
+
+static bool address_read(struct config_reader *reader, const struct config_key *key,
+			 const struct config_node *node, void *base, const char *path)
+{
+	struct in_addr address;
+
+	if (address_parse(node->text, &address))
+		return config_value_refuse(reader, key, node, path, "is not an address");
+	if (!host_check(reader, key, node, path, address))
+		return false;
+	memcpy((char *)base + key->offset, &address, sizeof(address));
+	return true;
+}
+
+/* What stands before and behind the colon. */
+struct endpoint {
+	char host[SETTINGS_NAME_SIZE];
+	bool is_address; /* the host is one, and... */
+	struct in_addr address;
+	u32 first, last;
+	bool is_run; /* written with its last port */
+};
+
+static bool endpoint_read(struct config_reader *reader, const struct config_key *key,
+			  const struct config_node *node, const char *path, struct endpoint *out)
+{
+	const char *colon = strchr(node->text, ':'), *why;
+	size_t size = colon ? (size_t)(colon - node->text) : 0;
+	u64 first, last;
+
+	*out = (struct endpoint){ .is_address = false };
+	if (!size || size >= sizeof(out->host) || !ports_parse(colon + 1, &first, &last))
+		return config_value_refuse(reader, key, node, path,
+					   "is not an address and ports, with a colon between them");
+	why = ports_refusal(first, last);
+	if (why)
+		return config_value_refuse(reader, key, node, path, why);
+	memcpy(out->host, node->text, size);
+	out->is_address = !address_parse(out->host, &out->address);
+	out->first = (u32)first;
+	out->last = (u32)last;
+	out->is_run = strchr(colon, '-');
+	return !out->address.s_addr || host_check(reader, key, node, path, out->address);
+}
+
+static bool outside_read(struct config_reader *reader, const struct config_key *key,
+			 const struct config_node *node, struct settings_port_mapping *mapping,
+			 const char *path)
+{
+	char quoted[REPORT_QUOTE_SIZE];
+	struct endpoint endpoint;
+
+	if (!endpoint_read(reader, key, node, path, &endpoint))
+		return false;
+	if (endpoint.is_address && !endpoint.address.s_addr) {
+		report_what(reader->report, node->line, "%s: %s names no address", path,
+			    report_quote(quoted, node->text));
+		report_mend(reader->report,
+			    "for an interface's own addresses write its name, such as \"eth0:%u\"",
+			    endpoint.first);
+		return false;
+	}
+	/* Whether there is such an interface is asked when all of them are known. */
+	if (!endpoint.is_address)
+		memcpy(mapping->interface, endpoint.host, sizeof(mapping->interface));
+	mapping->outside = endpoint.address;
+	mapping->outside_port = (u16)endpoint.first;
+	mapping->count = (u16)(endpoint.last - endpoint.first + 1);
+	return true;
+}
+
+static bool inside_read(struct config_reader *reader, const struct config_key *key,
+			const struct config_node *node, struct settings_port_mapping *mapping,
+			const char *path)
+{
+	struct endpoint endpoint;
+
+	if (!endpoint_read(reader, key, node, path, &endpoint))
+		return false;
+	if (!endpoint.address.s_addr)
+		return config_value_refuse(reader, key, node, path, "does not begin with a host's address");
+	mapping->inside = endpoint.address;
+	mapping->inside_port = (u16)endpoint.first;
+	reader->inside_count = endpoint.is_run ? endpoint.last - endpoint.first + 1 : 0;
+	return true;
+}
+
+static void ports_format(char text[CONFIG_ENDPOINT_SIZE], u32 first, u32 count)
+{
+	size_t used = strlen(text), room = CONFIG_ENDPOINT_SIZE - used;
+
+	if (count > 1)
+		snprintf(text + used, room, ":%u-%u", first, first + count - 1);
+	else
+		snprintf(text + used, room, ":%u", first);
+}
+
+const char *config_outside_format(char text[CONFIG_ENDPOINT_SIZE],
+				  const struct settings_port_mapping *mapping)
+{
+	if (mapping->interface[0])
+		snprintf(text, CONFIG_ENDPOINT_SIZE, "%s", mapping->interface);
+	else
+		address_format(text, mapping->outside);
+	ports_format(text, mapping->outside_port, mapping->count);
+	return text;
+}
+
+const char *config_inside_format(char text[CONFIG_ENDPOINT_SIZE], const struct settings_port_mapping *mapping)
+{
+	address_format(text, mapping->inside);
+	ports_format(text, mapping->inside_port, mapping->count);
+	return text;
 }
 
 bool config_value_read(struct config_reader *reader, const struct config_key *key,
@@ -223,6 +370,12 @@ bool config_value_read(struct config_reader *reader, const struct config_key *ke
 		return boolean_read(reader, key, node, base, path);
 	case CONFIG_PORTS:
 		return ports_read(reader, key, node, base, path);
+	case CONFIG_ADDRESS:
+		return address_read(reader, key, node, base, path);
+	case CONFIG_OUTSIDE_PORTS:
+		return outside_read(reader, key, node, base, path);
+	case CONFIG_INSIDE_PORTS:
+		return inside_read(reader, key, node, base, path);
 	default:
 		return true;
 	}

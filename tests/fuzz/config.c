@@ -15,6 +15,8 @@
 #include "daemon/config_tree.c"
 #include "daemon/config_keys.c"
 #include "daemon/config_check.c"
+#include "daemon/config_fixed.c"
+#include "daemon/config_mappings.c"
 #include "daemon/config_value.c"
 #include "daemon/config_read.c"
 #include "daemon/config_print.c"

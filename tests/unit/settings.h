@@ -93,11 +93,37 @@ static inline char *printed(const struct settings *settings)
 	return text;
 }
 
+static inline void assert_same_fixed(const struct settings *a, const struct settings *b)
+{
+	assert_int_equal(a->reservation_count, b->reservation_count);
+	for (unsigned int i = 0; i < a->reservation_count; i++) {
+		const struct settings_reservation *x = &a->reservations[i], *y = &b->reservations[i];
+
+		assert_int_equal(x->inside.s_addr, y->inside.s_addr);
+		assert_int_equal(x->outside.s_addr, y->outside.s_addr);
+		assert_int_equal(x->inbound, y->inbound);
+		assert_int_equal(x->address_only, y->address_only);
+	}
+	assert_int_equal(a->port_mapping_count, b->port_mapping_count);
+	for (unsigned int i = 0; i < a->port_mapping_count; i++) {
+		const struct settings_port_mapping *x = &a->port_mappings[i], *y = &b->port_mappings[i];
+
+		assert_int_equal(x->protocols, y->protocols);
+		assert_string_equal(x->interface, y->interface);
+		assert_int_equal(x->outside.s_addr, y->outside.s_addr);
+		assert_int_equal(x->inside.s_addr, y->inside.s_addr);
+		assert_int_equal(x->outside_port, y->outside_port);
+		assert_int_equal(x->inside_port, y->inside_port);
+		assert_int_equal(x->count, y->count);
+	}
+}
+
 /* Field by field, not by what is printed: a field that the printer forgot must show. */
 static inline void assert_same_settings(const struct settings *a, const struct settings *b)
 {
 	assert_memory_equal(&a->nat, &b->nat, sizeof(a->nat));
 	assert_memory_equal(&a->capacity, &b->capacity, sizeof(a->capacity));
+	assert_same_fixed(a, b);
 	assert_int_equal(a->interface_count, b->interface_count);
 	for (unsigned int i = 0; i < a->interface_count; i++) {
 		const struct settings_interface *x = &a->interfaces[i], *y = &b->interfaces[i];
