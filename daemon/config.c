@@ -28,6 +28,16 @@ static struct settings *settings_new(const char *name)
 	return settings;
 }
 
+bool settings_pool_contains(const struct settings_interface *interface, struct in_addr addr)
+{
+	struct address_range one = { .first = addr, .last = addr };
+
+	for (unsigned int i = 0; i < interface->pool_count; i++)
+		if (address_range_overlaps(&interface->pool[i].range, &one))
+			return true;
+	return false;
+}
+
 void settings_free(struct settings *settings)
 {
 	if (!settings)

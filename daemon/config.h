@@ -159,6 +159,9 @@ int settings_parse(const char *text, size_t size, const char *name, struct setti
 int settings_simple(const char *inside, const char *outside, const char *pool, struct settings **out,
 		    struct settings_report *report);
 
+/* Does the pool of an outside interface hold this address? */
+bool settings_pool_contains(const struct settings_interface *interface, struct in_addr addr);
+
 /* NULL is allowed. */
 void settings_free(struct settings *settings);
 

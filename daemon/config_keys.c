@@ -213,6 +213,7 @@ static const struct {
 	{ "nat.limits.new_mappings_per_second", "0" },
 	{ "nat.on_exhaustion", "silent" },
 	{ "nat.mss_clamp", "off" },
+	{ "reservations.address_only", "false" },
 	{ "pass_through", "" },
 	{ "recovery", "" },
 	{ "api.listen", "" },
