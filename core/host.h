@@ -151,6 +151,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	r->outside.addr = value.outside;
 	r->index = value.index;
 	r->host = number;
+	r->same_port = value.own & OWN_SAME_PORTS;
 	return 1;
 }
 
@@ -192,6 +193,7 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 		r->outside.addr = a.addr;
 		r->index = a.index;
 		r->host = ins->slot;
+		r->same_port = 0;
 		return 0;
 	case INSERT_FOUND: /* another packet of the host was first: its choice stands */
 		return host_known(nat, c, r, key) > 0 ? 0 : REASON_table_busy;
@@ -219,5 +221,32 @@ SLOW u32 host_inbound(struct nat_instance *nat, struct work *work)
 	r->inside.addr = value.outside;
 	r->inside.port = r->outside.port;
 	r->index = value.index;
+	return 1;
+}
+
+/*
+ * A packet of a protocol without ports goes out: 1 and r->outside, r->index if its host has an address to itself, so that
+ * nobody else's answers come there; else 0.
+ */
+SLOW u32 host_alone(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+	union host_value value;
+	u32 number;
+	u64 w;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	struct request *r = &work->req;
+	if (!host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
+	    !(value.own & OWN_FIXED))
+		return 0;
+	struct outside_address a = address_find(nat, c, value.outside);
+	if (!address_serves(a, r->interface, OWN_FIXED) || !(a.flags & ADDRESS_RESERVED))
+		return 0;
+	r->outside.addr = value.outside;
+	r->outside.port = 0;
+	r->index = a.index;
 	return 1;
 }

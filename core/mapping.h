@@ -132,8 +132,14 @@ static __always_inline void claim_candidate(struct nat_instance *nat, const stru
 	u32 inside = be16_to_host(r->inside.port);
 
 	if (!i && inside &&
-	    (r->own || (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
+	    (r->own || r->same_port ||
+	     (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
 		r->port = inside;
+		return;
+	}
+	if (r->same_port) {
+		r->port = 0;
+		r->outcome = REASON_no_port;
 		return;
 	}
 	/* RFC 7857 section 9, RFC 6056: a port that has to change is not to be guessed. */

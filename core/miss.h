@@ -72,6 +72,8 @@ static __always_inline u32 open_out(struct nat_instance *nat, const struct confi
 			return REASON_own_other;
 		if (work->packet.kind == PACKET_FRAGMENT)
 			return REASON_fragment_unknown;
+		if (r->protocol != PROTOCOL_ICMP && host_alone(nat, work))
+			return session_alone(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
 		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
 	}
 	if (r->class == CLASS_ICMP && !work->packet.request)
@@ -142,6 +144,8 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	if (r->class >= CLASSES) {
 		if (a.flags & ADDRESS_LOCAL)
 			return REASON_local_address;
+		if (r->protocol != PROTOCOL_ICMP && a.flags & ADDRESS_INBOUND && host_inbound(nat, work))
+			return session_alone(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
 		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
 	}
 	if (r->class == CLASS_ICMP && p->request && (a.flags & ADDRESS_LOCAL || !(a.flags & ADDRESS_INBOUND)))

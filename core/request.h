@@ -44,6 +44,8 @@ struct request {
 	u32 fixed;     /* the mapping is one that the configuration made: OWN_FIXED or 0 */
 	u64 claim;     /* word of the outside half that we inserted */
 	u32 claim_slot;
+	u32 same_port; /* the outside port must be the inside one */
+	u32 zero2;
 	u32 inbound; /* what comes in to r->outside.addr is a reserved host's */
 };
 

@@ -261,6 +261,16 @@ SLOW u32 session_lost(struct nat_instance *nat, struct work *work)
 	       (known == MAPPING_STANDS && (r->outside.addr != value.addr || r->outside.port != value.port));
 }
 
+/* A session of a protocol without ports, whose host has its outside address to itself: it needs no mapping. */
+static __always_inline u32 session_alone(struct nat_instance *nat, struct work *work, u32 out)
+{
+	struct request *r = &work->req;
+
+	r->class = CLASS_UDP; /* its timers */
+	r->mapping = NO_SLOT;
+	return session_publish(nat, work, out);
+}
+
 /*
  * The first packet of a session, out: work->req has inside, remote, protocol, class, interface, own, flags, bytes, now.
  * Returns the reason; on a TRANSLATE one r->outside is the new source.

@@ -53,10 +53,9 @@ enum verdict { VERDICT_PASS, VERDICT_TRANSLATE, VERDICT_DROP, VERDICT_ANSWER };
 enum {
 	OWN_ROUTER = 1,
 	FLOW_HAIRPIN = 2, /* inbound: its remote is an outside address of ours */
-	FLOW_ENDED =
-		4, /* outbound: all that is left of a TCP connection whose inside end does not know yet */
-	OWN_FIXED =
-		8, /* mapping, host: the configuration made it, and neither a reset nor idle time ends it */
+	FLOW_ENDED = 4,	  /* outbound: what is left of a TCP connection whose inside end does not know yet */
+	OWN_FIXED = 8,	  /* mapping, host: the configuration made it; no reset and no idle time ends it */
+	OWN_SAME_PORTS = 16, /* host: its ports stay as they are, and all protocols are translated */
 };
 
 /* One line of any table: the word that decides, then key, then value (sizes by table, see slot_layout()). */

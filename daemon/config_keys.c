@@ -213,7 +213,6 @@ static const struct {
 	{ "nat.limits.new_mappings_per_second", "0" },
 	{ "nat.on_exhaustion", "silent" },
 	{ "nat.mss_clamp", "off" },
-	{ "reservations.address_only", "false" },
 	{ "pass_through", "" },
 	{ "recovery", "" },
 	{ "api.listen", "" },

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/host.h"
 #include "daemon/config.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
@@ -20,8 +19,9 @@ enum { TOLD_MAX = 16 }; /* displaced mappings that get a line of their own */
 struct fixed {
 	const struct settings *settings;
 	struct fixed_want want; /* room for all */
-	__be32 *inbound;	/* outside addresses of reservations with inbound, sorted */
-	unsigned int inbound_count;
+	__be32 *inbound,
+		*alone; /* outside addresses of reservations: with inbound, with address_only; sorted */
+	unsigned int inbound_count, alone_count;
 	unsigned int told;
 };
 
@@ -56,13 +56,20 @@ struct fixed *fixed_open(const struct settings *settings)
 	f->want.hosts = calloc(hosts + 1, sizeof(*f->want.hosts));
 	f->want.mappings = calloc(mapped_count(settings) + 1, sizeof(*f->want.mappings));
 	f->inbound = calloc(hosts + 1, sizeof(*f->inbound));
-	if (!f->want.hosts || !f->want.mappings || !f->inbound) {
+	f->alone = calloc(hosts + 1, sizeof(*f->alone));
+	if (!f->want.hosts || !f->want.mappings || !f->inbound || !f->alone) {
 		fixed_close(f);
 		return NULL;
 	}
-	for (size_t i = 0; i < hosts; i++)
-		if (settings->reservations[i].inbound)
-			f->inbound[f->inbound_count++] = settings->reservations[i].outside.s_addr;
+	for (size_t i = 0; i < hosts; i++) {
+		const struct settings_reservation *r = &settings->reservations[i];
+
+		if (r->inbound)
+			f->inbound[f->inbound_count++] = r->outside.s_addr;
+		if (r->address_only)
+			f->alone[f->alone_count++] = r->outside.s_addr;
+	}
+	qsort(f->alone, f->alone_count, sizeof(*f->alone), address_order);
 	qsort(f->inbound, f->inbound_count, sizeof(*f->inbound), address_order);
 	return f;
 }
@@ -74,16 +81,20 @@ void fixed_close(struct fixed *f)
 	free(f->want.hosts);
 	free(f->want.mappings);
 	free(f->inbound);
+	free(f->alone);
 	free(f);
 }
 
 u8 fixed_address_flags(const struct fixed *f, __be32 addr, u8 flags)
 {
-	if (!bsearch(&addr, f->inbound, f->inbound_count, sizeof(addr), address_order))
-		return flags;
-	if (flags & ADDRESS_LOCAL)
-		return flags | ADDRESS_INBOUND;
-	return (u8)((flags & ~ADDRESS_POOL) | ADDRESS_RESERVED | ADDRESS_INBOUND);
+	bool inbound = bsearch(&addr, f->inbound, f->inbound_count, sizeof(addr), address_order);
+	bool alone = bsearch(&addr, f->alone, f->alone_count, sizeof(addr), address_order);
+
+	if (inbound)
+		flags |= ADDRESS_INBOUND;
+	if ((inbound || alone) && !(flags & ADDRESS_LOCAL))
+		flags = (u8)((flags & ~ADDRESS_POOL) | ADDRESS_RESERVED);
+	return flags;
 }
 
 /*
@@ -157,10 +168,12 @@ static void hosts_collect(struct keepnat *k, const struct pool_address *addresse
 		u8 interface = interface_of(k, addresses, count, r->outside);
 
 		if (interface != NO_INTERFACE)
-			want->hosts[want->host_count++] = (struct fixed_host){ .inside = r->inside.s_addr,
-									       .outside = r->outside.s_addr,
-									       .interface = interface,
-									       .inbound = r->inbound };
+			want->hosts[want->host_count++] =
+				(struct fixed_host){ .inside = r->inside.s_addr,
+						     .outside = r->outside.s_addr,
+						     .interface = interface,
+						     .inbound = r->inbound,
+						     .same_ports = r->address_only };
 	}
 }
 

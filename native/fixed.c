@@ -197,7 +197,7 @@ static u64 host_value(const struct fixing *f, const struct fixed_host *h, __be32
 	struct outside_address a = address_find(f->nat, f->nat->config, h->outside);
 
 	value.interface = h->interface;
-	value.own = OWN_FIXED;
+	value.own = h->same_ports ? OWN_FIXED | OWN_SAME_PORTS : OWN_FIXED;
 	value.index = a.addr ? a.index : 0xffff;
 	value.outside = outside;
 	return value.word;

@@ -19,6 +19,7 @@ struct fixed_host {
 	__be32 inside, outside;
 	u8 interface; /* the outside one's number */
 	bool inbound;
+	bool same_ports; /* its ports stay as they are */
 };
 
 struct fixed_mapping {

@@ -19,21 +19,22 @@ static int fixed_give(struct world *w)
 	return 0;
 }
 
-/* As the daemon does: the address of an inbound one is nobody else's, unless it is the interface's own. */
-static int inbound_flags(struct world *w, const struct fixed_host *host)
+/* As the daemon does: the address is nobody else's, unless it is the interface's own. */
+static int reserved_flags(struct world *w, const struct fixed_host *host)
 {
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
 		u32 flags = address_find(nat, nat->config, host->outside).flags;
 
-		flags = flags & ADDRESS_LOCAL ? flags | ADDRESS_INBOUND
-					      : ADDRESS_LIVE | ADDRESS_RESERVED | ADDRESS_INBOUND;
+		if (!(flags & ADDRESS_LOCAL))
+			flags = ADDRESS_LIVE | ADDRESS_RESERVED;
+		flags |= host->inbound ? ADDRESS_INBOUND : 0u;
 		if (native_address_set(nat, host->interface, host->outside, flags) < 0)
 			return world_fail(w, "no room for another outside address");
 	}
 	return 0;
 }
 
-/* reserve INTERFACE INSIDE OUTSIDE [inbound] */
+/* reserve INTERFACE INSIDE OUTSIDE [inbound] [address-only] */
 int reserve_run(struct world *w, struct words *words)
 {
 	struct world_interface *at = interface_named(w, words_next(words));
@@ -43,10 +44,11 @@ int reserve_run(struct world *w, struct words *words)
 		return -1;
 	if (!at || w->reserved_count == FIXED_MAX || address_parse(words_next(words), &host.inside) ||
 	    address_parse(words_next(words), &host.outside))
-		return world_fail(w, "reserve INTERFACE INSIDE OUTSIDE [inbound]");
+		return world_fail(w, "reserve INTERFACE INSIDE OUTSIDE [inbound] [address-only]");
 	host.interface = (u8)at->number;
 	host.inbound = words_take(words, "inbound");
-	if (host.inbound && inbound_flags(w, &host))
+	host.same_ports = words_take(words, "address-only");
+	if ((host.inbound || host.same_ports) && reserved_flags(w, &host))
 		return -1;
 	w->reserved[w->reserved_count++] = host;
 	return fixed_give(w);
