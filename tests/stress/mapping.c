@@ -199,6 +199,11 @@ static struct endpoint some_remote(struct worker *w)
 				  .zero = 0 };
 }
 
+static u32 ticks_since(const struct worker *w, u32 tick)
+{
+	return __atomic_load_n(&w->test->now, __ATOMIC_SEQ_CST) - tick;
+}
+
 /* The same ports on every host, so that they are fought for. */
 static struct endpoint inside_endpoint(const struct worker *w, u32 host, u32 port)
 {
@@ -213,6 +218,7 @@ static int out_and_back(struct worker *w, u32 class, struct endpoint inside, str
 	struct endpoint remote = some_remote(w);
 	u64 before = generation(w);
 	u32 changes = __atomic_load_n(&w->test->address_changes, __ATOMIC_SEQ_CST);
+	u32 tick = __atomic_load_n(&w->test->now, __ATOMIC_SEQ_CST);
 	u32 reason = meet(w, NATIVE_OUT, class, inside, remote, dice(w, 20) ? TCP_ACK : TCP_SYN);
 
 	if (reason_verdict(reason) != VERDICT_TRANSLATE)
@@ -226,7 +232,8 @@ static int out_and_back(struct worker *w, u32 class, struct endpoint inside, str
 	if (translated && !is_inside(w->target))
 		w->ends_wrong++;
 	if (generation(w) != before || changes & 1 ||
-	    __atomic_load_n(&w->test->address_changes, __ATOMIC_SEQ_CST) != changes)
+	    __atomic_load_n(&w->test->address_changes, __ATOMIC_SEQ_CST) != changes ||
+	    ticks_since(w, tick) >= IDLE - 2)
 		return 1; /* overtaken */
 	w->answers++;
 	if (translated ? !same(w->target, inside)
@@ -261,7 +268,7 @@ static void work_own(struct worker *w, u32 class)
 	/* Flows may be reset as often as they like: the outside endpoint stays. */
 	u64 mappings = (u64)GENERATION_MASK << GENERATION_BITS | (u64)GENERATION_MASK << 2 * GENERATION_BITS;
 	int alike = own->outside.addr && !((own->generation ^ is.generation) & mappings) &&
-		    own->address_changes == is.address_changes && is.used - own->used < IDLE - 2;
+		    own->address_changes == is.address_changes && ticks_since(w, own->used) < IDLE - 2;
 	if (!overtaken && alike) {
 		if (same(own->outside, is.outside))
 			w->own_kept++;
