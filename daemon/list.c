@@ -170,7 +170,8 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	u64 w = LOAD(&env_slot(nat, TABLE_MAPPINGS, at)->word), other;
 
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_MAPPINGS, at, w, &copy) ||
-	    i->half & HALF_OUTSIDE || word_stale(nat->config, TABLE_MAPPINGS, i->interface, w))
+	    i->half & HALF_OUTSIDE || word_flags(w) & RESTING ||
+	    word_stale(nat->config, TABLE_MAPPINGS, i->interface, w))
 		return 0;
 	row->protocol = class_protocol(i->class);
 	row->interface = i->interface;
