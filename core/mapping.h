@@ -12,19 +12,30 @@
  *   out   I found: touch I, then check and touch O. O absent: put it back (mend). O somebody else's: end I, create.
  *   create take a bit, insert O, insert I. Lost the race for I: end O by its word, give the bit, use the winner's.
  *   in    O found: look at I too. Both must agree; then touch I, then O.
- *   end   the sweep, after a pass in which no session marked it and no packet touched it: I, then O, then the bit.
+ *   rest  the sweep, after a pass in which no session marked it and no packet touched it: RESTING in I.
+ *   wake  I found with RESTING: as out, if the host still has that outside address; else end I, create.
+ *   end   the sweep, when the rest is over: I, then O, then the bit.
+ *
+ * REST (RFC 6888 REQ-8). A mapping that ended keeps its port from others for timers.hold_down_timeout: its time is now when
+ * the rest began. It counts no more, packets from outside find none, and the next packet of its own endpoint has it back.
+ * The flag comes by a CAS on the word that was judged, so a packet that touched first keeps the mapping. One that read I
+ * before the flag came and touches it afterwards takes the flag away, since a touch tries again while the entry is the same:
+ * that is right too, from either side, for O, bit and address were the mapping's all the time, and it lives on as if the
+ * packet had come before the sweep. Which reads I after the flag came acts on that. The end is a CAS on a word with the flag:
+ * who wakes the mapping first keeps it.
  *
  * Whoever dies between two steps leaves an O without I, or a bit without O; the sweep finds both. A mapping of an
- * older generation, or whose outside address left the interface, is absent to packets; its O keeps the port from others
- * until the sweep has ended it.
+ * older generation, or whose outside address left the interface, is absent to packets; its O keeps the port from others.
+ * An O that no I names rests, too, from when the sweep finds it, with the flag in its own word; nobody has it back.
  */
 #pragma once
 #include "core/host.h"
 #include "core/ports.h"
 
 enum { CLAIMS = 8, MAPPING_TRIES = 2 };
+enum { MAPPING_ABSENT, MAPPING_STANDS, MAPPING_WAITS, MAPPING_RESTS, MAPPING_AGAIN = 0xffff };
+enum { RESTING = 1 }; /* a flag of the word; every touch takes it away */
 enum { NO_SLOT = 0xffffffff };
-enum { MAPPING_ABSENT, MAPPING_STANDS, MAPPING_WAITS, MAPPING_AGAIN = 0xffff };
 
 union mapping_key {
 	u64 word;
@@ -71,10 +82,19 @@ static __always_inline u64 mapping_key(struct endpoint e, u8 class, u32 half, u3
 	return key.word;
 }
 
-/* What half_find() saw. */
-enum { HALF_LOST = -1, HALF_ABSENT, HALF_STALE, HALF_LIVE };
+/* Did a reset end a half of this word? Not what the configuration made. */
+static __always_inline int mapping_stale(const struct config *c, u32 interface, u32 own, u64 w)
+{
+	return word_stale(c, TABLE_MAPPINGS, interface, w) && !(own & OWN_FIXED);
+}
 
-/* The half with this key: *h is read if it is HALF_LIVE or, of an older generation, HALF_STALE; HALF_LOST: it ended. */
+/* What half_find() saw. */
+enum { HALF_LOST = -1, HALF_ABSENT, HALF_STALE, HALF_RESTS, HALF_LIVE };
+
+/*
+ * The half with this key: *h is read if it is HALF_LIVE, HALF_RESTS or, of an older generation, HALF_STALE; HALF_LOST: it
+ * ended.
+ */
 static __always_inline int half_find(struct nat_instance *nat, const struct config *c, u64 key, u32 interface,
 				     struct half *h)
 {
@@ -85,8 +105,9 @@ static __always_inline int half_find(struct nat_instance *nat, const struct conf
 	h->value.word = LOAD(&h->slot->data[1]);
 	if (!slot_same(h->slot, h->word))
 		return HALF_LOST;
-	return word_stale(c, TABLE_MAPPINGS, interface, h->word) && !(h->value.own & OWN_FIXED) ? HALF_STALE
-												: HALF_LIVE;
+	if (mapping_stale(c, interface, h->value.own, h->word))
+		return HALF_STALE;
+	return word_flags(h->word) & RESTING ? HALF_RESTS : HALF_LIVE;
 }
 
 /*
@@ -370,9 +391,10 @@ static __always_inline u32 mapping_use(struct nat_instance *nat, const struct co
 /*
  * The mapping of r->inside towards r->interface, if there is one: used just now, r->outside and r->mapping tell it.
  * MAPPING_STANDS, MAPPING_ABSENT (what was stale, overruled, or has to move to another address is ended), MAPPING_WAITS
- * (its address is gone and there is no other), MAPPING_AGAIN.
+ * (its address is gone and there is no other), MAPPING_RESTS, MAPPING_AGAIN. wake: one that rests is used, too, if its
+ * address is the one in r->outside, else ended.
  */
-SLOW u32 mapping_known(struct nat_instance *nat, struct work *work)
+SLOW u32 mapping_known(struct nat_instance *nat, struct work *work, u32 wake)
 {
 	const struct config *c = env_config(nat);
 
@@ -390,7 +412,9 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work)
 		return MAPPING_ABSENT;
 	if (found == HALF_LOST)
 		return MAPPING_AGAIN;
-	if (found == HALF_LIVE) {
+	if (found == HALF_RESTS && !wake)
+		return MAPPING_RESTS;
+	if (found == HALF_LIVE || (found == HALF_RESTS && i.value.addr == r->outside.addr)) {
 		u32 use = mapping_use(nat, c, work, &i);
 		if (use != MAPPING_ABSENT)
 			return use;
@@ -400,13 +424,14 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work)
 }
 
 /*
- * The mapping of r->inside towards r->interface, found or made, and used just now: r->outside, r->mapping.
+ * The mapping of r->inside towards r->interface, found or made, and used just now: r->outside, r->mapping. One that rests
+ * asks for its host first, which may have been idle, forgotten, and come back with another address.
  * 0 or a reason.
  */
 static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *work)
 {
 	for (int try = 0; try < MAPPING_TRIES; try++) {
-		u32 known = mapping_known(nat, work);
+		u32 known = mapping_known(nat, work, 0);
 		if (known == MAPPING_STANDS)
 			return 0;
 		if (known == MAPPING_WAITS)
@@ -414,6 +439,11 @@ static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *wo
 		if (known == MAPPING_AGAIN)
 			continue;
 		u32 reason = host_get(nat, work);
+		if (!reason && known == MAPPING_RESTS) {
+			if (mapping_known(nat, work, 1) == MAPPING_STANDS)
+				return 0;
+			continue; /* ended, or changed while we looked */
+		}
 		if (!reason)
 			reason = port_claim(nat, work);
 		if (!reason)
@@ -477,7 +507,7 @@ SLOW u32 mapping_inbound(struct nat_instance *nat, struct work *work)
 		return REASON_internal;
 	struct request *r = &work->req;
 	struct endpoint wanted = r->outside;
-	u32 known = mapping_known(nat, work);
+	u32 known = mapping_known(nat, work, 1);
 
 	if (known == MAPPING_STANDS)
 		return r->outside.addr == wanted.addr && r->outside.port == wanted.port ? 0

@@ -256,7 +256,7 @@ SLOW u32 session_lost(struct nat_instance *nat, struct work *work)
 	value.word[1] = LOAD(&s->data[3]);
 	if (!slot_same(s, w) || flow_stands(c, w, value.interface, value.own, value.index))
 		return 0;
-	u32 known = mapping_known(nat, work);
+	u32 known = mapping_known(nat, work, 0);
 	return known == MAPPING_ABSENT ||
 	       (known == MAPPING_STANDS && (r->outside.addr != value.addr || r->outside.port != value.port));
 }

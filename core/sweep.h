@@ -8,19 +8,19 @@
  *	        (tcp.h). One that is young whatever the other half says costs no look at it. Expired: both halves end, each by a
  *	        CAS on the word that was judged. Alive: its mapping is marked. Inbound flows that no outbound one names, or
  *	        that are not young, are looked at by themselves.
- *   inside     inside halves without mark whose own time is over end, with their outside half and its bit. The others
- *	        mark their host.
- *   outside    outside halves that no inside half agrees with end, once they are older than any packet's run: what lost races
- *	        and dead processes left. An eighth of them is asked in each pass.
+ *   inside     inside halves without mark whose own time is over rest (mapping.h), and when that is over end, with their
+ *	        outside half and its bit. The others mark their host.
+ *   outside    outside halves that no inside half agrees with rest, too, and end, once they are older than any packet's run:
+ *	        what resets, lost races and dead processes left. An eighth of them is asked in each pass, and after a reset all.
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
  *   hosts      marked ones count as used now; idle ones beyond the retention time end.
  *   fragments  expired ones end.
  *   tidy       reach bits that no key needs any more are given back (table.h): every SWEEP_TIDY passes a turn through the
  *	        tables, then the same streams tell what is needed.
  *
- * What is stale by its generation ends wherever it is met; a flow bequeaths the time that it had left to its mapping, or, of
- * TCP, leaves word for its inside end. A flow whose address left ends once its host has another to go to. Slots
- * that stood in BUSY or OFFER, unchanged, for SWEEP_PATIENCE were left by a dead process, and are freed. Marks live in the
+ * What is stale by its generation ends wherever it is met, but its port rests; a flow bequeaths the time that it had left to
+ * its mapping, or, of TCP, leaves word for its inside end. A flow whose address left ends once its host has another to go to.
+ * Slots that stood in BUSY or OFFER, unchanged, for SWEEP_PATIENCE were left by a dead process, and are freed. Marks live in the
  * sweeper's own memory: a daemon that dies and returns starts its pass anew.
  *
  * MARKS go to the slot that a flow names, unseen: a look at each mapping would cost more than all the rest. A flow's mapping
@@ -89,7 +89,8 @@ struct sweep {
 	enum sweep_stage stage;
 	u32 table; /* of SWEEP_FRESH */
 	u32 cursor;
-	u32 now;
+	u32 now;   /* of the pass */
+	u32 clock; /* of the step: a pass may take long */
 	struct mark *marks;
 	int distrust; /* a mark was wrong: end no mapping; 2: and this pass looks at each */
 	u32 *host_mappings, *host_sessions;	      /* being counted */
@@ -450,8 +451,7 @@ static inline int mapping_lease(struct sweep *s, const struct flow *f, u64 w)
 		u64 now = LOAD(&slot->word);
 		if (word_state(now) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, now, &half) ||
 		    half.mapping.addr != outside.addr || half.mapping.port != outside.port ||
-		    (word_stale(c, TABLE_MAPPINGS, half.mapping.interface, now) &&
-		     !(half.mapping.own & OWN_FIXED)))
+		    mapping_stale(c, half.mapping.interface, half.mapping.own, now))
 			return 0;
 		if (!word_age(now, used) || CAS(&slot->word, now, (now & ~TIME) | used))
 			return 1;
@@ -666,6 +666,33 @@ static inline u32 sweep_marked(struct sweep *s, u32 at, u64 key)
 	return mark->sessions;
 }
 
+/*
+ * A half rests from now on, if nobody touched it since w was read. From now on, not from its last use: packets of a session do
+ * not touch its mapping, and while there is no daemon no time is over.
+ */
+static inline int half_rest(struct sweep *s, u32 at, u64 w)
+{
+	return CAS(&env_slot(s->nat, TABLE_MAPPINGS, at)->word, w,
+		   (w & ~(TIME | FLAGS)) | word_make(s->clock, 0, RESTING));
+}
+
+/* Is the time of this inside half over, or that of its rest? */
+static inline int inside_over(const struct sweep *s, const struct insert *i, u32 sessions)
+{
+	const struct config *c = env_config(s->nat);
+	u64 w = i->words[0];
+	u32 age = word_age(w, s->now);
+
+	if (s->distrust & 1 || i->mapping.own & OWN_FIXED)
+		return 0;
+	/* Touched at least so long ago, or by mapping_lease(): then no packet is at work on it. */
+	if (word_stale(c, TABLE_MAPPINGS, i->mapping.interface, w))
+		return age >= SWEEP_PATIENCE ||
+		       word_age(word_make(s->now, 0, 0), word_time(w)) >= SWEEP_PATIENCE;
+	return !sessions && age > (word_flags(w) & RESTING ? c->timers.hold_down_timeout
+							   : mapping_timeout(c, i->mapping.class));
+}
+
 static inline void sweep_inside(struct sweep *s, u32 at)
 {
 	const struct config *c = env_config(s->nat);
@@ -675,20 +702,24 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, w, &i) ||
 	    i.mapping.half & HALF_OUTSIDE)
 		return;
-	u32 sessions = sweep_marked(s, at, i.words[1]), age = word_age(w, s->now);
-	int fixed = i.mapping.own & OWN_FIXED;
-	int stale = !fixed && word_stale(c, TABLE_MAPPINGS, i.mapping.interface, w);
-	/* Touched at least so long ago, or by mapping_lease(): then no packet is at work on it. */
-	int quiet =
-		age >= SWEEP_PATIENCE || word_age(word_make(s->now, 0, 0), word_time(w)) >= SWEEP_PATIENCE;
-	int over = stale ? quiet : !fixed && !sessions && age > mapping_timeout(c, i.mapping.class);
-	if (over && !(s->distrust & 1) && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
-		s->counts.ended_mappings++;
-		sweep_at(s, i.mapping.interface)->ended_mappings += (u64)stale;
-		sweep_release(s, &i.mapping);
+	u32 sessions = sweep_marked(s, at, i.words[1]);
+	int stale = mapping_stale(c, i.mapping.interface, i.mapping.own, w),
+	    resting = word_flags(w) & RESTING;
+	int over = inside_over(s, &i, sessions);
+	if (over && (stale || resting) && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
+		s->counts.ended_mappings += !resting; /* else it was counted when it began to rest */
+		sweep_at(s, i.mapping.interface)->ended_mappings += (u64)(stale && !resting);
+		if (!stale)
+			sweep_release(s, &i.mapping);
 		return;
 	}
 	tidy_want(s, TABLE_MAPPINGS, at, &i.words[1]);
+	if (over && !stale && !resting && half_rest(s, at, w)) {
+		s->counts.ended_mappings++;
+		return;
+	}
+	if (resting)
+		return;
 	if (stale) {
 		sweep_at(s, i.mapping.interface)->old_mappings++;
 		return;
@@ -738,6 +769,19 @@ static inline int half_agrees(struct nat_instance *nat, const struct mapping *o)
 	       i.mapping.port == o->key_port;
 }
 
+/* Is it time to ask whose this outside half is? */
+static inline int outside_asked(const struct sweep *s, u32 at, const struct insert *o)
+{
+	const struct config *c = env_config(s->nat);
+	u64 w = o->words[0];
+	u32 age = word_age(w, s->now);
+
+	if (word_flags(w) & RESTING)
+		return age > c->timers.hold_down_timeout;
+	return age >= SWEEP_PATIENCE && (!((at ^ (u32)s->passes) & (SWEEP_AUDIT - 1)) ||
+					 word_stale(c, TABLE_MAPPINGS, o->mapping.interface, w));
+}
+
 static inline void sweep_outside(struct sweep *s, u32 at)
 {
 	const struct config *c = env_config(s->nat);
@@ -751,13 +795,15 @@ static inline void sweep_outside(struct sweep *s, u32 at)
 	struct outside_address a = address_find(s->nat, c, o.mapping.key_addr);
 	u32 area = port_area(a.index, o.mapping.class), port = be16_to_host(o.mapping.key_port);
 	int known = a.addr != 0 && a.index < c->addresses && o.mapping.class < CLASSES;
-	int asked = !((at ^ (u32)s->passes) & (SWEEP_AUDIT - 1));
-	if (asked && word_age(w, s->now) >= SWEEP_PATIENCE && !half_agrees(s->nat, &o.mapping) &&
-	    slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
+	int resting = word_flags(w) & RESTING,
+	    asked = outside_asked(s, at, &o) && !half_agrees(s->nat, &o.mapping);
+	if (asked && resting && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
 		if (known)
 			port_give(s->nat, area, port);
 		return;
 	}
+	if (asked && !resting)
+		(void)half_rest(s, at, w);
 	if (known)
 		bit_set(s->claimed + area, port);
 }
@@ -1019,6 +1065,7 @@ static inline int sweep_advance(struct sweep *s)
 /* Go on by about `slots` slots; a pass that begins takes `now` for its time. 1: a pass has just ended. */
 static inline int sweep_step(struct sweep *s, u32 now, u32 slots)
 {
+	s->clock = now;
 	if (s->stage == SWEEP_BEGIN) {
 		sweep_begin(s, now);
 		sweep_advance(s);

@@ -152,8 +152,7 @@ static u64 mapping_other(struct list_view *view, const struct mapping *i)
 	u32 at;
 
 	if (!table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at) ||
-	    !slot_read(nat, TABLE_MAPPINGS, at, w, &o) ||
-	    (word_stale(c, TABLE_MAPPINGS, i->interface, w) && !(o.mapping.own & OWN_FIXED)))
+	    !slot_read(nat, TABLE_MAPPINGS, at, w, &o) || mapping_stale(c, i->interface, o.mapping.own, w))
 		return 0;
 	return o.mapping.addr == i->key_addr && o.mapping.port == i->key_port ? w : 0;
 }
@@ -171,8 +170,8 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	u64 w = LOAD(&env_slot(nat, TABLE_MAPPINGS, at)->word), other;
 
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_MAPPINGS, at, w, &copy) ||
-	    i->half & HALF_OUTSIDE ||
-	    (word_stale(nat->config, TABLE_MAPPINGS, i->interface, w) && !(i->own & OWN_FIXED)))
+	    i->half & HALF_OUTSIDE || word_flags(w) & RESTING ||
+	    mapping_stale(nat->config, i->interface, i->own, w))
 		return 0;
 	row->protocol = class_protocol(i->class);
 	row->interface = i->interface;

@@ -132,23 +132,66 @@ static struct model_host *host_of(struct model *m, __be32 inside)
 	return NULL;
 }
 
-static bool in_limbo(const struct model *m, enum class class, struct model_end outside)
+static struct model_limbo *in_limbo(const struct model *m, enum class class, struct model_end outside)
 {
 	for (u32 i = 0; i < m->limbo_count; i++)
 		if (m->limbo[i].class == class && end_is(m->limbo[i].outside, outside))
-			return true;
-	return false;
+			return (struct model_limbo *)&m->limbo[i];
+	return NULL;
 }
 
-static void limbo_add(struct model *m, enum class class, struct model_end outside)
+static void limbo_end(struct model *m, struct model_limbo *l)
+{
+	if (l)
+		*l = m->limbo[--m->limbo_count];
+}
+
+static struct model_limbo *limbo_add(struct model *m, const struct model_binding *b)
+{
+	struct model_limbo *l = &m->limbo[m->limbo_count];
+
+	limbo_end(m, in_limbo(m, b->class, b->outside));
+	if (m->limbo_count == MODEL_LIMBO)
+		return l - 1;
+	l = &m->limbo[m->limbo_count++];
+	*l = (struct model_limbo){
+		.class = b->class, .own = b->own, .inside = b->inside, .outside = b->outside, .lost = m->now
+	};
+	return l;
+}
+
+void model_binding_rest(struct model *m, struct model_binding *b)
+{
+	struct model_limbo *l = limbo_add(m, b);
+
+	l->waits = l->resting = true;
+	l->since = m->now;
+	b->live = false;
+}
+
+/* The port that waits for an endpoint, or NULL. */
+static struct model_limbo *limbo_waits(const struct model *m, enum class class, struct model_end inside)
 {
 	for (u32 i = 0; i < m->limbo_count; i++)
-		if (m->limbo[i].class == class && end_is(m->limbo[i].outside, outside)) {
-			m->limbo[i].sweeps = 0;
-			return;
-		}
-	if (m->limbo_count < MODEL_LIMBO)
-		m->limbo[m->limbo_count++] = (struct model_limbo){ class, outside, 0, 0 };
+		if (m->limbo[i].waits && m->limbo[i].class == class && end_is(m->limbo[i].inside, inside))
+			return (struct model_limbo *)&m->limbo[i];
+	return NULL;
+}
+
+/* It waits no more: the sweep finds what is left of it, as of others. */
+static void limbo_forsake(struct model_limbo *l)
+{
+	l->waits = l->resting = false;
+	l->sweeps = 0;
+}
+
+/* Does a port rest for everybody but its last owner? */
+static bool limbo_keeps(const struct model *m, enum class class, struct model_end outside,
+			struct model_end inside)
+{
+	const struct model_limbo *l = in_limbo(m, class, outside);
+
+	return l && !end_is(l->inside, inside) && m->now - l->lost <= m->settings.timers.hold_down_timeout;
 }
 
 /* What was promised a time just before or after a sweep's waits for a later one: until no packet can be at work on it. */
@@ -156,13 +199,24 @@ enum { LIMBO_MOST = 8 };
 
 void model_limbo_age(struct model *m)
 {
+	for (u32 i = 0; i < m->limbo_count; i++) {
+		struct model_limbo *l = &m->limbo[i];
+
+		if (l->resting)
+			continue;
+		l->resting = l->sweeps && m->now - l->since >= LIMBO_MOST;
+		if (!l->sweeps++ || l->resting)
+			l->since = m->now;
+	}
+}
+
+static void limbo_sweep(struct model *m)
+{
 	for (u32 i = m->limbo_count; i-- > 0;) {
 		struct model_limbo *l = &m->limbo[i];
 
-		if (!l->sweeps++)
-			l->since = m->now;
-		else if (m->now - l->since >= LIMBO_MOST)
-			*l = m->limbo[--m->limbo_count];
+		if (l->resting && m->now - l->since > m->settings.timers.hold_down_timeout)
+			limbo_end(m, l);
 	}
 }
 
@@ -288,10 +342,13 @@ void model_sweep(struct model *m)
 		struct model_binding *b = &m->bindings[i];
 		bool due = !binding_in_use(m, b) && idle(m, b->touched) > binding_timeout(m, b->class);
 		b->doubt = due && b->lease >= m->now;
-		if (b->live && (!due || b->doubt))
+		if (b->live && due && !b->doubt)
+			model_binding_rest(m, b);
+		if (b->live)
 			m->bindings[bindings++] = *b;
 	}
 	m->binding_count = bindings;
+	limbo_sweep(m);
 }
 
 /* A session ends before its time: its endpoint keeps its port for as long as it might have lived. */
@@ -350,9 +407,12 @@ void model_address_set(struct model *m, __be32 addr, u8 flags)
 
 void model_reset_mappings(struct model *m)
 {
+	for (u32 i = 0; i < m->limbo_count; i++)
+		if (m->limbo[i].waits)
+			limbo_forsake(&m->limbo[i]);
 	for (u32 i = 0; i < m->binding_count; i++)
 		if (m->bindings[i].live)
-			limbo_add(m, m->bindings[i].class, m->bindings[i].outside);
+			limbo_add(m, &m->bindings[i]);
 	m->binding_count = 0;
 }
 
@@ -423,6 +483,8 @@ static const char *choice_judge(const struct model *m, const struct model_packet
 	bool preferred = inside.port &&
 			 (own || (m->settings.port_preserve && inside.port >= r.min && inside.port <= r.max));
 
+	if (limbo_keeps(m, class, chosen, inside))
+		return "a port that rests was given to another (RFC 6888 REQ-8)";
 	if (!binding_of_outside(m, class, chosen) && chosen.port == inside.port && preferred)
 		return NULL;
 	if (!(class == CLASS_UDP && own) && !port_free(m, class, chosen))
@@ -481,6 +543,7 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 	*h = (struct model_host){ inside.addr, chosen.addr };
 	if (m->binding_count == MODEL_BINDINGS)
 		return "the model has no room for bindings";
+	limbo_end(m, in_limbo(m, p->class, chosen));
 	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
 								  .own = own,
 								  .class = p->class,
@@ -488,6 +551,28 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 								  .outside = chosen,
 								  .touched = m->now };
 	return NULL;
+}
+
+/* The binding that an endpoint had until it was idle for too long stands again, if its host is still where it was. */
+static bool binding_wake(struct model *m, enum class class, struct model_end inside)
+{
+	struct model_limbo *l = limbo_waits(m, class, inside);
+	const struct model_host *h = host_of(m, inside.addr);
+
+	if (!l)
+		return false;
+	if (!h || h->outside != l->outside.addr || !address_serves(m, h->outside, l->own)) {
+		limbo_forsake(l);
+		return false;
+	}
+	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
+								  .own = l->own,
+								  .class = class,
+								  .inside = inside,
+								  .outside = l->outside,
+								  .touched = m->now };
+	limbo_end(m, l);
+	return true;
 }
 
 static struct model_session *session_make(struct model *m, const struct model_packet *p,
@@ -539,10 +624,12 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 		return unless(!b || !address_serves(m, b->outside.addr, b->own),
 			      "an endpoint whose address serves was refused");
 	if (b && !address_serves(m, b->outside.addr, b->own)) {
-		limbo_add(m, b->class, b->outside);
+		limbo_add(m, b);
 		b->live = false;
 		b = NULL;
 	}
+	if (!b && binding_wake(m, p->class, p->from))
+		b = binding_of_inside(m, p->class, p->from);
 	if (!got) { /* a host whose address has left is forgotten when it asks for another */
 		struct model_host *h = host_of(m, p->from.addr);
 		if (h && !b && !address_serves(m, h->outside, own))
@@ -573,7 +660,7 @@ static const char *answer_judge(struct model *m, const struct model_packet *p)
 	struct model_binding *b = binding_of_inside(m, p->class, p->from);
 
 	if (b && !address_serves(m, b->outside.addr, b->own)) {
-		limbo_add(m, b->class, b->outside);
+		limbo_add(m, b);
 		b->live = false;
 		b = NULL;
 	}

@@ -66,12 +66,17 @@ struct model_host {
 	__be32 outside;
 };
 
-/* A port whose last owner is gone, but which may still be kept from others for a while. */
+/* A port whose last owner is gone: it rests for hold_down_timeout, and may be kept from others for a while longer. */
 struct model_limbo {
 	enum class class;
+	bool own;
+	struct model_end inside; /* who had it */
 	struct model_end outside;
-	u32 sweeps; /* that had time enough to free it */
-	u32 since;  /* time of the first of them */
+	u32 lost;     /* so long after that it is kept from all others */
+	bool waits;   /* for who had it: its mapping was idle, no more */
+	bool resting; /* the sweep has surely seen it */
+	u32 sweeps;   /* else: how many had time enough to */
+	u32 since;    /* resting: since then, or earlier; else the time of the first of those sweeps */
 };
 
 struct model_address {
@@ -143,6 +148,7 @@ void model_reset_flows(struct model *m);
 void model_reset_mappings(struct model *m);
 void model_reset_hosts(struct model *m);
 void model_address_set(struct model *m, __be32 addr, u8 flags);
-void model_limbo_age(struct model *m); /* a sweep has had time to free what nobody owns */
+void model_limbo_age(struct model *m); /* a sweep has had time to find what nobody owns */
+void model_binding_rest(struct model *m, struct model_binding *b); /* the sweep has ended it */
 u32 model_sessions(const struct model *m);
 u32 model_bindings(const struct model *m);

@@ -62,6 +62,7 @@ static void settings_choose(struct lab *lab, struct config *c)
 	c->timers.tcp_idle_timeout = 200 + chance(lab, 1000);
 	c->timers.tcp_trans_open_timeout = 10 + chance(lab, 100);
 	c->timers.tcp_trans_close_timeout = 10 + chance(lab, 100);
+	c->timers.hold_down_timeout = 1 + chance(lab, 100);
 }
 
 static void lab_address(struct lab *lab, __be32 addr, u8 flags)
@@ -599,8 +600,10 @@ static void doubts_settle(struct lab *lab)
 	}
 	model_sweep(m);
 	for (u32 i = m->binding_count; i-- > 0;)
-		if (m->bindings[i].doubt && !mapping_there(lab, &m->bindings[i]))
+		if (m->bindings[i].doubt && !mapping_there(lab, &m->bindings[i])) {
+			model_binding_rest(m, &m->bindings[i]);
 			m->bindings[i] = m->bindings[--m->binding_count];
+		}
 }
 
 static void counts_judge(struct lab *lab)
@@ -613,7 +616,7 @@ static void counts_judge(struct lab *lab)
 	for (u32 i = 0; i <= c->mapping_mask; i++) {
 		const struct mapping *m = (const struct mapping *)env_slot(&lab->nat, TABLE_MAPPINGS, i);
 		mappings += word_state(m->word) == LIVE && !(m->half & HALF_OUTSIDE) &&
-			    !word_stale(c, TABLE_MAPPINGS, 0, m->word);
+			    !(word_flags(m->word) & RESTING) && !word_stale(c, TABLE_MAPPINGS, 0, m->word);
 	}
 	snprintf(lab->story, sizeof(lab->story),
 		 "at %u, after the sweep: %u sessions, %u mappings; the model has %u and %u", lab->model->now,

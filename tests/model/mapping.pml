@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * mapping.pml - mappings above the table: create, use, mend, expire, reset (core/mapping.h, session.h, sweep.h).
+ * mapping.pml - mappings above the table: create, use, mend, expire, rest, reset (core/mapping.h, session.h, sweep.h).
  *
  * Two endpoints, two outside ports. The table is taken as proved (table.pml): insert-if-absent, find with the value read
- * under its word, touch and end are atomic, each on one word (live, version, time, generation). A touch and an undo ask
- * only that the entry is the same (slot_touch, slot_move), an end that the word is (slot_end). Each atomic { } does one
- * such step, then what follows from it without looking at shared memory.
+ * under its word, touch and end are atomic, each on one word (live, version, RESTING with time, generation). A touch and an
+ * undo ask only that the entry is the same (slot_touch, slot_move), an end that the word is (slot_end). Each atomic { } does
+ * one such step, then what follows from it without looking at shared memory.
  *
  *   I[e]         inside half: port. A mapping lives while I[e] lives and O[port] lives and names e
  *   O[p]         outside half: owner. Inserted if absent, it is the claim on the port
@@ -21,6 +21,7 @@
  *   M3  at rest, after some passes, bits, outside and inside halves agree: nothing idle is left
  *   M4  no flow of the present generation leads to an address that has left
  *   M5  a reset of flows leaves the mapping the time that its session had, if no packet uses it since (-DLEASE)
+ *   M6  a port goes to another endpoint only when it has rested since its last mapping ended (-DHOLD)
  * Packets that a reset overtook are not held to these: their flows are stale when they are born. But a session whose flow such
  * a packet touches just as the sweep would end it keeps its mapping, too (M5).
  *
@@ -32,8 +33,8 @@
  *   -DFAST one of a known flow; -DWARM begins with an idle mapping, -DTORN with an inside half that has no outside half;
  *   -DDIES the first packet may die between any two steps, -DCRASH the sweep may, and begins anew; -DREFUSE the table may
  *   refuse an insert; -DAUDIT the sweep does not ask each outside half; -DLEAVES takes the address away; -DLEASE=n a
- *   session lives n longer than its mapping without it would; -DTICKS=, -DPASSES=, -DRESETS= how many;
- *   -DBOTH a reset is of mappings too
+ *   session lives n longer than its mapping without it would; -DHOLD=n how long a port rests, 0 the sweep finds that over at
+ *   its next look, which is at once; -DTICKS=, -DPASSES=, -DRESETS= how many; -DBOTH a reset is of mappings too
  *
  * Mutants, each of which must fail:
  *   -DGEN_AGAIN     generations are read again where they are needed
@@ -51,6 +52,10 @@
  *   -DNO_LONE       the sweep does not look for lone outside halves
  *   -DNO_MISSED     the sweep does not clear lone bits
  *   -DNO_LEASE      a reset of flows leaves the mapping its own time
+ *   -DNO_REST       the sweep ends an idle mapping without a rest
+ *   -DNO_REST_LONE  ... a lone outside half
+ *   -DREST_BLIND    the sweep lets a mapping rest though a packet has touched it since it was judged
+ *   -DTOUCH_RESTS   a touch leaves a mapping at rest
  */
 #define E 2
 #define P 2
@@ -70,6 +75,10 @@
 #define FLOW_TIMEOUT TIMEOUT
 #endif
 
+#ifndef HOLD
+#define HOLD 0
+#endif
+
 typedef half { bool live; byte ver, time, gen, to };
 typedef flow { bool live; byte port, time, gen };
 half I[E], O[P];
@@ -85,8 +94,29 @@ byte used[E];	/* 1 + when the session was last used whose time the mapping is pr
 #define PROMISE_OVER(x) skip
 #endif
 
-#define AGE(t)		(now_ > (t) -> now_ - (t) : 0)
-#define AHEAD(t)	((t) > now_ -> (t) - now_ : 0)
+#if HOLD
+byte parted[P];	/* 1 + when the mapping that had the port ended, or 0; whose it was */
+byte whose[P];
+#define GONE(x, p, rested) \
+	if \
+	:: O[p].live && O[p].to == x && !(rested) -> parted[p] = now + 1; whose[p] = x \
+	:: else \
+	fi
+#define BACK(p) parted[p] = 0
+#define GIVEN(x, p) \
+	assert(!parted[p] || whose[p] == x || now >= parted[p] - 1 + HOLD);	/* M6 */ \
+	parted[p] = 0
+#else
+#define GONE(x, p, rested) skip
+#define BACK(p) skip
+#define GIVEN(x, p) skip
+#endif
+
+#define RESTING		128	/* a flag beside the time */
+#define TIME(t)		((t) & 127)
+#define RESTS(t)	((t) & RESTING)
+#define AGE(t)		(now_ > TIME(t) -> now_ - TIME(t) : 0)
+#define AHEAD(t)	(TIME(t) > now_ -> TIME(t) - now_ : 0)
 #define BIT(p)		(1 << (p))
 #ifdef GEN_AGAIN
 #define FG	flows
@@ -106,10 +136,16 @@ inline look(h, l, v, t, g, o)
 	l = h.live; v = h.ver; t = h.time; g = h.gen; o = h.to
 }
 
+#ifdef TOUCH_RESTS
+#define TOUCHED(h, t) (t | RESTS(h.time))
+#else
+#define TOUCHED(h, t) t
+#endif
+
 inline touch(h, v, t, g, ok)
 {
 	if
-	:: h.live && h.ver == v -> h.time = t; h.gen = g; ok = true
+	:: h.live && h.ver == v -> h.time = TOUCHED(h, t); h.gen = g; ok = true
 	:: else -> ok = false
 	fi
 }
@@ -131,6 +167,19 @@ inline put(h, o, t, g, ok)
 {
 	if
 	:: !h.live -> h.live = true; h.ver++; h.to = o; h.time = t; h.gen = g; ok = true
+	:: else -> ok = false
+	fi
+}
+
+/* Is the word as it was read? Then it rests from now on. */
+inline rest(h, v, t, g, ok)
+{
+	if
+#ifdef REST_BLIND
+	:: h.live && h.ver == v -> h.time = now | RESTING; ok = true
+#else
+	:: h.live && h.ver == v && h.time == t && h.gen == g -> h.time = now | RESTING; ok = true
+#endif
 	:: else -> ok = false
 	fi
 }
@@ -193,7 +242,7 @@ known:	/* mapping_known() */
 		ti = 0;
 		if
 		:: !ok -> goto again
-		:: else
+		:: else -> BACK(p)
 		fi
 	};
 	/* mapping_confirm() */
@@ -220,7 +269,7 @@ mend:	atomic {
 		put(O[p], e, t, MG, ok);
 		if
 		:: !ok -> goto again
-		:: else -> MORTAL
+		:: else -> GIVEN(e, p); MORTAL
 		fi
 	};
 	atomic { taken = taken | BIT(p); goto use };
@@ -236,7 +285,7 @@ stale:	atomic {
 		end(I[e], v, ti, ge, ok);
 		if
 		:: !ok -> goto again
-		:: else -> MORTAL
+		:: else -> GONE(e, p, RESTS(ti)); MORTAL
 		fi
 	};
 create:	atomic { l = false; v = 0; ti = 0; ge = 0; w = 0; ov = 0; p = 0 };
@@ -258,7 +307,7 @@ claim:	atomic {
 		put(O[p], e, t, MG, ok);
 		if
 		:: !ok -> goto taken_already
-		:: else
+		:: else -> GIVEN(e, p)
 		fi;
 #endif
 		ov = O[p].ver;
@@ -318,19 +367,17 @@ proctype inbound(byte p)
 	atomic { packets++; t = now; fg = flows; mg = maps };
 	atomic {
 		look(O[p], l, ov, ot, og, ow);
-		ot = 0;
 		if
-		:: !l || og < maps -> goto gone
-		:: else
+		:: !l || og < maps || RESTS(ot) -> goto gone
+		:: else -> ot = 0
 		fi
 	};
 #ifndef IN_BY_O
 	atomic {
 		look(I[ow], l, v, ti, ge, q);
-		ti = 0;
 		if
-		:: !l || q != p || ge < maps -> goto gone
-		:: else
+		:: !l || q != p || ge < maps || RESTS(ti) -> goto gone
+		:: else -> ti = 0
 		fi
 	};
 	ADDRESS_OR(gone);
@@ -339,7 +386,7 @@ proctype inbound(byte p)
 		PROMISE_OVER(ow);
 		if
 		:: !ok -> goto gone
-		:: else
+		:: else -> BACK(p)
 		fi
 	};
 #endif
@@ -459,7 +506,7 @@ session:
 		ti = ti + FLOW_TIMEOUT - TIMEOUT;
 #ifndef NO_LEASE
 		if
-		:: I[x].live && I[x].to == p && I[x].time < ti -> I[x].time = ti
+		:: I[x].live && I[x].to == p && TIME(I[x].time) < ti -> I[x].time = ti | RESTS(I[x].time)
 		:: else
 		fi
 #endif
@@ -480,7 +527,12 @@ inside:	atomic {	/* sweep_inside() */
 		stale = ge < maps;
 		if
 		:: l && stale && (AGE(ti) >= TIMEOUT || AHEAD(ti) >= TIMEOUT)
+		:: l && !stale && RESTS(ti) && AGE(ti) >= HOLD && !(marks & BIT(x))
+#ifdef NO_REST
 		:: l && !stale && AGE(ti) >= TIMEOUT && !(marks & BIT(x))
+#else
+		:: l && !stale && !RESTS(ti) && AGE(ti) >= TIMEOUT && !(marks & BIT(x)) -> goto idle
+#endif
 		:: else -> goto inside_next
 		fi
 	};
@@ -501,6 +553,11 @@ inside:	atomic {	/* sweep_inside() */
 #ifdef LEASE
 		assert(stale || !used[x] || AGE(used[x] - 1) >= FLOW_TIMEOUT);	/* M5 */
 #endif
+		GONE(x, p, RESTS(ti));
+		if
+		:: stale -> goto inside_next
+		:: else
+		fi
 	};
 	atomic {	/* sweep_release(): the half that it named, if that names it */
 		MAYDIE;
@@ -524,7 +581,21 @@ inside:	atomic {	/* sweep_inside() */
 		:: else
 		fi
 	};
-	atomic { MAYDIE; taken = taken & (255 - BIT(p)) };
+	atomic { MAYDIE; taken = taken & (255 - BIT(p)); goto inside_next };
+idle:	atomic {	/* half_rest() */
+		MAYDIE;
+		rest(I[x], v, ti, ge, ok);
+		if
+		:: !ok -> goto inside_next
+		:: else -> GONE(x, p, false)
+		fi;
+#ifdef LEASE
+		assert(!used[x] || AGE(used[x] - 1) >= FLOW_TIMEOUT);	/* M5 */
+#endif
+#if !HOLD
+		goto inside
+#endif
+	};
 inside_next:
 	atomic {
 		l = false; v = 0; ti = 0; ge = 0; p = 0; ow = 0; stale = false; ok = false;
@@ -546,8 +617,9 @@ outside:
 #elif defined(NO_PATIENCE)
 		:: l -> ASKED(outside_next); goto agrees
 #else
-		:: l && AGE(ti) >= TIMEOUT -> ASKED(outside_next); goto agrees
-		:: l && AGE(ti) < TIMEOUT ->
+		:: l && RESTS(ti) && AGE(ti) >= HOLD -> goto agrees
+		:: l && !RESTS(ti) && AGE(ti) >= TIMEOUT -> ASKED(outside_next); goto agrees
+		:: l && AGE(ti) < (RESTS(ti) -> HOLD : TIMEOUT) ->
 #endif
 #ifndef NO_PATIENCE
 			claimed = claimed | BIT(x); goto outside_next
@@ -561,7 +633,25 @@ agrees:	atomic {	/* half_agrees() */
 		:: else
 		fi
 	};
+#ifndef NO_REST_LONE
 	atomic {
+		if
+		:: RESTS(ti) -> goto over
+		:: else
+		fi;
+		MAYDIE;
+		rest(O[x], v, ti, ge, ok);
+#if !HOLD
+		if
+		:: ok -> goto outside
+		:: else
+		fi;
+#endif
+		claimed = claimed | BIT(x);
+		goto outside_next
+	};
+#endif
+over:	atomic {
 		MAYDIE;
 		end(O[x], v, ti, ge, ok);
 		if
@@ -671,6 +761,10 @@ init {
 #endif
 	}
 	atomic { _nr_pr == 1 -> now = now + TIMEOUT + FLOW_TIMEOUT; run sweeper(4, true) }
+#if HOLD
+	atomic { _nr_pr == 1 -> now = now + HOLD; run sweeper(4, true) }
+	atomic { _nr_pr == 1 -> now = now + HOLD; run sweeper(4, true) }	/* what a crash in that left alone */
+#endif
 	_nr_pr == 1;
 	atomic {	/* M3: all was idle */
 		assert(!I[0].live && !I[1].live && !O[0].live && !O[1].live);

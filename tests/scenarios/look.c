@@ -5,12 +5,12 @@
 #include "core/session.h"
 #include "tests/scenarios/world.h"
 
-/* Entries that are live and of the present generation. permit: how many flows only say who may send. */
-static void state_count(struct nat_instance *nat, u32 *sessions, u32 *mappings, u32 *hosts)
+/* Entries that are live and of the present generation; resting: ports that rest, whoever had them. */
+static void state_count(struct nat_instance *nat, u32 *sessions, u32 *mappings, u32 *hosts, u32 *resting)
 {
 	const struct config *c = nat->config;
 
-	*sessions = *mappings = *hosts = 0;
+	*sessions = *mappings = *hosts = *resting = 0;
 	for (u32 i = 0; i <= c->flow_mask; i++) {
 		const struct flow *f = (const struct flow *)env_slot(nat, TABLE_FLOWS, i);
 		*sessions += word_state(f->word) == LIVE && f->direction == DIRECTION_OUT &&
@@ -18,8 +18,10 @@ static void state_count(struct nat_instance *nat, u32 *sessions, u32 *mappings, 
 	}
 	for (u32 i = 0; i <= c->mapping_mask; i++) {
 		const struct mapping *m = (const struct mapping *)env_slot(nat, TABLE_MAPPINGS, i);
-		*mappings += word_state(m->word) == LIVE && !(m->half & HALF_OUTSIDE) &&
-			     (m->own & OWN_FIXED || !word_stale(c, TABLE_MAPPINGS, m->interface, m->word));
+		bool rests = word_flags(m->word) & RESTING;
+		*resting += word_state(m->word) == LIVE && rests;
+		*mappings += word_state(m->word) == LIVE && !rests && !(m->half & HALF_OUTSIDE) &&
+			     !mapping_stale(c, m->interface, m->own, m->word);
 	}
 	for (u32 i = 0; i <= c->host_mask; i++) {
 		const struct host *h = (const struct host *)env_slot(nat, TABLE_HOSTS, i);
@@ -47,13 +49,13 @@ static int number_wanted(struct world *w, struct words *words, const char *what,
 	return wanted == met ? 0 : world_fail(w, "%u %s, wanted %u", met, what, wanted);
 }
 
-/* expect [sessions N] [mappings N] [hosts N] [ports udp A N] */
+/* expect [sessions N] [mappings N] [hosts N] [resting N] [ports udp A N] */
 int expect_run(struct world *w, struct words *words)
 {
-	u32 sessions, mappings, hosts;
+	u32 sessions, mappings, hosts, resting;
 	int rc = 0;
 
-	state_count(&w->ways[0]->nat, &sessions, &mappings, &hosts);
+	state_count(&w->ways[0]->nat, &sessions, &mappings, &hosts, &resting);
 	while (!rc && words_peek(words)) {
 		if (words_take(words, "sessions")) {
 			rc = number_wanted(w, words, "sessions", sessions);
@@ -61,6 +63,8 @@ int expect_run(struct world *w, struct words *words)
 			rc = number_wanted(w, words, "mappings", mappings);
 		} else if (words_take(words, "hosts")) {
 			rc = number_wanted(w, words, "hosts", hosts);
+		} else if (words_take(words, "resting")) {
+			rc = number_wanted(w, words, "resting", resting);
 		} else if (words_take(words, "ports")) {
 			enum class class;
 			__be32 addr;

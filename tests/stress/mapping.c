@@ -8,6 +8,7 @@
  *   own       an endpoint that only one thread uses keeps its outside endpoint, until a reset, a lost address or idleness
  *   answer    the answer to a packet that just left comes back to the endpoint that sent it
  *   ends      what leaves has an address of the pool, and a port of the range; what comes in goes to somebody inside
+ *   rest      an outside port that changes its owner has rested (RFC 6888 REQ-8)
  * Every few milliseconds all stop between two packets, and the state must be in order (tests/state.h): no outside endpoint
  * with two owners, no inside endpoint with two outside ones, no flow without its mapping or on an address that is gone.
  * At the end, all being idle, the sweep must leave no flow, no half and no port taken.
@@ -32,6 +33,8 @@ enum {
 	REMOTES = 3,
 	ADDRESSES = 3,
 	IDLE = 6,     /* ticks */
+	HOLD = 5,     /* ticks */
+	RANGE = 1000, /* ports at most */
 	NO_TICK = -1, /* between two packets */
 	ADDRESS_FLAGS = ADDRESS_LIVE | ADDRESS_POOL | ADDRESS_LOCAL,
 };
@@ -58,6 +61,7 @@ struct test {
 	int pause;			      /* atomic */
 	u32 now;			      /* atomic */
 	u32 address_changes;		      /* atomic: odd while one is under way */
+	u64 owners[2][ADDRESSES][RANGE];      /* atomic: who was last seen there, and when */
 	u64 checks, resets, passes;
 	struct state_fault fault;
 	u64 faults;
@@ -85,7 +89,7 @@ struct worker {
 	struct seen last[CLASSES][HOSTS][PORTS];
 	struct own_endpoint own[CLASSES][HOSTS][OWN_PORTS];
 	u64 reasons[REASONS];
-	u64 own_kept, own_lost, answers, answers_lost, ends_wrong;
+	u64 own_kept, own_lost, answers, answers_lost, ends_wrong, moves, moves_early;
 };
 
 static __be32 host_address(u32 i) { return host_to_be32(0x0a000001 + i); }
@@ -199,6 +203,32 @@ static struct endpoint some_remote(struct worker *w)
 				  .zero = 0 };
 }
 
+static u32 ticks_since(const struct worker *w, u32 tick)
+{
+	return __atomic_load_n(&w->test->now, __ATOMIC_SEQ_CST) - tick;
+}
+
+/* A packet of this endpoint, which began at `tick` or later, has left by that port. */
+static void owner_see(struct worker *w, u32 class, struct endpoint inside, struct endpoint outside, u32 tick)
+{
+	u32 address = be32_to_host(outside.addr) - be32_to_host(outside_address(0));
+	u64 is = (u64)tick << 32 | (be32_to_host(inside.addr) & 0xffff) << 16 | be16_to_host(inside.port);
+	u64 *at, was;
+
+	if (!is_outside(w, outside))
+		return;
+	at = &w->test->owners[class][address][be16_to_host(outside.port) - w->test->run->port_min];
+	was = LOAD(at);
+	do
+		if ((s32)(tick - (u32)(was >> 32)) < 0)
+			return; /* we were kept from telling it for so long that another was first */
+	while (!__atomic_compare_exchange_n(at, &was, is, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	if (!was || (u32)was == (u32)is)
+		return;
+	w->moves++;
+	w->moves_early += ticks_since(w, (u32)(was >> 32)) < HOLD;
+}
+
 /* The same ports on every host, so that they are fought for. */
 static struct endpoint inside_endpoint(const struct worker *w, u32 host, u32 port)
 {
@@ -213,11 +243,13 @@ static int out_and_back(struct worker *w, u32 class, struct endpoint inside, str
 	struct endpoint remote = some_remote(w);
 	u64 before = generation(w);
 	u32 changes = __atomic_load_n(&w->test->address_changes, __ATOMIC_SEQ_CST);
+	u32 tick = __atomic_load_n(&w->test->now, __ATOMIC_SEQ_CST);
 	u32 reason = meet(w, NATIVE_OUT, class, inside, remote, dice(w, 20) ? TCP_ACK : TCP_SYN);
 
 	if (reason_verdict(reason) != VERDICT_TRANSLATE)
 		return 0;
 	*outside = w->source;
+	owner_see(w, class, inside, *outside, tick);
 	w->ends_wrong += !is_outside(w, *outside) || !same(w->target, remote);
 	if (reason == REASON_out_from_mapping && w->test->run->filtering == FILTERING_EDF)
 		return 1; /* no session: nobody is let in */
@@ -226,7 +258,8 @@ static int out_and_back(struct worker *w, u32 class, struct endpoint inside, str
 	if (translated && !is_inside(w->target))
 		w->ends_wrong++;
 	if (generation(w) != before || changes & 1 ||
-	    __atomic_load_n(&w->test->address_changes, __ATOMIC_SEQ_CST) != changes)
+	    __atomic_load_n(&w->test->address_changes, __ATOMIC_SEQ_CST) != changes ||
+	    ticks_since(w, tick) >= IDLE - 2)
 		return 1; /* overtaken */
 	w->answers++;
 	if (translated ? !same(w->target, inside)
@@ -261,7 +294,7 @@ static void work_own(struct worker *w, u32 class)
 	/* Flows may be reset as often as they like: the outside endpoint stays. */
 	u64 mappings = (u64)GENERATION_MASK << GENERATION_BITS | (u64)GENERATION_MASK << 2 * GENERATION_BITS;
 	int alike = own->outside.addr && !((own->generation ^ is.generation) & mappings) &&
-		    own->address_changes == is.address_changes && is.used - own->used < IDLE - 2;
+		    own->address_changes == is.address_changes && ticks_since(w, own->used) < IDLE - 2;
 	if (!overtaken && alike) {
 		if (same(own->outside, is.outside))
 			w->own_kept++;
@@ -465,6 +498,7 @@ static int test_begin(struct test *test, const struct run *run)
 				     .tcp_trans_close_timeout = IDLE,
 				     .icmp_timeout = IDLE,
 				     .fragment_min_timeout = 2,
+				     .hold_down_timeout = HOLD,
 				     .host_retention = 10 };
 	c->port_min = run->port_min;
 	c->port_max = run->port_max;
@@ -486,7 +520,7 @@ static u64 left_over(struct test *test)
 	if (!s)
 		return 1;
 	for (u32 i = 0; i < 3 * SWEEP_AUDIT; i++)
-		sweep_pass(s, (test->now + 1000) & TIME);
+		sweep_pass(s, (test->now + 1000 + i * HOLD) & TIME);
 	for (int t = TABLE_FLOWS; t <= TABLE_MAPPINGS; t++)
 		for (u32 i = 0; i <= table_mask(test->nat.config, (enum table)t); i++)
 			left += word_state(env_slot(&test->nat, (enum table)t, i)->word) != FREE;
@@ -548,6 +582,8 @@ static void run_one(const struct run *run)
 		sum.answers += workers[i].answers;
 		sum.answers_lost += workers[i].answers_lost;
 		sum.ends_wrong += workers[i].ends_wrong;
+		sum.moves += workers[i].moves;
+		sum.moves_early += workers[i].moves_early;
 		native_thread_end(&workers[i].nat);
 	}
 	struct state_fault fault;
@@ -555,17 +591,17 @@ static void run_one(const struct run *run)
 		test.fault = fault;
 	u64 left = left_over(&test);
 	int good = !test.faults && !sum.own_lost && !sum.answers_lost && !sum.ends_wrong && !left &&
-		   !sum.reasons[REASON_internal];
-	int met = test.checks && test.passes && test.resets && sum.own_kept && sum.answers &&
+		   !sum.moves_early && !sum.reasons[REASON_internal];
+	int met = test.checks && test.passes && test.resets && sum.own_kept && sum.answers && sum.moves &&
 		  sum.reasons[REASON_out_created] && sum.reasons[REASON_in_session] &&
 		  sum.reasons[REASON_hairpin];
 	stress_case(run->name, good && met,
 		    "checks %llu faults %llu (%s) resets %llu address changes %u passes %llu; own kept %llu "
 		    "lost %llu, answers %llu "
-		    "lost %llu, wrong ends %llu; left at the end %llu",
+		    "lost %llu, wrong ends %llu, ports moved %llu, too early %llu; left at the end %llu",
 		    test.checks, test.faults, test.faults ? test.fault.what : "none", test.resets,
 		    test.address_changes / 2, test.passes, sum.own_kept, sum.own_lost, sum.answers,
-		    sum.answers_lost, sum.ends_wrong, left);
+		    sum.answers_lost, sum.ends_wrong, sum.moves, sum.moves_early, left);
 	reasons_print(&sum);
 	if (test.kernel)
 		kernel_close(test.kernel, &test.nat);

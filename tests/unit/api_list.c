@@ -292,6 +292,21 @@ static void mapping_needs_both_halves(void **state)
 	assert_int_equal(mappings(i, &everything, &row), 0);
 }
 
+static void mapping_at_rest_is_over(void **state)
+{
+	struct instance *i = *state;
+	struct mapping_row row;
+
+	instance_out(i, PROTOCOL_UDP, "10.0.0.5", 5000, "192.0.2.9", 53, 0);
+	assert_int_equal(mappings(i, &everything, &row), 1);
+	for (u32 at = 0; at < MAPPINGS; at++) {
+		struct slot *s = env_slot(&i->k.nat, TABLE_MAPPINGS, at);
+		if (word_state(s->word) == LIVE && !(((struct mapping *)s)->half & HALF_OUTSIDE))
+			s->word |= word_make(0, 0, RESTING);
+	}
+	assert_int_equal(mappings(i, &everything, &row), 0);
+}
+
 static void host_keeps_its_address(void **state)
 {
 	struct instance *i = *state;
@@ -400,6 +415,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(peer_is_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(stale_is_not_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(mapping_needs_both_halves, setup, teardown),
+		cmocka_unit_test_setup_teardown(mapping_at_rest_is_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(host_keeps_its_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(filters, setup, teardown),
 		cmocka_unit_test_setup_teardown(pool_ports, setup, teardown),

@@ -160,7 +160,7 @@ static void the_second_to_join_yields(void **state)
 {
 	(void)state;
 	ask(CLASS_UDP, HOST_1, 5000);
-	assert_int_equal(mapping_known(&nat, work()), MAPPING_ABSENT);
+	assert_int_equal(mapping_known(&nat, work(), 0), MAPPING_ABSENT);
 	assert_int_equal(host_get(&nat, work()), 0);
 	assert_int_equal(port_claim(&nat, work()), 0);
 	struct work second = *work();
@@ -309,6 +309,72 @@ static void a_lone_outside_half_lets_nobody_in(void **state)
 	assert_int_equal(mapping_in(&nat, work(), 1), 0);
 	request()->outside = o;
 	assert_int_equal(mapping_in(&nat, work(), 1), REASON_no_mapping); /* it does not agree */
+}
+
+/*
+ * Rest
+ */
+
+/* As the sweep leaves it when the mapping's time is over. */
+static struct slot *comes_to_rest(struct endpoint inside)
+{
+	struct slot *i = half_at(inside, CLASS_UDP, HALF_INSIDE);
+
+	i->word |= word_make(0, 0, RESTING);
+	return i;
+}
+
+static void at_rest_it_is_its_endpoints_alone(void **state)
+{
+	(void)state;
+	struct endpoint o = outside_of(HOST_1, 5000);
+	struct slot *i = comes_to_rest(endpoint(HOST_1, 5000));
+	ask(CLASS_UDP, HOST_1, 5000);
+	assert_int_equal(mapping_peek_out(&nat, work()), REASON_no_mapping);
+	request()->outside = o;
+	assert_int_equal(mapping_in(&nat, work(), 1), REASON_no_mapping);
+	assert_int_equal(word_flags(i->word), RESTING);
+	assert_true(same(outside_of(HOST_1, 5000), o));
+	assert_int_equal(word_flags(i->word), 0);
+	request()->inside = endpoint(0, 0);
+	assert_int_equal(mapping_in(&nat, work(), 1), 0);
+	assert_int_equal(live(TABLE_MAPPINGS), 2);
+}
+
+/* Its host was forgotten and has another address now: paired pooling comes first (RFC 4787 REQ-2). */
+static void at_rest_it_follows_its_host(void **state)
+{
+	(void)state;
+	struct endpoint o = outside_of(HOST_1, 5000);
+	comes_to_rest(endpoint(HOST_1, 5000));
+	__be32 other = o.addr == ADDRESS_A ? ADDRESS_B : ADDRESS_A;
+	struct host *h = (struct host *)env_slot(&nat, TABLE_HOSTS, request()->host);
+	h->outside = other;
+	h->index = address_find(&nat, config(), other).index;
+	struct endpoint moved = outside_of(HOST_1, 5000);
+	assert_int_equal(moved.addr, other);
+	assert_true(same(outside_of(HOST_1, 5000), moved));
+	assert_non_null(half_at(o, CLASS_UDP, HALF_OUTSIDE)); /* until the sweep has let it rest */
+}
+
+/* The address left while it rested; there is another, or none. */
+static void at_rest_its_address_leaves(void **state)
+{
+	(void)state;
+	struct endpoint o = outside_of(HOST_1, 5000);
+	comes_to_rest(endpoint(HOST_1, 5000));
+	native_address_set(&nat, 0, ADDRESS_A, 0);
+	native_address_set(&nat, 0, ADDRESS_B, 0);
+	nat_reset(1, 0, 0);
+	assert_int_equal(map(CLASS_UDP, HOST_1, 5000), REASON_no_address);
+	native_address_set(&nat, 0, o.addr, ADDRESS_LIVE | ADDRESS_POOL);
+	assert_true(same(outside_of(HOST_1, 5000), o));
+	comes_to_rest(endpoint(HOST_1, 5000));
+	__be32 other = o.addr == ADDRESS_A ? ADDRESS_B : ADDRESS_A;
+	native_address_set(&nat, 0, other, ADDRESS_LIVE | ADDRESS_POOL);
+	native_address_set(&nat, 0, o.addr, 0);
+	nat_reset(1, 0, 0);
+	assert_int_equal(outside_of(HOST_1, 5000).addr, other);
 }
 
 /* One direction's flow is gone; its next packet makes it again, whatever the filtering. */
@@ -527,6 +593,9 @@ int main(void)
 		CASE(a_missing_outside_half_comes_back),
 		CASE(an_overruled_inside_half_ends),
 		CASE(a_lone_outside_half_lets_nobody_in),
+		CASE(at_rest_it_is_its_endpoints_alone),
+		CASE(at_rest_it_follows_its_host),
+		CASE(at_rest_its_address_leaves),
 		CASE(a_missing_flow_comes_back),
 		CASE(a_leftover_flow_ends),
 		CASE(a_full_flow_table_refuses_no_packet),

@@ -32,9 +32,30 @@ static void pass_at(u32 now)
 	passes(2);
 }
 
+/* Halves whose port rests, and all others. */
+static u32 halves(u32 resting)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i <= config()->mapping_mask; i++) {
+		u64 w = env_slot(&nat, TABLE_MAPPINGS, i)->word;
+		n += word_state(w) == LIVE && (word_flags(w) & RESTING) == resting;
+	}
+	return n;
+}
+
+/* So long after its mapping ended a port is free. */
+static void rest_over(void)
+{
+	nat.now += config()->timers.hold_down_timeout + 1;
+	passes(1);
+}
+
+/* All is over: ports rest, and then nothing is left. */
 static void nothing_is_left(void)
 {
 	assert_int_equal(live(TABLE_FLOWS), 0);
+	rest_over();
 	assert_int_equal(live(TABLE_MAPPINGS), 0);
 	for (u32 i = 0; i < config()->addresses * CLASSES * PORT_AREA; i++)
 		assert_int_equal(nat.ports[i], 0);
@@ -199,7 +220,7 @@ static void a_lone_inbound_flow(void **state)
 	assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 53, o.addr, be16_to_host(o.port)), REASON_in_session);
 	pass_at(START + 400);
 	assert_int_equal(live(TABLE_FLOWS), 1);
-	assert_int_equal(live(TABLE_MAPPINGS), 2);
+	assert_int_equal(halves(0), 2);
 	pass_at(START + 501);
 	nothing_is_left();
 }
@@ -243,9 +264,11 @@ static void slices(void **state)
 		steps++;
 	assert_true(steps > 50);
 	assert_int_equal(live(TABLE_FLOWS), 200);
-	assert_int_equal(live(TABLE_MAPPINGS), 200);
+	assert_int_equal(halves(RESTING), 100);
 	assert_int_equal(sweep->last.sessions[CLASS_UDP], 100);
+	assert_int_equal(sweep->last.mappings[CLASS_UDP], 100);
 	assert_int_equal(sweep->counts.ended_sessions, 100);
+	assert_int_equal(sweep->counts.ended_mappings, 100);
 }
 
 static void per_host_counts(void **state)
@@ -283,7 +306,7 @@ static void hosts_are_kept(void **state)
 	assert_int_equal(live(TABLE_HOSTS), 1);
 	u32 last = nat.now;
 	pass_at(last + 301);
-	assert_int_equal(live(TABLE_MAPPINGS), 0);
+	assert_int_equal(halves(RESTING), 1); /* and keeps no host */
 	pass_at(last + 4999);
 	assert_int_equal(live(TABLE_HOSTS), 1);
 	pass_at(last + 5400);
@@ -301,9 +324,11 @@ static void stale_state_ends(void **state)
 	assert_int_equal(live(TABLE_MAPPINGS), 2);
 	assert_int_equal(live(TABLE_HOSTS), 1);
 	nat.now += SWEEP_PATIENCE;
-	passes(1 + SWEEP_AUDIT);
-	nothing_is_left();
+	passes(1);
 	assert_int_equal(live(TABLE_HOSTS), 0);
+	assert_int_equal(sweep->counts.ended_mappings, 1);
+	assert_int_equal(sweep->counts.at[0].ended_mappings, 1);
+	nothing_is_left();
 }
 
 /*
@@ -370,6 +395,99 @@ static void a_second_reset_ends_them(void **state)
 	nat_reset(1, 1, 0);
 	nat.now += SWEEP_PATIENCE;
 	passes(1);
+	assert_int_equal(halves(0), 0);
+	nothing_is_left();
+}
+
+/*
+ * Rest
+ */
+
+/* A port whose mapping ended is kept from others for as long as configured, from when the sweep ended it. */
+static void a_port_rests(void **state)
+{
+	(void)state;
+	struct endpoint o = out_udp(HOST_1, 5000);
+	struct slot *i = half_at(endpoint(HOST_1, 5000), CLASS_UDP, HALF_INSIDE);
+	pass_at(START + 1000);
+	assert_int_equal(word_flags(i->word), RESTING);
+	assert_int_equal(word_time(i->word), START + 1000);
+	assert_int_equal(halves(RESTING), 1);
+	assert_int_equal(sweep->last.mappings[CLASS_UDP], 0);
+	assert_int_equal(sweep->last.at[0].mappings, 0);
+	assert_int_equal(sweep->counts.ended_mappings, 1);
+	struct host *h = (struct host *)env_slot(&nat, TABLE_HOSTS, ((struct mapping *)i)->host);
+	assert_int_equal(h->inside, HOST_1);
+	assert_int_equal(word_time(h->word), START); /* nothing of it keeps the host */
+	assert_int_equal(meet_udp(NATIVE_IN, REMOTE_1, 53, o.addr, 5000), REASON_no_mapping);
+	assert_int_equal(out_udp(HOST_2, 5000).port == o.port, 0);
+	pass_at(START + 1000 + 120);
+	assert_true(port_bit(0, CLASS_UDP, 5000));
+	pass_at(START + 1000 + 121);
+	assert_null(half_at(endpoint(HOST_1, 5000), CLASS_UDP, HALF_INSIDE));
+	assert_null(half_at(o, CLASS_UDP, HALF_OUTSIDE));
+	assert_false(port_bit(0, CLASS_UDP, 5000));
+	assert_int_equal(sweep->counts.ended_mappings, 1);
+	assert_int_equal(sweep->counts.mended, 0);
+}
+
+static void its_endpoint_has_it_back(void **state)
+{
+	(void)state;
+	out_udp(HOST_2, 5000);
+	struct endpoint o = out_udp(HOST_1, 5000);
+	assert_int_not_equal(o.port, htons(5000));
+	pass_at(START + 301);
+	assert_int_equal(halves(RESTING), 2);
+	nat.now += 100;
+	assert_int_equal(out_udp(HOST_1, 5000).port, o.port);
+	assert_int_equal(meet_udp(NATIVE_IN, REMOTE_2, 53, o.addr, be16_to_host(o.port)), REASON_in_created);
+	passes(1);
+	assert_int_equal(halves(RESTING), 1);
+	assert_int_equal(sweep->last.mappings[CLASS_UDP], 1);
+	assert_int_equal(sweep->last.hosts, 2);
+	pass_at(nat.now + 301);
+	assert_int_equal(sweep->counts.ended_mappings, 3);
+	nothing_is_left();
+}
+
+/* A packet that found the mapping before it came to rest, and touches it after, has it alive; so has one that touched first. */
+static void touched_as_it_comes_to_rest(void **state)
+{
+	struct half i;
+
+	(void)state;
+	out_udp(HOST_1, 5000);
+	u64 key = mapping_key(endpoint(HOST_1, 5000), CLASS_UDP, HALF_INSIDE, 0);
+	nat.now = START + 301;
+	assert_int_equal(half_find(&nat, config(), key, 0, &i), HALF_LIVE);
+	u64 judged = i.word;
+	passes(1);
+	assert_int_equal(word_flags(i.slot->word), RESTING);
+	ask(CLASS_UDP, HOST_1, 5000);
+	assert_int_equal(half_touch(&i, request()), 1);
+	assert_int_equal(half_find(&nat, config(), key, 0, &i), HALF_LIVE);
+	assert_int_equal(half_rest(sweep, i.number, judged), 0);
+	assert_int_equal(halves(RESTING), 0);
+	passes(1);
+	assert_int_equal(sweep->last.mappings[CLASS_UDP], 1);
+}
+
+/* A reset that comes while a port rests ends nothing that had not ended. */
+static void a_reset_during_rest(void **state)
+{
+	(void)state;
+	struct endpoint o = out_udp(HOST_1, 5000);
+	pass_at(START + 301);
+	nat_reset(1, 1, 0);
+	passes(1);
+	assert_int_equal(sweep->last.at[0].old_mappings, 0);
+	nat.now += SWEEP_PATIENCE;
+	passes(1);
+	assert_null(half_at(endpoint(HOST_1, 5000), CLASS_UDP, HALF_INSIDE));
+	assert_int_equal(word_flags(half_at(o, CLASS_UDP, HALF_OUTSIDE)->word), RESTING);
+	assert_int_equal(sweep->counts.ended_mappings, 1);
+	assert_int_equal(sweep->last.at[0].ended_mappings, 0);
 	nothing_is_left();
 }
 
@@ -386,9 +504,10 @@ static void lone_outside_halves_end(void **state)
 	struct slot *s = half_at(endpoint(HOST_1, 5000), CLASS_UDP, HALF_INSIDE);
 	slot_end(s, s->word);
 	passes(SWEEP_AUDIT); /* too young: a packet may be about to join it */
-	assert_int_equal(live(TABLE_MAPPINGS), 1);
+	assert_int_equal(halves(0), 1);
 	nat.now += SWEEP_PATIENCE;
 	passes(SWEEP_AUDIT);
+	assert_int_equal(halves(RESTING), 1);
 	nothing_is_left();
 }
 
@@ -401,6 +520,8 @@ static void disagreeing_outside_halves_end(void **state)
 	i->port = htons(6000);
 	nat.now += SWEEP_PATIENCE;
 	passes(SWEEP_AUDIT);
+	assert_int_equal(word_flags(half_at(o, CLASS_UDP, HALF_OUTSIDE)->word), RESTING);
+	rest_over();
 	assert_null(half_at(o, CLASS_UDP, HALF_OUTSIDE));
 	assert_false(port_bit(0, CLASS_UDP, 5000));
 }
@@ -562,6 +683,10 @@ int main(void)
 		CASE(a_reset_of_flows_keeps_the_ports),
 		CASE(what_was_promised_is_not_cut_short),
 		CASE(a_second_reset_ends_them),
+		CASE(a_port_rests),
+		CASE(its_endpoint_has_it_back),
+		CASE(touched_as_it_comes_to_rest),
+		CASE(a_reset_during_rest),
 		CASE(lone_outside_halves_end),
 		CASE(disagreeing_outside_halves_end),
 		CASE(bits_follow_the_claims),
