@@ -6,8 +6,11 @@
  * it is sent without the kernel's routing, which makes TTL and MTU our business.
  */
 #pragma once
+#include <linux/pkt_cls.h>
 #include "core/rewrite.h"
 #include "bpf/state.h"
+
+enum { ETHERNET = 14 };
 
 /* The inside interface towards addr. 0: none. */
 static __always_inline u32 hairpin_interface(struct __sk_buff *skb, const struct config *c, __be32 from,
@@ -28,6 +31,19 @@ static __always_inline u32 hairpin_interface(struct __sk_buff *skb, const struct
 		return 0;
 	way = interface_find(c, fib.ifindex);
 	return way && way->role == ROLE_INSIDE ? fib.ifindex : 0;
+}
+
+/*
+ * Send a packet to a device, with the route there and the neighbour that the kernel knows. The program's return value. What
+ * came without an Ethernet header is given room for one: bpf_redirect_neigh() drops it otherwise.
+ */
+static __always_inline int send_to(struct __sk_buff *skb, u32 ifindex, u32 l3, struct plan *plan)
+{
+	if (!l3 && bpf_skb_change_head(skb, ETHERNET, 0)) {
+		plan_because(plan, REASON_internal);
+		return TC_ACT_SHOT;
+	}
+	return (int)bpf_redirect_neigh(ifindex, 0, 0, 0);
 }
 
 /* One hop less. The header checksum follows. 0 or a reason. */

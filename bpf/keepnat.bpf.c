@@ -13,11 +13,12 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
+#include "core/answer.h"
 #include "core/translate.h"
 #include "bpf/rewrite_skb.h"
 #include "bpf/forward.h"
 
-enum { ETHERNET = 14, ETHERTYPE_IPV4 = 0x0800 };
+enum { ETHERTYPE_IPV4 = 0x0800 };
 enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN };
 
 static __always_inline void count(u32 interface, u32 reason, u32 bytes)
@@ -81,8 +82,7 @@ static __always_inline void bytes_pull(struct __sk_buff *skb, struct bytes *b, u
 }
 
 /*
- * Send a hairpinned packet on its way, after it was rewritten. The program's return value. What came without an Ethernet
- * header is given room for one: bpf_redirect_neigh() drops it otherwise.
+ * Send a hairpinned packet on its way, after it was rewritten. The program's return value.
  */
 static __always_inline int hairpin_send(struct __sk_buff *skb, const struct config *c, u32 l3,
 					struct plan *plan)
@@ -99,11 +99,21 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, const struct conf
 		plan_because(plan, REASON_hairpin_too_big);
 		return TC_ACT_SHOT;
 	}
-	if (!l3 && bpf_skb_change_head(skb, ETHERNET, 0)) {
-		plan_because(plan, REASON_internal);
+	return send_to(skb, to, l3, plan);
+}
+
+/* The packet becomes an answer to its sender. The program's return value. */
+static __always_inline int answer(struct __sk_buff *skb, const struct bytes *b, struct work *work)
+{
+	u32 l3 = work->packet.ip.l3, length = answer_reset(b, &work->packet);
+
+	if (!length || bpf_skb_change_tail(skb, l3 + length, 0)) {
+		plan_because(&work->plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
-	return (int)bpf_redirect_neigh(to, 0, 0, 0);
+	if (virtual_time)
+		return TC_ACT_UNSPEC;
+	return send_to(skb, skb->ingress_ifindex, l3, &work->plan);
 }
 
 /* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
@@ -116,6 +126,8 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 		return TC_ACT_UNSPEC;
 	if (plan->verdict == VERDICT_DROP)
 		return TC_ACT_SHOT;
+	if (hook == HOOK_OUT && plan->verdict == VERDICT_ANSWER)
+		return answer(skb, b, work);
 	if (hook == HOOK_HAIRPIN) {
 		u32 reason = hairpin_ttl(b, &work->packet);
 		if (reason) {

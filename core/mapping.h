@@ -416,8 +416,10 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 		return REASON_mapping_lost;
 	if (found != HALF_LIVE || i.value.addr != r->outside.addr || i.value.port != r->outside.port)
 		return REASON_no_mapping;
-	if (!address_serves(address_find(nat, c, r->outside.addr), r->interface, r->own))
+	struct outside_address a = address_find(nat, c, r->outside.addr);
+	if (!address_serves(a, r->interface, r->own))
 		return REASON_no_mapping;
+	r->index = a.index;
 	r->mapping = i.number;
 	if (use && !(half_touch(&i, r) && half_touch(&o, r)))
 		return REASON_mapping_lost;

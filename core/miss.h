@@ -49,6 +49,12 @@ static __always_inline struct request *request_start(struct work *work)
  * OUT
  */
 
+/* A whole segment that neither opens a connection nor ends one. */
+static __always_inline int tcp_goes_on(const struct packet *p)
+{
+	return !(p->tcp_flags & (TCP_SYN | TCP_RST)) && !p->first && !p->later;
+}
+
 /* A packet leaves from r->inside to r->remote. The reason; on a TRANSLATE one r->outside is the new source. */
 static __always_inline u32 open_out(struct nat_instance *nat, const struct config *c, struct work *work)
 {
@@ -68,6 +74,8 @@ static __always_inline u32 open_out(struct nat_instance *nat, const struct confi
 	}
 	if (r->class == CLASS_ICMP && !work->packet.request)
 		return r->own ? REASON_own_error : REASON_reply_no_session;
+	if (r->class == CLASS_TCP && !r->own && tcp_goes_on(&work->packet) && session_lost(nat, work))
+		return REASON_session_lost;
 	return session_out(nat, work);
 }
 

@@ -74,7 +74,7 @@ union flow_value {
 		u32 peer;
 		__be32 addr;
 		__be16 port;
-		u16 unused;
+		u16 index;
 		u32 mapping;
 		u32 created;
 	};

@@ -15,7 +15,6 @@
 #include "core/packet.h"
 #include "core/tcp.h"
 
-enum { FLOW_HAIRPIN = 2 }; /* in flow.own, beside the bit that says own */
 enum { NO_PEER = 0xffffffff };
 
 /* What a hit needs of a flow, read under its word. */
@@ -37,7 +36,19 @@ static __always_inline void flow_key(union flow_key *key, const struct tuple *t,
 	key->direction = direction;
 }
 
-/* The flow with this key, of the present generation and read whole: 1 and *hit; else 0. */
+/* Has the outside address with these port bitmaps left its interface? */
+static __always_inline int address_left(const struct config *c, u32 index)
+{
+	return (int)(LOAD(&c->left[index / 64 % (MAX_POOL_ADDRESSES / 64)]) >> (index & 63) & 1);
+}
+
+/* May packets go by a flow of this word and these fields? Of the present generation, on an address that is there. */
+static __always_inline int flow_stands(const struct config *c, u64 w, u32 interface, u32 own, u32 index)
+{
+	return !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED) && !address_left(c, index);
+}
+
+/* The flow with this key, if it stands and was read whole: 1 and *hit; else 0. */
 static __always_inline int flow_find(struct nat_instance *nat, const struct config *c, const u64 *key,
 				     struct flow_hit *hit)
 {
@@ -47,7 +58,7 @@ static __always_inline int flow_find(struct nat_instance *nat, const struct conf
 		return 0;
 	hit->value.word[0] = LOAD(&hit->slot->data[2]);
 	hit->value.word[1] = LOAD(&hit->slot->data[3]);
-	return !word_stale(c, TABLE_FLOWS, hit->value.interface, hit->word) &&
+	return flow_stands(c, hit->word, hit->value.interface, hit->value.own, hit->value.index) &&
 	       slot_same(hit->slot, hit->word);
 }
 
@@ -93,7 +104,7 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 	value.peer = peer;
 	value.addr = to.addr;
 	value.port = to.port;
-	value.unused = 0;
+	value.index = (u16)r->index;
 	value.mapping = r->mapping;
 	value.created = r->now;
 	ins->words[0] =
@@ -219,6 +230,37 @@ SLOW u32 filter_permit(struct nat_instance *nat, struct work *work)
 	if (s)
 		slot_touch(s, ins->found, ins->now, word_gen(ins->found), 0);
 	return 0;
+}
+
+/*
+ * A TCP segment that opens nothing goes out, and no flow stands for it. 1: there was one, and its outside endpoint cannot be
+ * kept, so that its peer would not know what comes from another. Nothing is made for it.
+ */
+SLOW u32 session_lost(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	struct request *r = &work->req;
+	union flow_value value;
+	union flow_key key;
+	u32 number;
+	u64 w;
+
+	flow_key_of(&key, r, DIRECTION_OUT);
+	struct slot *s =
+		table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &number);
+	if (!s)
+		return 0;
+	value.word[0] = LOAD(&s->data[2]);
+	value.word[1] = LOAD(&s->data[3]);
+	if (!slot_same(s, w) || flow_stands(c, w, value.interface, value.own, value.index))
+		return 0;
+	u32 known = mapping_known(nat, work);
+	return known == MAPPING_ABSENT ||
+	       (known == MAPPING_STANDS && (r->outside.addr != value.addr || r->outside.port != value.port));
 }
 
 /*

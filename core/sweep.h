@@ -18,7 +18,8 @@
  *   tidy       reach bits that no key needs any more are given back (table.h): every SWEEP_TIDY passes a turn through the
  *	        tables, then the same streams tell what is needed.
  *
- * What is stale by its generation ends wherever it is met; a flow bequeaths the time that it had left to its mapping. Slots
+ * What is stale by its generation ends wherever it is met; a flow bequeaths the time that it had left to its mapping, or, of
+ * TCP, leaves word for its inside end. A flow whose address left ends once its host has another to go to. Slots
  * that stood in BUSY or OFFER, unchanged, for SWEEP_PATIENCE were left by a dead process, and are freed. Marks live in the
  * sweeper's own memory: a daemon that dies and returns starts its pass anew.
  *
@@ -300,8 +301,10 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 	u8 class = flow_class(f);
 	u32 interface = f->interface & (MAX_OUTSIDE - 1), at = f->mapping;
 
-	s->counts.sessions[class]++;
-	sweep_at(s, interface)->sessions++;
+	if (!address_left(env_config(s->nat), f->index)) { /* else it waits, and is none now */
+		s->counts.sessions[class]++;
+		sweep_at(s, interface)->sessions++;
+	}
 	if (s->distrust > 1)
 		at = mapping_slot(s->nat, at, inside, class, interface);
 	if (at > env_config(s->nat)->mapping_mask)
@@ -365,6 +368,11 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 	const struct config *c = env_config(s->nat);
 	u64 ow = out->words[0];
 
+	if (out->flow.own & FLOW_ENDED) {
+		if (word_age(ow, s->now) > out->flow.idle_max)
+			slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow);
+		return;
+	}
 	if (flow_is_young(s, &out->flow, ow)) {
 		if (out->flow.peer <= c->flow_mask)
 			bit_set(s->paired, out->flow.peer);
@@ -415,9 +423,9 @@ static inline u32 flow_timeout(const struct config *c, const struct flow *f, u64
 /*
  * A reset ended this flow, not its mapping: the endpoint keeps its outside port for as long as the session would have lived.
  * No session is left to mark the mapping, so it is told by its own time: last used when it has to have been, which may be
- * ahead of ours.
+ * ahead of ours. 0: it keeps nothing, for its time is over or the mapping is not this one any more.
  */
-static inline void mapping_lease(struct sweep *s, const struct flow *f, u64 w)
+static inline int mapping_lease(struct sweep *s, const struct flow *f, u64 w)
 {
 	const struct config *c = env_config(s->nat);
 	int out = f->direction == DIRECTION_OUT;
@@ -431,44 +439,103 @@ static inline void mapping_lease(struct sweep *s, const struct flow *f, u64 w)
 	u32 timeout = flow_timeout(c, f, w), at;
 	u32 used = (word_time(w) + timeout - mapping_timeout(c, class)) & TIME;
 
-	if (f->direction == DIRECTION_PERMIT || word_age(w, s->now) > timeout)
-		return;
+	if (word_age(w, s->now) > timeout)
+		return 0;
 	at = mapping_slot(s->nat, f->mapping, inside, class, f->interface & (MAX_OUTSIDE - 1));
 	if (at == NO_PEER)
-		return;
+		return 0;
 	struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, at);
 	for (int i = 0; i < RAISES; i++) {
 		struct insert half;
 		u64 now = LOAD(&slot->word);
 		if (word_state(now) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, now, &half) ||
 		    half.mapping.addr != outside.addr || half.mapping.port != outside.port ||
-		    word_stale(c, TABLE_MAPPINGS, half.mapping.interface, now) || !word_age(now, used))
-			return;
-		if (CAS(&slot->word, now, (now & ~TIME) | used))
-			return;
+		    word_stale(c, TABLE_MAPPINGS, half.mapping.interface, now))
+			return 0;
+		if (!word_age(now, used) || CAS(&slot->word, now, (now & ~TIME) | used))
+			return 1;
 	}
+	return 1;
 }
 
-/* Read a flow, and end it if its generation is over. 0: nothing more to do. */
+/*
+ * An outbound flow of TCP has ended, and its endpoint could not be kept: remember the connection for as long as it could have
+ * been idle, so that the next segment from inside is answered (session_lost()). Whoever needs the slot may have it.
+ */
+static inline void flow_bury(struct sweep *s, const struct flow *f, u64 w)
+{
+	const struct config *c = env_config(s->nat);
+	u32 timeout = flow_timeout(c, f, w);
+	struct insert ins = { .hash = 0 };
+	union flow_key key;
+	union flow_value value = { .word = { 0 } };
+
+	if (f->direction != DIRECTION_OUT || f->own & 1 || flow_class(f) != CLASS_TCP ||
+	    word_flags(w) & (FLAG_FIN | FLAG_RST) || word_age(w, s->now) > timeout)
+		return;
+	flow_key_between(&key, (struct endpoint){ .addr = f->saddr, .port = f->sport },
+			 (struct endpoint){ .addr = f->daddr, .port = f->dport }, f->protocol, DIRECTION_OUT);
+	value.interface = f->interface;
+	value.own = FLOW_ENDED;
+	value.idle_max = (u16)(timeout < 0xffff ? timeout : 0xffff);
+	value.peer = NO_PEER;
+	value.mapping = NO_PEER;
+	value.addr = f->addr;
+	value.port = f->port;
+	value.created = f->created;
+	ins.words[0] = word_make(word_time(w), generation_now(c, TABLE_FLOWS, f->interface), word_flags(w));
+	ins.words[1] = key.word[0];
+	ins.words[2] = key.word[1];
+	for (u32 i = 0; i < 3; i++)
+		ins.words[i + 3] = value.word[i];
+	ins.hash = table_hash(c, TABLE_FLOWS, key.word);
+	ins.now = s->now;
+	(void)flows_insert(s->nat, &ins);
+}
+
+/* Have the flow's outside address left, and its host another one to go to? Then the flow is over; else it waits. */
+static inline int flow_left(struct nat_instance *nat, const struct flow *f)
+{
+	const struct config *c = env_config(nat);
+	struct request r = { .own = f->own & 1, .interface = f->interface };
+
+	if (!address_left(c, f->index) || f->own & FLOW_ENDED)
+		return 0;
+	r.inside.addr = f->direction == DIRECTION_OUT ? f->saddr : f->addr;
+	return f->direction == DIRECTION_PERMIT || host_can_move(nat, c, &r);
+}
+
+/*
+ * End a flow that does not exist any more. stale: by a reset, of which its mapping perhaps knows nothing; else its address has
+ * left. A packet that the end overtook may have touched it: then another pass ends it.
+ */
+static inline void flow_retire(struct sweep *s, u32 at, const struct insert *f, int stale)
+{
+	int served = !(f->flow.own & FLOW_ENDED) && f->flow.direction != DIRECTION_PERMIT;
+	int out = served && f->flow.direction == DIRECTION_OUT;
+
+	if (!slot_end(env_slot(s->nat, TABLE_FLOWS, at), f->words[0])) {
+		sweep_at(s, f->flow.interface)->old_sessions += (u64)(out && stale);
+		if (served)
+			sweep_mark(s, &f->flow); /* its mapping was used just now */
+		return;
+	}
+	s->counts.ended_sessions += (u64)out;
+	sweep_at(s, f->flow.interface)->ended_sessions += (u64)(out && stale);
+	if (!(served && stale && mapping_lease(s, &f->flow, f->words[0])))
+		flow_bury(s, &f->flow, f->words[0]);
+}
+
+/* Read a flow, and end it if it does not exist any more. 0: nothing more to do. */
 static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
 {
-	struct slot *slot = env_slot(s->nat, TABLE_FLOWS, at);
-	u64 w = LOAD(&slot->word);
+	u64 w = LOAD(&env_slot(s->nat, TABLE_FLOWS, at)->word);
 
 	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_FLOWS, at, w, f))
 		return 0;
-	if (word_stale(env_config(s->nat), TABLE_FLOWS, f->flow.interface, w)) {
-		int out = f->flow.direction == DIRECTION_OUT;
-		if (!slot_end(slot, w)) {
-			/* A packet that the reset overtook has touched it: the mapping was used just now. */
-			sweep_at(s, f->flow.interface)->old_sessions += (u64)out;
-			if (f->flow.direction != DIRECTION_PERMIT)
-				sweep_mark(s, &f->flow);
-			return 0;
-		}
-		s->counts.ended_sessions += (u64)out;
-		sweep_at(s, f->flow.interface)->ended_sessions += (u64)out;
-		mapping_lease(s, &f->flow, w);
+	int stale = word_stale(env_config(s->nat), TABLE_FLOWS, f->flow.interface, w);
+	if (stale || flow_left(s->nat, &f->flow)) {
+		flow_retire(s, at, f, stale);
 		return 0;
 	}
 	tidy_want(s, TABLE_FLOWS, at, &f->words[1]);

@@ -17,7 +17,7 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
-enum { LAYOUT_VERSION = 1 };
+enum { LAYOUT_VERSION = 2 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
@@ -47,7 +47,14 @@ enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASSES };
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
 enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_PERMIT };
 enum filtering { FILTERING_EIF, FILTERING_ADF, FILTERING_EDF };
-enum verdict { VERDICT_PASS, VERDICT_TRANSLATE, VERDICT_DROP };
+enum verdict { VERDICT_PASS, VERDICT_TRANSLATE, VERDICT_DROP, VERDICT_ANSWER };
+
+/* In the byte `own` of a flow, beside 1: the inside endpoint is the router's own. */
+enum {
+	FLOW_HAIRPIN = 2, /* inbound: its remote is an outside address of ours */
+	FLOW_ENDED =
+		4, /* outbound: all that is left of a TCP connection whose inside end does not know yet */
+};
 
 /* One line of any table: the word that decides, then key, then value (sizes by table, see slot_layout()). */
 struct slot {
@@ -73,12 +80,12 @@ struct flow {
 	u8 direction;
 	u16 realm;    /* 0 */
 	u8 interface; /* the outside interface */
-	u8 own;	      /* the inside endpoint is the router's own */
+	u8 own;	      /* the inside endpoint is the router's own; FLOW_* */
 	u16 idle_max; /* ticks after which an inserter may take the slot */
 	u32 peer;     /* slot of the other direction; a hint, checked by flow_is_peer() */
 	__be32 addr;
 	__be16 port;
-	u16 unused;
+	u16 index;   /* of the outside address: see config.left */
 	u32 mapping; /* slot of the mapping's inside half */
 	u32 created; /* tick */
 	u64 packets;
@@ -195,6 +202,8 @@ struct config {
 	u32 address_mask;
 	u32 addresses;		     /* port bitmaps there are */
 	u64 generation[MAX_OUTSIDE]; /* see generation_*() in table.h */
+	u64 left[MAX_POOL_ADDRESSES /
+		 64]; /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];
 	struct interface buckets[INTERFACE_BUCKETS];
 	struct prefix networks[MAX_NETWORKS];

@@ -132,6 +132,7 @@ static const char *const verdicts[] = {
 	[VERDICT_PASS] = "pass",
 	[VERDICT_TRANSLATE] = "translate",
 	[VERDICT_DROP] = "drop",
+	[VERDICT_ANSWER] = "answer",
 };
 
 /* "packets_drop", "bytes_drop" and so on. */
@@ -141,8 +142,9 @@ static void interface_add_counters(json_t *json, const struct list_view *view, u
 		[VERDICT_PASS] = { "packets_passed", "bytes_passed" },
 		[VERDICT_TRANSLATE] = { "packets_translated", "bytes_translated" },
 		[VERDICT_DROP] = { "packets_dropped", "bytes_dropped" },
+		[VERDICT_ANSWER] = { "packets_answered", "bytes_answered" },
 	};
-	struct counter sums[3] = { 0 };
+	struct counter sums[sizeof(keys) / sizeof(keys[0])] = { 0 };
 
 	for (u32 i = 0; i < REASONS; i++) {
 		struct counter counter = list_reason(view, number, i);

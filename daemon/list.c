@@ -119,7 +119,7 @@ int list_session(struct list_view *view, const struct list_filter *filter, u32 a
 	u64 w = LOAD(&env_slot(nat, TABLE_FLOWS, at)->word);
 
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_FLOWS, at, w, &copy) ||
-	    f->direction == DIRECTION_PERMIT || word_stale(c, TABLE_FLOWS, f->interface, w))
+	    f->direction == DIRECTION_PERMIT || !flow_stands(c, w, f->interface, f->own, f->index))
 		return 0;
 	session_ends(row, f);
 	if (!filter_wants(filter, row->protocol, row->interface) ||
@@ -127,7 +127,7 @@ int list_session(struct list_view *view, const struct list_filter *filter, u32 a
 		return 0;
 
 	bool paired = flow_peer(nat, f, &other) != NO_PEER &&
-		      !word_stale(c, TABLE_FLOWS, peer->interface, peer->word);
+		      flow_stands(c, peer->word, peer->interface, peer->own, peer->index);
 	if (f->direction == DIRECTION_IN) {
 		session_counts(row, NULL, f);
 		return !paired && session_age(view, f, 0, w, row);

@@ -170,8 +170,32 @@ static void bitmaps_clear(const struct pool *pool, u32 index)
 			STORE(&area[i], 0);
 }
 
-/* An address that is new, or comes back. 0, or -ENOSPC. */
-static int address_enter(struct pool *pool, const struct pool_address *want, u32 *owners)
+/* All flows of an interface become older; the next packet of each makes it anew, if its mapping still stands. */
+static void flows_renew(const struct pool *pool, u32 interface, struct pool_change *change)
+{
+	pool_generation_bump(pool->nat, interface, 1u << TABLE_FLOWS);
+	change->renewed |= 1u << interface;
+}
+
+/* Whether the address with these bitmaps is gone: then no flow with it exists. */
+static void left_set(const struct pool *pool, u32 index, bool left)
+{
+	u64 *at = &pool->nat->config->left[index / 64], bit = 1ull << (index & 63);
+
+	STORE(at, left ? LOAD(at) | bit : LOAD(at) & ~bit);
+}
+
+static bool left_get(const struct pool *pool, u32 index)
+{
+	return LOAD(&pool->nat->config->left[index / 64]) >> (index & 63) & 1;
+}
+
+/*
+ * An address that is new, or comes back. 0, or -ENOSPC. Flows of before, on these bitmaps, must not come back with it: their
+ * hosts may have moved, their ports be another's. So the interface's flows become older first.
+ */
+static int address_enter(struct pool *pool, const struct pool_address *want, u32 *owners,
+			 struct pool_change *change)
 {
 	u32 place = place_find(pool, want->addr), index;
 	union entry e = { .word = 0 };
@@ -187,6 +211,13 @@ static int address_enter(struct pool *pool, const struct pool_address *want, u32
 		return -ENOSPC;
 	if (!known || entry_at(pool, place).address.index != index)
 		bitmaps_clear(pool, index);
+	if (left_get(pool, index)) {
+		u32 former =
+			owners[index] == NO_PLACE ? want->interface : entry_at(pool, owners[index]).address.interface;
+
+		flows_renew(pool, former, change);
+		left_set(pool, index, false);
+	}
 	owners[index] = place;
 	e.address.addr = want->addr;
 	e.address.index = (u16)index;
@@ -203,6 +234,7 @@ static void address_leave(struct pool *pool, u32 place)
 	e.address.flags = 0;
 	pool->left[place] = ++pool->clock;
 	STORE(&pool->nat->addresses[place], e.word);
+	left_set(pool, e.address.index, true);
 }
 
 static int want_order(const void *a, const void *b)
@@ -237,7 +269,6 @@ static u32 addresses_leave(struct pool *pool, const struct pool_address *sorted,
 			continue;
 		address_leave(pool, place);
 		change->left++;
-		change->lost |= 1u << e.address.interface;
 		touched |= 1u << e.address.interface;
 	}
 	return touched;
@@ -260,11 +291,13 @@ static u32 addresses_enter(struct pool *pool, const struct pool_address *sorted,
 			continue;
 		touched |= 1u << want->interface;
 		if (e.address.flags) {
-			if (e.address.flags & ~want->flags & ADDRESS_POOL)
-				change->lost |= 1u << want->interface;
+			u32 lost = e.address.flags & ~want->flags & ADDRESS_POOL;
+
 			e.address.flags = want->flags;
 			STORE(&pool->nat->addresses[place], e.word);
-		} else if (address_enter(pool, want, owners)) {
+			if (lost) /* the router's own may stay, the hosts' must not */
+				flows_renew(pool, want->interface, change);
+		} else if (address_enter(pool, want, owners, change)) {
 			change->refused++;
 		} else {
 			change->came++;
@@ -465,9 +498,6 @@ int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int 
 	for (u32 i = 0; i < MAX_OUTSIDE && !error; i++)
 		if (touched & 1u << i)
 			error = buckets_fill(pool, i);
-	for (u32 i = 0; i < MAX_OUTSIDE; i++)
-		if (change->lost & 1u << i)
-			pool_generation_bump(pool->nat, i, 1u << TABLE_FLOWS);
 out:
 	free(sorted);
 	free(owners);

@@ -30,7 +30,7 @@ struct pool_address {
 struct pool_change {
 	unsigned int came, left; /* addresses */
 	unsigned int refused;	 /* for which there is no place or no bitmaps */
-	u32 lost;		 /* bit of each interface whose flows were ended: an address left it */
+	u32 renewed;		 /* bit of each interface all of whose flows became older */
 };
 
 /* Over arrays that are mapped and whose configuration has its masks and its seed. NULL: no memory. */
@@ -38,8 +38,9 @@ struct pool *pool_open(struct nat_instance *nat);
 void pool_close(struct pool *pool);
 
 /*
- * Make it so that just these addresses serve. Idempotent. Order: table, buckets, and then the generation of flows of the
- * interfaces that lost an address, so that no packet finds one that left. 0; -ENOMEM, and nothing is changed.
+ * Make it so that just these addresses serve. Idempotent. Flows with an address that leaves do not exist from that moment on;
+ * others are not touched. When one comes back, or its bitmaps go to another, all flows of its interface are renewed, so that
+ * none of before is found with it. 0; -ENOMEM, and nothing is changed.
  */
 int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int count,
 	       struct pool_change *change);

@@ -305,6 +305,16 @@ static void pool_fill(struct nat_instance *nat, u32 interface)
 		STORE(&nat->pools[interface * POOL_BUCKETS + i], pool_winner(nat, interface, i));
 }
 
+/* As daemon/pool.h says: flows of an address that leaves do not exist; when it is back, all are renewed. */
+static void address_moves(struct nat_instance *nat, struct outside_address a, int returns, u32 former)
+{
+	u64 *left = &nat->config->left[a.index / 64], bit = 1ull << (a.index & 63);
+
+	if (returns && a.flags)
+		native_reset(nat, former, TABLE_FLOWS);
+	STORE(left, a.flags ? LOAD(left) & ~bit : LOAD(left) | bit);
+}
+
 int native_address_set(struct nat_instance *nat, u32 interface, __be32 addr, u32 flags)
 {
 	struct config *c = nat->config;
@@ -324,6 +334,7 @@ int native_address_set(struct nat_instance *nat, u32 interface, __be32 addr, u32
 		new.address.index = old.word ? old.address.index : (u16)known;
 		new.address.interface = (u8)interface;
 		new.address.flags = (u8)flags;
+		address_moves(nat, new.address, old.word && !old.address.flags, old.address.interface);
 		STORE(at, new.word);
 		pool_fill(nat, interface);
 		return new.address.index;

@@ -83,7 +83,7 @@ void native_interface_listed(struct nat_instance *nat, u32 number);
 
 /*
  * An outside address of an interface, ADDRESS_* flags; flags 0: it leaves, and its index waits for it. The pool's buckets
- * follow. Its index, or -ENOSPC. As the daemon, the caller bumps the generation of flows after one left.
+ * follow, and flows are treated as daemon/pool.h says. Its index, or -ENOSPC.
  */
 int native_address_set(struct nat_instance *nat, u32 interface, __be32 addr, u32 flags);
 

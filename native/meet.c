@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <string.h>
 
-#include "core/rewrite.h"
+#include "core/answer.h"
 #include "core/translate.h"
 #include "native/meet.h"
 
@@ -78,19 +78,27 @@ static u32 hop(const struct bytes *b, const struct packet *p)
 	return 0;
 }
 
-static void act(struct work *work, const struct bytes *b)
+/* Carry out the plan. Bytes of the frame afterwards. */
+static u32 act(struct work *work, const struct bytes *b, u32 length)
 {
 	struct plan *plan = &work->plan;
 	u32 reason = 0;
 
-	if (plan->verdict != VERDICT_TRANSLATE)
-		return;
-	if (plan->hairpin)
+	if (plan->verdict == VERDICT_ANSWER) {
+		u32 answer = answer_reset(b, &work->packet);
+		if (answer)
+			return work->packet.ip.l3 + answer;
+		reason = REASON_internal;
+	} else if (plan->verdict != VERDICT_TRANSLATE) {
+		return length;
+	}
+	if (!reason && plan->hairpin)
 		reason = hop(b, &work->packet);
 	if (!reason && rewrite(b, &work->packet, plan))
 		reason = REASON_internal;
 	if (reason)
 		plan_because(plan, reason);
+	return length;
 }
 
 struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,
@@ -99,10 +107,12 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 	const struct interface *at = interface_find(nat->config, f->ifindex);
 	struct bytes b = { .data = f->data, .end = f->data + f->length };
 	struct work *work = nat->work;
+	u32 length = f->length;
 
 	if (!at || at->role != (hook == NATIVE_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
 		return (struct native_result){ .verdict = hook == NATIVE_OUT ? VERDICT_DROP : VERDICT_PASS,
-					       .reason = REASONS };
+					       .reason = REASONS,
+					       .length = length };
 	memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
 	if (concerns(nat, &b, f, hook, &work->plan)) {
@@ -114,10 +124,10 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 			plan_because(&work->plan, reason);
 		else
 			translate(nat, hook);
-		act(work, &b);
+		length = act(work, &b, length);
 	}
 	struct counter *counter = &nat->counters->by[work->plan.interface][work->plan.reason];
 	counter->packets++;
 	counter->bytes += f->length - f->l3;
-	return (struct native_result){ work->plan.verdict, work->plan.reason, work->plan.interface };
+	return (struct native_result){ work->plan.verdict, work->plan.reason, work->plan.interface, length };
 }

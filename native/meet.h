@@ -26,6 +26,7 @@ struct native_result {
 	enum verdict verdict;
 	u32 reason;
 	u32 interface; /* whose counters */
+	u32 length;    /* of the frame afterwards: an answer is shorter */
 };
 
 struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,

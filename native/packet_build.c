@@ -5,6 +5,7 @@
 #include "native/packet_build.h"
 
 enum { ICMP = 1, TCP = 6, UDP = 17 };
+enum { FIN = 1, RST = 4, ACK = 16 };
 
 static uint16_t word_at(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
 
@@ -98,7 +99,7 @@ static void transport_put(const struct packet_spec *s, uint8_t *at, size_t lengt
 	long_put(at + 8, s->acknowledgement);
 	at[12] = 0x50;
 	at[13] = s->tcp_flags;
-	word_put(at + 14, 0xffff);
+	word_put(at + 14, s->tcp_flags & RST ? 0 : 0xffff);
 }
 
 static void check_put(const struct packet_spec *s, const uint8_t *ip, uint8_t *at, size_t length)
@@ -149,6 +150,25 @@ int packet_build(const struct packet_spec *s, uint8_t *ip, size_t room)
 	length = header + s->fragment_bytes;
 	ip_put(s, ip, header, length, (more ? 0x2000u : 0) | s->fragment_offset / 8u);
 	return (int)length;
+}
+
+void packet_reset(const struct packet_spec *sent, struct packet_spec *reset)
+{
+	bool known = sent->tcp_flags & ACK;
+
+	*reset = (struct packet_spec){ .protocol = TCP, .dont_fragment = true };
+	reset->saddr = sent->daddr;
+	reset->daddr = sent->saddr;
+	reset->sport = sent->dport;
+	reset->dport = sent->sport;
+	memcpy(reset->options, sent->options, sizeof(reset->options));
+	reset->options_length = sent->options_length;
+	reset->tcp_flags = known ? RST : RST | ACK;
+	if (known)
+		reset->sequence = sent->acknowledgement;
+	else
+		reset->acknowledgement =
+			sent->sequence + sent->payload_length + (sent->tcp_flags & FIN ? 1 : 0);
 }
 
 /* The transport of a whole packet; bits as for packet_check(). */

@@ -49,6 +49,9 @@ struct packet_spec {
 /* Bytes of the packet, or -ENOSPC, or -EINVAL. */
 int packet_build(const struct packet_spec *spec, uint8_t *ip, size_t room);
 
+/* The RST that the sender of this TCP segment must get for it (RFC 9293 section 3.10.7.1), with the segment's IP options. */
+void packet_reset(const struct packet_spec *sent, struct packet_spec *reset);
+
 /* Which checksums of a packet are wrong. Those of fragments and cut quotes are not looked at. */
 enum {
 	PACKET_BAD_IP = 1,

@@ -50,7 +50,8 @@ static inline int state_flow(struct nat_instance *nat, u32 at, struct state_faul
 
 	if (f->interface >= MAX_OUTSIDE || class < 0)
 		return state_wrong(fault, "a flow of no interface or class", TABLE_FLOWS, at);
-	if (word_stale(nat->config, TABLE_FLOWS, f->interface, f->word) || f->direction == DIRECTION_PERMIT)
+	if (!flow_stands(nat->config, f->word, f->interface, f->own, f->index) ||
+	    f->direction == DIRECTION_PERMIT)
 		return 0;
 	if (!address_serves(address_find(nat, nat->config, outside.addr), f->interface, f->own & 1))
 		return state_wrong(fault, "a flow of an address that is not on the interface", TABLE_FLOWS,

@@ -275,7 +275,9 @@ static void both_meet(struct lab *lab, enum native_hook hook, const struct nativ
 	u32 l3 = lab->ways[0]->l3;
 	bool same = r[0].verdict == r[1].verdict && r[0].reason == r[1].reason &&
 		    r[0].interface == r[1].interface &&
-		    (r[0].verdict == VERDICT_DROP || !memcmp(frames[0] + 2 + l3, frames[1] + 2 + l3, length));
+		    (r[0].verdict == VERDICT_DROP ||
+		     (r[0].length == r[1].length &&
+		      !memcmp(frames[0] + 2 + l3, frames[1] + 2 + l3, r[0].length - l3)));
 	lab->packets++;
 	lab->verdicts[r[0].verdict]++;
 	if (r[0].reason < REASONS)

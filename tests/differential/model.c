@@ -29,16 +29,6 @@ u8 model_address_flags(const struct model *m, __be32 addr)
 	return 0;
 }
 
-void model_address_set(struct model *m, __be32 addr, u8 flags)
-{
-	for (u32 i = 0; i < m->address_count; i++)
-		if (m->addresses[i].addr == addr) {
-			m->addresses[i].flags = flags;
-			return;
-		}
-	m->addresses[m->address_count++] = (struct model_address){ addr, flags };
-}
-
 static bool address_ours(const struct model *m, __be32 addr)
 {
 	return model_address_flags(m, addr) & ADDRESS_LIVE;
@@ -304,24 +294,58 @@ void model_sweep(struct model *m)
 	m->binding_count = bindings;
 }
 
-/* The endpoints keep their ports for as long as the sessions might have lived. */
-static void leases_give(struct model *m)
+/* A session ends before its time: its endpoint keeps its port for as long as it might have lived. */
+static void lease_give(struct model *m, const struct model_session *s)
 {
-	for (u32 i = 0; i < m->session_count; i++) {
-		const struct model_session *s = &m->sessions[i];
-		struct model_binding *b = s->live ? binding_of_inside(m, s->class, s->inside) : NULL;
-		const struct timers *t = &m->settings.timers;
-		u32 most = s->class == CLASS_TCP ? t->tcp_idle_timeout : binding_timeout(m, s->class);
-		if (b && b->lease < m->now + most)
-			b->lease = m->now + most;
-	}
+	struct model_binding *b = s->live ? binding_of_inside(m, s->class, s->inside) : NULL;
+	const struct timers *t = &m->settings.timers;
+	u32 most = s->class == CLASS_TCP ? t->tcp_idle_timeout : binding_timeout(m, s->class);
+
+	if (b && b->lease < m->now + most)
+		b->lease = m->now + most;
+	if (s->live && s->class == CLASS_TCP && m->former_count < MODEL_FORMER)
+		m->former[m->former_count++] = (struct model_former){ s->inside, s->remote, s->outside };
 }
 
 void model_reset_flows(struct model *m)
 {
-	leases_give(m);
+	for (u32 i = 0; i < m->session_count; i++)
+		lease_give(m, &m->sessions[i]);
 	m->session_count = 0;
 	m->permit_count = 0;
+}
+
+/* Sessions of an address that left are gone; when it is back, none of before are. */
+static void address_moved(struct model *m, __be32 addr, bool returns)
+{
+	u32 sessions = 0, permits = 0;
+
+	if (returns) {
+		model_reset_flows(m);
+		return;
+	}
+	for (u32 i = 0; i < m->session_count; i++) {
+		if (m->sessions[i].outside.addr == addr)
+			lease_give(m, &m->sessions[i]);
+		else
+			m->sessions[sessions++] = m->sessions[i];
+	}
+	m->session_count = sessions;
+	for (u32 i = 0; i < m->permit_count; i++)
+		if (m->permits[i].outside.addr != addr)
+			m->permits[permits++] = m->permits[i];
+	m->permit_count = permits;
+}
+
+void model_address_set(struct model *m, __be32 addr, u8 flags)
+{
+	for (u32 i = 0; i < m->address_count; i++)
+		if (m->addresses[i].addr == addr) {
+			m->addresses[i].flags = flags;
+			address_moved(m, addr, flags != 0);
+			return;
+		}
+	m->addresses[m->address_count++] = (struct model_address){ addr, flags };
 }
 
 void model_reset_mappings(struct model *m)
@@ -543,6 +567,27 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 	return NULL;
 }
 
+/* A RST for a segment from inside: right if its connection was ended and its endpoint is another now, or none. */
+static const char *answer_judge(struct model *m, const struct model_packet *p)
+{
+	struct model_binding *b = binding_of_inside(m, p->class, p->from);
+
+	if (b && !address_serves(m, b->outside.addr, b->own)) {
+		limbo_add(m, b->class, b->outside);
+		b->live = false;
+		b = NULL;
+	}
+	if (b)
+		b->touched = m->now;
+	for (u32 i = 0; i < m->former_count; i++) {
+		const struct model_former *f = &m->former[i];
+		if (end_is(f->inside, p->from) && end_is(f->remote, p->to) &&
+		    !(b && end_is(b->outside, f->outside)))
+			return unless(!(p->segment & (MODEL_SYN | MODEL_RST)), "a SYN or RST was answered");
+	}
+	return "a RST for a connection that goes on";
+}
+
 static const char *out_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
 {
 	bool own = p->hook == MODEL_OWN;
@@ -559,6 +604,9 @@ static const char *out_judge(struct model *m, const struct model_packet *p, cons
 	if (!own && (!is_inside(m, p->from.addr) || address_ours(m, p->from.addr)))
 		return unless(dropped(o, IS_source_not_inside),
 			      "a source that is not inside was not refused");
+	if (o->verdict == VERDICT_ANSWER)
+		return unless(!own && p->class == CLASS_TCP, "an answer to what is no TCP from inside")
+			       ?: answer_judge(m, p);
 	if (p->class == CLASS_ICMP && !p->request)
 		return unless(own ? passed(o, IS_own_error) : dropped(o, IS_reply_no_session),
 			      "an ICMP reply that nobody asked for");

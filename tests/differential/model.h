@@ -13,6 +13,7 @@
 enum {
 	MODEL_BINDINGS = 4096,
 	MODEL_SESSIONS = 16384,
+	MODEL_FORMER = 65536,
 	MODEL_HOSTS = 64,
 	MODEL_LIMBO = 4096,
 	MODEL_ADDRESSES = 8
@@ -51,6 +52,13 @@ struct model_session {
 	struct model_end remote;
 	struct model_side out;
 	struct model_side in;
+};
+
+/* A TCP connection that a reset or the loss of its address ended: its inside end may be told, if its endpoint is not kept. */
+struct model_former {
+	struct model_end inside;
+	struct model_end remote;
+	struct model_end outside;
 };
 
 struct model_host {
@@ -94,6 +102,8 @@ struct model {
 	u32 host_count;
 	struct model_limbo limbo[MODEL_LIMBO];
 	u32 limbo_count;
+	struct model_former former[MODEL_FORMER];
+	u32 former_count;
 	struct model_permit permits[MODEL_SESSIONS];
 	u32 permit_count;
 };

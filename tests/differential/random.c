@@ -222,14 +222,12 @@ static void wrong_set(struct lab *lab, const char *wrong)
 }
 
 /* The output must be what the builder makes of the new ends. */
-static void bytes_judge(struct lab *lab, const struct packet_spec *sent, const u8 *ip, u32 length,
-			int hairpin)
+static void bytes_judge(struct lab *lab, const struct packet_spec *sent, const u8 *ip, u32 length)
 {
 	static u8 wanted[ROOM];
 	struct packet_spec s = *sent;
 	int built = packet_build(&s, wanted, sizeof(wanted));
 
-	(void)hairpin;
 	if (built != (int)length || memcmp(wanted, ip, length))
 		wrong_set(lab, "a translated packet is not what an independent builder makes of it");
 	if (packet_check(ip, length))
@@ -282,7 +280,7 @@ static const enum native_hook hook_of[] = { NATIVE_OUT, NATIVE_OUT, NATIVE_IN, N
 static void packet_op(struct lab *lab, struct model_packet *p)
 {
 	static u8 ip[ROOM], before[ROOM];
-	struct packet_spec s;
+	struct packet_spec s, reset;
 	struct model_outcome o = { 0 };
 
 	spec_fill(lab, p, &s);
@@ -300,6 +298,11 @@ static void packet_op(struct lab *lab, struct model_packet *p)
 	wrong_set(lab, model_judge(lab->model, p, &o));
 	if (r.verdict == VERDICT_PASS && memcmp(before, ip, (size_t)length))
 		wrong_set(lab, "a packet that passed was changed");
+	if (r.verdict == VERDICT_ANSWER) {
+		packet_reset(&s, &reset);
+		bytes_judge(lab, &reset, ip, r.length - ETHERNET);
+		return;
+	}
 	if (p->hook == MODEL_OUT && r.verdict != VERDICT_DROP &&
 	    !(model_address_flags(lab->model, o.from.addr) & ADDRESS_LIVE))
 		wrong_set(lab, "LEAK: it left with a source that is not ours");
@@ -310,7 +313,7 @@ static void packet_op(struct lab *lab, struct model_packet *p)
 	s.daddr = o.to.addr;
 	s.dport = o.to.port;
 	s.ttl = (u8)(s.ttl - (p->hook == MODEL_HAIRPIN));
-	bytes_judge(lab, &s, ip, (u32)length, p->hook == MODEL_HAIRPIN);
+	bytes_judge(lab, &s, ip, (u32)length);
 }
 
 static void class_choose(struct lab *lab, struct model_packet *p)
@@ -439,7 +442,7 @@ static void error_op(struct lab *lab)
 	*(in ? &quote.saddr : &quote.daddr) = new.addr;
 	*(in ? &quote.sport : &quote.dport) = new.port;
 	*(in ? &s.daddr : &s.saddr) = new.addr;
-	bytes_judge(lab, &s, ip, (u32)length, 0);
+	bytes_judge(lab, &s, ip, (u32)length);
 }
 
 /* One bit of the header's form is broken: it must be dropped as such. */
@@ -527,7 +530,7 @@ static void surplus_tell(const struct lab *lab)
 	for (u32 i = 0; i <= c->flow_mask; i++) {
 		const struct flow *f = (const struct flow *)lab->nat.tables[TABLE_FLOWS] + i;
 		if (word_state(f->word) != LIVE || f->direction == DIRECTION_PERMIT ||
-		    word_stale(c, TABLE_FLOWS, 0, f->word))
+		    !flow_stands(c, f->word, 0, f->own, f->index))
 			continue;
 		struct model_end from = { f->saddr, be16_to_host(f->sport) },
 				 to = { f->daddr, be16_to_host(f->dport) };
@@ -550,6 +553,27 @@ static void surplus_tell(const struct lab *lab)
 		       "ago\n",
 		       f->direction, f->protocol, ends[0], ends[1], ends[2], word_flags(f->word),
 		       word_age(f->word, lab->nat.now), (u32)((lab->nat.now - f->created) & TIME));
+	}
+}
+
+static void mappings_tell(const struct lab *lab)
+{
+	const struct config *c = lab->nat.config;
+	char ends[2][32];
+
+	for (u32 i = 0; i <= c->mapping_mask; i++) {
+		const struct mapping *m =
+			(const struct mapping *)env_slot((struct nat_instance *)&lab->nat, TABLE_MAPPINGS, i);
+		struct model_end inside = { m->key_addr, be16_to_host(m->key_port) }, outside;
+		if (word_state(m->word) != LIVE || m->half & HALF_OUTSIDE ||
+		    word_stale(c, TABLE_MAPPINGS, 0, m->word) ||
+		    model_outside_of(lab->model, m->class, inside, &outside))
+			continue;
+		story_end(ends[0], 32, inside);
+		story_end(ends[1], 32, (struct model_end){ m->addr, be16_to_host(m->port) });
+		printf("# the core has: mapping of class %u %s (%s) used %u ago, created %u ago\n", m->class,
+		       ends[0], ends[1], (u32)((lab->nat.now - word_time(m->word)) & TIME),
+		       (u32)((lab->nat.now - m->created) & TIME));
 	}
 }
 
@@ -598,6 +622,7 @@ static void counts_judge(struct lab *lab)
 		wrong_set(lab, "the core and the model do not have the same state");
 		missing_tell(lab);
 		surplus_tell(lab);
+		mappings_tell(lab);
 	}
 }
 
@@ -642,10 +667,6 @@ static void address_op(struct lab *lab)
 	bool live = model_address_flags(lab->model, addr) & ADDRESS_LIVE;
 
 	lab_address(lab, addr, live ? 0 : ADDRESS_LIVE | ADDRESS_POOL);
-	if (!live)
-		return;
-	native_reset(&lab->nat, 0, TABLE_FLOWS);
-	model_reset_flows(lab->model);
 }
 
 static void operation(struct lab *lab)

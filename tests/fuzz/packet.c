@@ -177,7 +177,12 @@ static void meet_one(struct fuzz *f)
 	struct native_result result = native_meet(&f->nat, f->hook, &f->frame);
 	require(result.reason < REASONS, "no reason");
 	require(result.verdict == verdicts[result.reason], "a verdict that is not its reason's");
-	if (result.verdict != VERDICT_DROP) {
+	if (result.verdict == VERDICT_ANSWER) {
+		require(!packet_check(f->frame.data + l3, result.length - l3),
+			"an answer has a wrong checksum");
+		require(!memcmp(f->frame.data + l3 + 16, f->before + l3 + 12, 4),
+			"an answer to somebody else");
+	} else if (result.verdict != VERDICT_DROP) {
 		bytes_require(f, result.verdict == VERDICT_TRANSLATE);
 		leak_require(f, result.reason);
 	}
@@ -230,8 +235,6 @@ static void event(struct fuzz *f, u8 what)
 	case PACKET_EVENT_ADDRESS: /* one of the two leaves, or returns */
 		a = address_find(&f->nat, c, packet_outside(index));
 		(void)native_address_set(&f->nat, 0, packet_outside(index), a.flags ? 0 : ADDRESS_FLAGS);
-		if (a.flags)
-			reset(f, 0);
 		break;
 	case PACKET_EVENT_HAIRPIN:
 		c->hairpin = !c->hairpin;

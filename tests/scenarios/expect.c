@@ -5,6 +5,7 @@
 #include "tests/scenarios/scenario.h"
 
 enum { ICMP = 1, TCP = 6, UDP = 17 };
+enum { VERDICTS = 4 };
 
 static const char *const reason_names[REASONS + 1] = {
 #define REASON(id, verdict, text) #id,
@@ -12,9 +13,10 @@ static const char *const reason_names[REASONS + 1] = {
 #undef REASON
 	"(none)"
 };
-static const char *const verdict_names[] = {
-	[VERDICT_PASS] = "pass", [VERDICT_TRANSLATE] = "translate", [VERDICT_DROP] = "drop"
-};
+static const char *const verdict_names[] = { [VERDICT_PASS] = "pass",
+					     [VERDICT_TRANSLATE] = "translate",
+					     [VERDICT_DROP] = "drop",
+					     [VERDICT_ANSWER] = "answer" };
 
 const char *reason_name(u32 reason) { return reason_names[reason < REASONS ? reason : REASONS]; }
 
@@ -214,6 +216,16 @@ static int translate_fits(struct world *world, struct words *words, const struct
 	return bytes_fit(world, e, &wanted);
 }
 
+/* An answer is a RST for the packet, and nothing else. */
+static int reset_fits(struct world *world, const struct event *e)
+{
+	static struct packet_text wanted;
+
+	memset(&wanted, 0, sizeof(wanted));
+	packet_reset(&e->packet->spec, &wanted.spec);
+	return bytes_fit(world, e, &wanted);
+}
+
 /* What holds for every packet, whatever was expected. */
 static int invariants_hold(struct world *world, const struct event *e)
 {
@@ -222,6 +234,8 @@ static int invariants_hold(struct world *world, const struct event *e)
 	event_print(met, sizeof(met), e);
 	if (e->result.verdict == VERDICT_PASS && difference(e->before, e->after, e->length) >= 0)
 		return world_fail(world, "a packet that passed was changed (%s)", met);
+	if (e->result.verdict == VERDICT_ANSWER)
+		return reset_fits(world, e);
 	if (e->result.verdict != VERDICT_TRANSLATE)
 		return 0;
 	/* What was right stays right, what was wrong stays wrong (RFC 3022 section 4.2). */
@@ -243,10 +257,10 @@ int expect_event(struct world *world, struct words *words, const struct event *e
 		return 0;
 	event_print(met, sizeof(met), e);
 	const char *verdict = words_next(words);
-	while (wanted < 3 && (!verdict || strcmp(verdict_names[wanted], verdict)))
+	while (wanted < VERDICTS && (!verdict || strcmp(verdict_names[wanted], verdict)))
 		wanted++;
-	if (wanted == 3)
-		return world_fail(world, "expect pass, drop, translate or any, not %s",
+	if (wanted == VERDICTS)
+		return world_fail(world, "expect pass, drop, translate, answer or any, not %s",
 				  verdict ? verdict : "(end)");
 	if (wanted != e->result.verdict)
 		return world_fail(world, "%s was wanted; met: %s", verdict, met);

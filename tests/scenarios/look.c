@@ -14,7 +14,7 @@ static void state_count(struct nat_instance *nat, u32 *sessions, u32 *mappings, 
 	for (u32 i = 0; i <= c->flow_mask; i++) {
 		const struct flow *f = (const struct flow *)env_slot(nat, TABLE_FLOWS, i);
 		*sessions += word_state(f->word) == LIVE && f->direction == DIRECTION_OUT &&
-			     !word_stale(c, TABLE_FLOWS, f->interface, f->word);
+			     !(f->own & FLOW_ENDED) && !word_stale(c, TABLE_FLOWS, f->interface, f->word);
 	}
 	for (u32 i = 0; i <= c->mapping_mask; i++) {
 		const struct mapping *m = (const struct mapping *)env_slot(nat, TABLE_MAPPINGS, i);

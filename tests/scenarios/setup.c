@@ -266,7 +266,7 @@ int interface_run(struct world *w, struct words *words)
 				    : inside_networks(w, words, at->number);
 }
 
-/* address add|remove|pool INTERFACE A: pool takes no local role. A removal bumps the flows, as the daemon does. */
+/* address add|pool|local|remove INTERFACE A */
 int address_run(struct world *w, struct words *words)
 {
 	const char *what = words_next(words);
@@ -279,13 +279,7 @@ int address_run(struct world *w, struct words *words)
 		    : !strcmp(what, "pool")  ? ADDRESS_LIVE | ADDRESS_POOL
 		    : !strcmp(what, "local") ? ADDRESS_LIVE | ADDRESS_LOCAL
 					     : 0;
-	if (address_set(w, at->number, addr, flags))
-		return -1;
-	if (flags)
-		return 0;
-	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
-		native_reset(nat, at->number, TABLE_FLOWS);
-	return 0;
+	return address_set(w, at->number, addr, flags);
 }
 
 /* socket udp|tcp A:P [> B:Q] */

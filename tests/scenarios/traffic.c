@@ -22,7 +22,7 @@ static int way_meet(struct world *w, struct way *way, const struct event *e, con
 		return world_fail(w,
 				  "%s: the packet could not be sent, or counted otherwise than it fared: %s",
 				  way->name, strerror(-rc));
-	memcpy(after, data + way->l3, e->length);
+	memcpy(after, data + way->l3, result->length - way->l3);
 	return 0;
 }
 
@@ -30,7 +30,8 @@ static int way_meet(struct world *w, struct way *way, const struct event *e, con
 static int results_same(struct world *w, const struct native_result *a, const struct native_result *b,
 			const u8 *x, const u8 *y, u32 length)
 {
-	if (a->verdict != b->verdict || a->reason != b->reason || a->interface != b->interface)
+	if (a->verdict != b->verdict || a->reason != b->reason || a->interface != b->interface ||
+	    a->length - w->ways[0]->l3 != b->length - w->ways[1]->l3)
 		return world_fail(w, "%s: %s at %u; %s: %s at %u", w->ways[0]->name, reason_name(a->reason),
 				  a->interface, w->ways[1]->name, reason_name(b->reason), b->interface);
 	/* A dropped packet's bytes are nobody's business. */
@@ -46,7 +47,7 @@ static int source_ours(struct world *w, const struct event *e)
 	__be32 source;
 
 	if (e->hook != NATIVE_OUT || !e->from_inside || e->result.verdict == VERDICT_DROP ||
-	    e->packet->ethertype != 0x0800)
+	    e->result.verdict == VERDICT_ANSWER || e->packet->ethertype != 0x0800)
 		return 0;
 	memcpy(&source, e->after + 12, 4);
 	struct outside_address a = address_find(nat, nat->config, source);
@@ -74,6 +75,7 @@ static int packet_run(struct world *w, struct words *words, struct event *e)
 		if (way_meet(w, w->ways[i], e, &packet, after[i], &result[i]))
 			return -1;
 	e->result = result[0];
+	e->length = result[0].length - w->ways[0]->l3;
 	w->packets++;
 	if (result[0].reason < REASONS)
 		w->reasons[result[0].reason]++;

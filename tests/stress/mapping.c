@@ -346,8 +346,6 @@ static void address_change(struct test *test, u64 *chance)
 
 	__atomic_fetch_add(&test->address_changes, 1, __ATOMIC_SEQ_CST);
 	(void)native_address_set(&test->nat, 0, addr, leaves ? 0 : ADDRESS_FLAGS);
-	if (leaves)
-		reset(test, 0);
 	__atomic_fetch_add(&test->address_changes, 1, __ATOMIC_SEQ_CST);
 }
 

@@ -286,12 +286,14 @@ static int frame_meet(struct way *way, enum native_hook hook, const struct nativ
 	*result = (struct native_result){ .reason = REASONS };
 	if (bpf_prog_test_run_opts(bpf_program__fd(frame_program(k, hook)), &opts))
 		return -errno;
-	if (opts.data_size_out != f->length)
-		return -EPROTO;
+	result->length = opts.data_size_out;
 	int rc = counters_moved(&before, way->nat.counters, result);
 	if (rc && rc != -EAGAIN)
 		return rc;
-	memcpy(f->data, after, f->length);
+	if (result->length > f->length ||
+	    (result->length < f->length && verdicts[result->reason] != VERDICT_ANSWER))
+		return -EPROTO;
+	memcpy(f->data, after, result->length);
 	if (opts.retval == TC_ACT_SHOT)
 		result->verdict = VERDICT_DROP;
 	else if (opts.retval == (u32)TC_ACT_UNSPEC)
@@ -358,6 +360,7 @@ static int bare_meet(struct way *way, enum native_hook hook, const struct native
 	if (rc)
 		return rc;
 	result->verdict = verdicts[result->reason];
+	result->length = f->length;
 	struct pollfd pfd = { .fd = d->fd, .events = POLLIN };
 	if (poll(&pfd, 1, result->verdict == VERDICT_DROP ? 0 : PATIENCE_MS) < 0)
 		return -errno;
@@ -365,9 +368,11 @@ static int bare_meet(struct way *way, enum native_hook hook, const struct native
 	ssize_t got = read(d->fd, after, sizeof(after));
 	if (result->verdict == VERDICT_DROP)
 		return got > 0 ? -EPROTO : 0;
-	if (got != (ssize_t)f->length)
+	if (got <= 0 || got > (ssize_t)f->length ||
+	    (got < (ssize_t)f->length && result->verdict != VERDICT_ANSWER))
 		return -EPROTO;
-	memcpy(f->data, after, f->length);
+	result->length = (u32)got;
+	memcpy(f->data, after, result->length);
 	return 0;
 }
 
