@@ -93,7 +93,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 		struct {
 			u8 interface;
 			u8 own;
-			u16 index;
+			u16 unused;
 			__be32 outside;
 			u64 rest;
 		};
@@ -105,8 +105,8 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	if (!s)
 		return 0;
 	value.word[0] = LOAD(&s->data[1]);
-	if (word_stale(c, TABLE_HOSTS, r->interface, w) ||
-	    !address_serves(address_find(nat, c, value.outside), r->interface, r->own)) {
+	struct outside_address a = address_find(nat, c, value.outside);
+	if (word_stale(c, TABLE_HOSTS, r->interface, w) || !address_serves(a, r->interface, r->own)) {
 		if (host_can_move(nat, c, r))
 			slot_end(s, w);
 		return 0;
@@ -114,7 +114,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	if (!slot_touch(s, w, r->now, word_gen(w), 0))
 		return 0;
 	r->outside.addr = value.outside;
-	r->index = value.index;
+	r->index = a.index; /* not that of then: it may have been away */
 	r->host = number;
 	return 1;
 }
@@ -146,7 +146,6 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	ins->words[2] = ins->words[3] = ins->words[4] = ins->words[5] = ins->words[6] = ins->words[7] = 0;
 	ins->host.interface = r->interface;
 	ins->host.own = r->own;
-	ins->host.index = a.index;
 	ins->host.outside = a.addr;
 	ins->host.created = r->now;
 	ins->hash = hash;

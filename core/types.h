@@ -120,8 +120,8 @@ struct host {
 	u8 key_interface;
 	u8 key_zero[3];
 	u8 interface;
-	u8 own;	   /* the router itself */
-	u16 index; /* of the outside address: which port bitmaps */
+	u8 own; /* the router itself */
+	u16 unused;
 	__be32 outside;
 	u32 created; /* tick */
 	u32 zero;
