@@ -167,8 +167,9 @@ static struct endpoint some_remote(struct worker *w)
 				  .zero = 0 };
 }
 
-/* 1 if it was translated; w->source and w->target are what it got. */
-static int meet(struct worker *w, enum native_hook way, u32 class, struct endpoint from, struct endpoint to)
+/* 1 if it was translated; w->source and w->target are what it got. The flags are of TCP. */
+static int meet(struct worker *w, enum native_hook way, u32 class, struct endpoint from, struct endpoint to,
+		u8 tcp_flags)
 {
 	struct tuple ip = { .saddr = from.addr,
 			    .daddr = to.addr,
@@ -177,8 +178,8 @@ static int meet(struct worker *w, enum native_hook way, u32 class, struct endpoi
 			    .protocol = class == CLASS_TCP ? PROTOCOL_TCP : PROTOCOL_UDP,
 			    .class = (u8) class,
 			    .has_check = 1 };
-	u32 reason = stress_meet(&w->nat, (int)way, &ip, dice(&w->chance, 20) ? TCP_ACK : TCP_SYN,
-				 look(&w->test->now), &w->source, &w->target);
+	u32 reason =
+		stress_meet(&w->nat, (int)way, &ip, tcp_flags, look(&w->test->now), &w->source, &w->target);
 
 	w->reasons[reason < REASONS ? reason : REASON_internal]++;
 	__atomic_fetch_add(&w->test->packets[w->number], 1, __ATOMIC_SEQ_CST);
@@ -194,13 +195,13 @@ static void work_out(struct worker *w, u32 class)
 	struct endpoint remote = some_remote(w), outside;
 	struct moment from = moment_now(w->test), to;
 
-	if (!meet(w, NATIVE_OUT, class, inside, remote))
+	if (!meet(w, NATIVE_OUT, class, inside, remote, dice(&w->chance, 4) ? TCP_ACK : TCP_SYN))
 		return;
 	to = moment_now(w->test);
 	outside = w->source;
 	ledger_judge(w, class, inside, outside, &from, &to);
 	from = moment_now(w->test);
-	if (!meet(w, NATIVE_IN, class, remote, outside))
+	if (!meet(w, NATIVE_IN, class, remote, outside, TCP_ACK))
 		return;
 	to = moment_now(w->test);
 	ledger_judge(w, class, w->target, outside, &from, &to);
@@ -217,7 +218,7 @@ static void work_in(struct worker *w, u32 class)
 				    .zero = 0 };
 	struct moment from = moment_now(w->test), to;
 
-	if (!entry || !meet(w, NATIVE_IN, class, some_remote(w), outside))
+	if (!entry || !meet(w, NATIVE_IN, class, some_remote(w), outside, TCP_ACK))
 		return;
 	to = moment_now(w->test);
 	ledger_judge(w, class, w->target, outside, &from, &to);
@@ -372,7 +373,10 @@ static u64 bits_wrong(struct test *test)
 	return wrong;
 }
 
-/* What there is, as the sweep counts it. A session is an outbound flow, or an inbound one without it. */
+/*
+ * What there is, as the sweep counts it. A session is an outbound flow, or an inbound one without it; what waits for its
+ * address, or to tell its host that it has ended, is none.
+ */
 static struct sweep_place counted(struct test *test)
 {
 	struct nat_instance *nat = &test->nat;
@@ -383,7 +387,9 @@ static struct sweep_place counted(struct test *test)
 		u64 w = env_slot(nat, TABLE_FLOWS, i)->word;
 		if (word_state(w) != LIVE || !slot_read(nat, TABLE_FLOWS, i, w, &f))
 			continue;
-		is.sessions += f.flow.direction == DIRECTION_OUT || flow_peer(nat, &f.flow, &peer) == NO_PEER;
+		if (flow_stands(nat->config, w, f.flow.interface, f.flow.own, f.flow.index))
+			is.sessions += f.flow.direction == DIRECTION_OUT ||
+				       flow_peer(nat, &f.flow, &peer) == NO_PEER;
 	}
 	for (u32 i = 0; i <= nat->config->mapping_mask; i++) {
 		const struct mapping *m = (const struct mapping *)env_slot(nat, TABLE_MAPPINGS, i);
@@ -413,7 +419,7 @@ static u32 all_send(struct worker *w)
 		struct endpoint inside = { .addr = host_address(i / PORTS % HOSTS),
 					   .port = host_to_be16(PORT_FIRST + i % PORTS),
 					   .zero = 0 };
-		translated += (u32)meet(w, NATIVE_OUT, i / PORTS / HOSTS, inside, some_remote(w));
+		translated += (u32)meet(w, NATIVE_OUT, i / PORTS / HOSTS, inside, some_remote(w), TCP_SYN);
 	}
 	return translated;
 }
