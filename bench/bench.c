@@ -92,17 +92,17 @@ int bench_send(struct bench *bench, int i, const struct traffic_order *order, __
 	return err ? err : bench_judge(bench->candidate[i], order, sample);
 }
 
-static __u32 bench_learned(const struct bench *bench, int i)
+static __u32 bench_learned(const struct bench *bench, int i, __u32 flows)
 {
 	const struct traffic_endpoint *rows = bench->probe.learned + (size_t)i * bench->flows;
 	__u32 count = 0;
 
-	for (__u32 flow = 0; flow < bench->flows; flow++)
+	for (__u32 flow = 0; flow < flows; flow++)
 		count += rows[flow].port != 0;
 	return count;
 }
 
-int bench_fill(struct bench *bench, int i)
+int bench_fill(struct bench *bench, int i, __u32 flows)
 {
 	struct traffic_order order = bench_order(bench, i, TRAFFIC_OUT);
 	struct sample sample;
@@ -110,16 +110,16 @@ int bench_fill(struct bench *bench, int i)
 	int err = 0;
 
 	order.learn = 1;
+	order.mask = flows - 1;
 	order.odd = 0x85ebca6b;
-	memset(bench->probe.learned + (size_t)i * bench->flows, 0,
-	       bench->flows * sizeof(*bench->probe.learned));
-	for (int attempt = 0; attempt < FILL_ATTEMPTS && learned < bench->flows && !err; attempt++) {
-		err = bench_send(bench, i, &order, bench->flows, &sample);
-		learned = bench_learned(bench, i);
+	memset(bench->probe.learned + (size_t)i * bench->flows, 0, flows * sizeof(*bench->probe.learned));
+	for (int attempt = 0; attempt < FILL_ATTEMPTS && learned < flows && !err; attempt++) {
+		err = bench_send(bench, i, &order, flows, &sample);
+		learned = bench_learned(bench, i, flows);
 	}
-	if (!err && learned < bench->flows) {
+	if (!err && learned < flows) {
 		fprintf(stderr, "bench: %s has sessions for %u of %u flows only\n", bench->candidate[i]->name,
-			learned, bench->flows);
+			learned, flows);
 		err = -ENOSPC;
 	}
 	return err;

@@ -30,6 +30,10 @@ int question_sessions(struct bench *bench);
 int question_full(struct bench *bench);
 int question_sweep(struct bench *bench);
 int question_memory(struct bench *bench);
+int question_reset(struct bench *bench);
+
+/* The half of question_reset() that is about resets without end; keepnat stands in this column and was started. */
+int reset_busy(struct bench *bench, int column);
 
 /* An order for candidate `i`, with all flows in their shuffled turn. */
 struct traffic_order bench_order(const struct bench *bench, int i, enum traffic_direction direction);
@@ -45,8 +49,8 @@ int bench_send(struct bench *bench, int i, const struct traffic_order *order, __
 int bench_pass(struct bench *bench, int i, const struct traffic_order *order, __u64 packets,
 	       struct sample *sample);
 
-/* Gives each flow its session, and learns its outside endpoint. */
-int bench_fill(struct bench *bench, int i);
+/* Gives each of the first `flows` flows, a power of two, its session, and learns its outside endpoint. */
+int bench_fill(struct bench *bench, int i, __u32 flows);
 
 /* The setting that questions start from, before they make changes of their own. */
 void bench_settle(struct bench *bench);

@@ -55,16 +55,20 @@ static int nft_start(struct candidate *candidate)
 
 static int masquerade_start(struct candidate *candidate) { return nft_rule(candidate, "masquerade"); }
 
+static int nft_reset(struct candidate *candidate)
+{
+	return router_run(candidate->lab, candidate->router, "conntrack -F 2>/dev/null");
+}
+
 /* Busy entries may be skipped by one flush: the count decides. */
 static int nft_empty(struct candidate *candidate)
 {
 	for (int i = 0; i < 5; i++) {
-		int err = router_run(candidate->lab, candidate->router, "conntrack -F 2>/dev/null");
+		int err = nft_reset(candidate);
 
 		if (err)
 			return err;
-		if (!router_read(candidate->lab, candidate->router,
-				 "/proc/sys/net/netfilter/nf_conntrack_count"))
+		if (!candidate_connections(candidate))
 			return 0;
 	}
 	return -EBUSY;
@@ -81,24 +85,28 @@ static struct candidate candidates[CANDIDATES] = {
 	  .title = "kernel forwarding, no NAT",
 	  .start = plain_start,
 	  .empty = plain_start,
+	  .reset = plain_start,
 	  .stop = plain_stop },
 	{ .name = "nft",
 	  .title = "nftables snat to the pool",
 	  .translates = true,
 	  .start = nft_start,
 	  .empty = nft_empty,
+	  .reset = nft_reset,
 	  .stop = nft_stop },
 	{ .name = "masquerade",
 	  .title = "nftables masquerade, one address",
 	  .translates = true,
 	  .start = masquerade_start,
 	  .empty = nft_empty,
+	  .reset = nft_reset,
 	  .stop = nft_stop },
 	{ .name = "keepnat",
 	  .title = "keepnat at TC",
 	  .translates = true,
 	  .start = keepnat_start,
 	  .empty = keepnat_empty,
+	  .reset = keepnat_reset,
 	  .stop = keepnat_stop },
 };
 
@@ -125,6 +133,7 @@ int candidate_start(struct candidate *candidate, const struct lab *lab, struct r
 }
 
 int candidate_empty(struct candidate *candidate) { return candidate->empty(candidate); }
+int candidate_reset(struct candidate *candidate) { return candidate->reset(candidate); }
 
 void candidate_stop(struct candidate *candidate)
 {
@@ -140,6 +149,11 @@ static const char *const conntrack_paths[2] = {
 static long conntrack_before[2];
 
 bool candidate_uses_conntrack(const struct candidate *candidate) { return candidate->empty == nft_empty; }
+
+long candidate_connections(const struct candidate *candidate)
+{
+	return router_read(candidate->lab, candidate->router, "/proc/sys/net/netfilter/nf_conntrack_count");
+}
 
 void conntrack_size(__u32 sessions)
 {

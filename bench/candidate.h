@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * candidate.h - what can stand in the router: one table of ways to start, empty and stop each of them.
+ * candidate.h - what can stand in the router: one table of ways to start, empty, reset and stop each of them.
  *
- * To add one, write its four functions and a row in candidates[]; a router of its own is made for it.
+ * To add one, write its functions and a row in candidates[]; a router of its own is made for it.
  */
 #pragma once
 #include <stdbool.h>
@@ -29,6 +29,8 @@ struct candidate {
 	bool translates;
 	int (*start)(struct candidate *candidate);
 	int (*empty)(struct candidate *candidate); /* forget all sessions and mappings */
+	int (*reset)(
+		struct candidate *candidate); /* end all sessions while traffic runs, by the usual command */
 	void (*stop)(struct candidate *candidate);
 	const struct lab *lab; /* from here on: filled in by candidate_start() */
 	const struct setting *setting;
@@ -44,9 +46,13 @@ bool candidate_is_present(const struct candidate *candidate, const struct settin
 int candidate_start(struct candidate *candidate, const struct lab *lab, struct router *router,
 		    const struct setting *setting);
 int candidate_empty(struct candidate *candidate);
+int candidate_reset(struct candidate *candidate);
 void candidate_stop(struct candidate *candidate);
 
 bool candidate_uses_conntrack(const struct candidate *candidate);
+
+/* Entries of conntrack in its router now, or -errno. */
+long candidate_connections(const struct candidate *candidate);
 
 /* Makes conntrack's table large enough for all, before lab_open(); then puts the machine's own sizes back. */
 void conntrack_size(__u32 sessions);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "bench/beside.h"
 #include "bench/candidate.h"
 #include "bench/command.h"
 
@@ -162,23 +163,87 @@ static json_t *json_at(json_t *json, const char *path)
 	return json;
 }
 
-int keepnat_status(const struct candidate *candidate, const char *path, double *number)
+/* The answer to a command of the command line, or NULL. */
+static json_t *keepnat_ask(const struct candidate *candidate, const char *command)
 {
 	static char text[1 << 20];
-	json_t *status, *value;
-	int err;
 
-	err = command_read(text, sizeof(text), "%s --instance %s --run-dir %s/run --json status",
+	if (command_read(text, sizeof(text), "%s --instance %s --run-dir %s/run --json %s",
+			 candidate->setting->keepnat, candidate->router->name, candidate->lab->folder,
+			 command))
+		return NULL;
+	return json_loads(text, 0, NULL);
+}
+
+static int json_take(const json_t *value, double *number)
+{
+	if (!json_is_number(value))
+		return -ENOENT;
+	*number = json_number_value(value);
+	return 0;
+}
+
+int keepnat_reset(struct candidate *candidate)
+{
+	return command_run("%s --instance %s --run-dir %s/run reset wan0 >/dev/null",
 			   candidate->setting->keepnat, candidate->router->name, candidate->lab->folder);
-	if (err)
-		return err;
-	status = json_loads(text, 0, NULL);
-	value = json_at(status, path);
-	err = json_is_number(value) ? 0 : -ENOENT;
-	if (!err)
-		*number = json_number_value(value);
+}
+
+int keepnat_status(const struct candidate *candidate, const char *path, double *number)
+{
+	json_t *status = keepnat_ask(candidate, "status");
+	int err = json_take(json_at(status, path), number);
+
 	json_decref(status);
 	return err;
+}
+
+int keepnat_reason(const struct candidate *candidate, const char *name, double *packets)
+{
+	json_t *answer = keepnat_ask(candidate, "reasons"), *row;
+	int err = -ENOENT;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "reasons"), i,
+			   row) if (json_is_string(json_object_get(row, "reason")) &&
+				    !strcmp(json_string_value(json_object_get(row, "reason")), name)) err =
+		json_take(json_object_get(row, "packets"), packets);
+	json_decref(answer);
+	return err;
+}
+
+int keepnat_threads(const struct candidate *candidate, int (*each)(pid_t thread, void *context),
+		    void *context)
+{
+	struct dirent *entry;
+	char path[64];
+	int err = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", candidate->daemon);
+	tasks = opendir(path);
+	if (!tasks)
+		return -errno;
+	while (!err && (entry = readdir(tasks))) {
+		pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (thread > 0)
+			err = each(thread, context);
+	}
+	closedir(tasks);
+	return err;
+}
+
+static int thread_leave(pid_t thread, void *context)
+{
+	const struct candidate *candidate = context;
+
+	return beside_move(candidate->lab, thread);
+}
+
+int keepnat_leave(const struct candidate *candidate)
+{
+	return keepnat_threads(candidate, thread_leave, (void *)candidate);
 }
 
 /* The kernel's own account of a map, from the descriptor's fdinfo. */

@@ -51,16 +51,19 @@ struct question {
 	const char *name;
 	const char *asks;
 	int (*ask)(struct bench *bench);
+	const char *candidates; /* when it is asked alone; NULL: the usual ones */
 };
 
 static const struct question questions[] = {
 	{ "forward", "CPU time per packet of a known session, out and in, 1k and 1M flows in use",
-	  question_forward },
-	{ "sessions", "CPU time per new session, every packet a new flow", question_sessions },
-	{ "full", "a packet of a new flow when no port is left, against a normal new session",
-	  question_full },
-	{ "sweep", "CPU time of the daemon for one pass over all sessions", question_sweep },
-	{ "memory", "kernel memory per session at capacity", question_memory },
+	  question_forward, NULL },
+	{ "sessions", "CPU time per new session, every packet a new flow", question_sessions, NULL },
+	{ "full", "a packet of a new flow when no port is left, against a normal new session", question_full,
+	  NULL },
+	{ "sweep", "CPU time of the daemon for one pass over all sessions", question_sweep, NULL },
+	{ "memory", "kernel memory per session at capacity", question_memory, NULL },
+	{ "reset", "a reset of the outside interface: time, packets lost, CPU time per packet beside resets",
+	  question_reset, "masquerade,keepnat" },
 };
 enum { QUESTIONS = sizeof(questions) / sizeof(*questions) };
 
@@ -83,7 +86,8 @@ static void usage(void)
 			"  --quick             fewer rounds and packets\n"
 			"  --rounds N          rounds (5)\n"
 			"  --flows N           sessions in the tables, a power of two (1048576)\n"
-			"  --candidates LIST   of plain, nft, masquerade, keepnat (plain,nft,keepnat)\n"
+			"  --candidates LIST   of plain, nft, masquerade, keepnat (plain,nft,keepnat;\n"
+			"                      reset alone: masquerade,keepnat)\n"
 			"  --cpu N             the CPU that does all the work (the last one)\n"
 			"  --keepnatd PATH     the daemon (the one of the same build); without it keepnat is "
 			"left out\n"
@@ -97,6 +101,14 @@ static void usage(void)
 static bool question_is(const struct question *question, const char *name)
 {
 	return !strcmp(name, "all") || !strcmp(name, question->name);
+}
+
+static const char *candidates_usual(const char *question)
+{
+	for (int i = 0; i < QUESTIONS; i++)
+		if (!strcmp(questions[i].name, question) && questions[i].candidates)
+			return questions[i].candidates;
+	return "plain,nft,keepnat";
 }
 
 static int candidates_choose(struct bench *bench, char *list)
@@ -296,7 +308,7 @@ static int bench_defaults(struct bench *bench, struct request *request)
 
 int main(int argc, char **argv)
 {
-	struct request request = { .candidates = "plain,nft,keepnat", .cpu = -1 };
+	struct request request = { .cpu = -1 };
 	struct sigaction action = { .sa_handler = on_signal };
 	static struct bench bench;
 	double busy[2] = { 0 }, stolen[2] = { 0 };
@@ -310,6 +322,8 @@ int main(int argc, char **argv)
 		usage();
 		return 2;
 	}
+	if (!*request.candidates)
+		snprintf(request.candidates, sizeof(request.candidates), "%s", candidates_usual(question));
 	if (candidates_choose(&bench, request.candidates))
 		return 2;
 	sigaction(SIGINT, &action, NULL);

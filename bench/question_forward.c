@@ -83,7 +83,7 @@ int question_forward(struct bench *bench)
 	bench_settle(bench);
 	err = bench_start(bench);
 	for (int i = 0; i < bench->candidates && !err; i++)
-		err = bench_fill(bench, i);
+		err = bench_fill(bench, i, bench->flows);
 	for (int round = 0; round < bench->rounds; round++)
 		for (int u = 0; u < USES && !err; u++)
 			err = use_round(bench, &uses[u], figures[u]);

@@ -71,7 +71,7 @@ static int nft_measure(struct bench *bench, struct figure *figure, int column)
 	int err;
 
 	err = candidate_start(candidate, &bench->lab, &bench->lab.routers[column], &bench->setting);
-	err = err ? err : bench_fill(bench, column);
+	err = err ? err : bench_fill(bench, column, bench->flows);
 	buckets = router_read(&bench->lab, candidate->router, "/proc/sys/net/netfilter/nf_conntrack_buckets");
 	if (!err)
 		figure_put(figure, column,

@@ -3,10 +3,7 @@
  * What does one pass of the sweep over all sessions cost? Seen twice: as the daemon reports it, and from outside, as
  * the CPU time of all the daemon's threads from one pass to the next, with no packets about.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include "bench/bench.h"
 #include "bench/keepnat.h"
@@ -14,27 +11,23 @@
 enum { WAIT_SECONDS = 90 };
 static const double bound = 0.3;
 
-static int threads_account(struct bench *bench, pid_t pid, __u64 *ns)
+static int thread_account(pid_t thread, void *context)
 {
-	struct dirent *entry;
-	char path[64];
-	DIR *tasks;
+	struct bench *bench = context;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	tasks = opendir(path);
-	if (!tasks)
-		return -errno;
-	if (ns)
-		*ns = 0;
-	while ((entry = readdir(tasks))) {
-		pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+	return probe_account(&bench->probe, thread);
+}
 
-		if (thread > 0 && ns)
-			*ns += probe_time(&bench->probe, thread);
-		else if (thread > 0)
-			probe_account(&bench->probe, thread);
-	}
-	closedir(tasks);
+struct threads_time {
+	const struct bench *bench;
+	__u64 ns;
+};
+
+static int thread_time(pid_t thread, void *context)
+{
+	struct threads_time *time = context;
+
+	time->ns += probe_time(&time->bench->probe, thread);
 	return 0;
 }
 
@@ -55,7 +48,7 @@ static int sweep_measure(struct bench *bench, int column, struct figure *reporte
 {
 	struct candidate *candidate = bench->candidate[column];
 	double before = 0, first = 0, last = 0, seconds;
-	__u64 start = 0, end = 0;
+	struct threads_time start = { .bench = bench }, end = start;
 	int err;
 
 	err = passes_wait(candidate, 0, 0, &before);
@@ -65,13 +58,13 @@ static int sweep_measure(struct bench *bench, int column, struct figure *reporte
 	if (err)
 		return err;
 	figure_put(reported, column, seconds);
-	err = threads_account(bench, candidate->daemon, NULL);
+	err = keepnat_threads(candidate, thread_account, bench);
 	err = err ? err : passes_wait(candidate, first, 1, &first);
-	err = err ? err : threads_account(bench, candidate->daemon, &start);
+	err = err ? err : keepnat_threads(candidate, thread_time, &start);
 	err = err ? err : passes_wait(candidate, first, 2, &last);
-	err = err ? err : threads_account(bench, candidate->daemon, &end);
+	err = err ? err : keepnat_threads(candidate, thread_time, &end);
 	if (!err)
-		figure_put(seen, column, (double)(end - start) * 1e-9 / (last - first));
+		figure_put(seen, column, (double)(end.ns - start.ns) * 1e-9 / (last - first));
 	return err;
 }
 
@@ -99,6 +92,6 @@ int question_sweep(struct bench *bench)
 	bench_settle(bench);
 	err = candidate_start(bench->candidate[column], &bench->lab, &bench->lab.routers[column],
 			      &bench->setting);
-	err = err ? err : bench_fill(bench, column);
+	err = err ? err : bench_fill(bench, column, bench->flows);
 	return err ? err : sweep_measure(bench, column, reported, seen);
 }

@@ -39,6 +39,13 @@ void figure_put(struct figure *figure, int column, double value)
 		figure->value[column][figure->rounds[column]++] = value;
 }
 
+void figure_at_most(struct figure *figure, int column, double bound)
+{
+	figure->target = TARGET_AT_MOST;
+	figure->numerator = column;
+	figure->bound = bound;
+}
+
 static int number_compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;

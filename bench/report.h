@@ -8,7 +8,7 @@
 enum {
 	REPORT_COLUMNS = 4,
 	REPORT_ROUNDS = 512, /* turns, to be exact */
-	REPORT_FIGURES = 32,
+	REPORT_FIGURES = 64,
 };
 
 enum target {
@@ -45,6 +45,9 @@ struct figure *report_add(struct report *report, const char *unit, const char *n
 	__attribute__((format(printf, 3, 4)));
 int report_column(const struct report *report, const char *name);
 void figure_put(struct figure *figure, int column, double value);
+
+/* The target: this column's own median is at most so much. */
+void figure_at_most(struct figure *figure, int column, double bound);
 
 /* Median; -1 when there is no value. */
 double figure_median(const struct figure *figure, int column);

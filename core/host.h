@@ -138,7 +138,8 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	if (!s)
 		return 0;
 	u32 fixed = value.own & OWN_FIXED;
-	int serves = address_serves(address_find(nat, c, value.outside), r->interface, r->own | fixed);
+	struct outside_address a = address_find(nat, c, value.outside);
+	int serves = address_serves(a, r->interface, r->own | fixed);
 	if (fixed && !serves)
 		return -1;
 	if (!serves || (word_stale(c, TABLE_HOSTS, r->interface, w) && !fixed)) {
@@ -149,7 +150,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	if (!slot_touch(s, w, r->now, word_gen(w), 0))
 		return 0;
 	r->outside.addr = value.outside;
-	r->index = value.index;
+	r->index = a.index; /* not that of then: it may have been away */
 	r->host = number;
 	r->same_port = value.own & OWN_SAME_PORTS;
 	return 1;

@@ -151,9 +151,12 @@ static __always_inline u32 word_age(u64 w, u32 now)
 /* The generation that entries of a table have on an outside interface now. */
 enum { GENERATION_BITS = 21, GENERATION_MASK = 0x1fffff };
 
+/* Fragments have that of mappings: a datagram that a reset of flows finds half sent goes on as its flow does. */
 static __always_inline u32 generation_shift(enum table t)
 {
-	return t == TABLE_MAPPINGS ? GENERATION_BITS : t == TABLE_HOSTS ? 2 * GENERATION_BITS : 0;
+	if (t == TABLE_FLOWS)
+		return 0;
+	return t == TABLE_HOSTS ? 2 * GENERATION_BITS : GENERATION_BITS;
 }
 
 static __always_inline u64 generation_word(const struct config *c, u32 interface)

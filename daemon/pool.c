@@ -274,9 +274,12 @@ static u32 addresses_leave(struct pool *pool, const struct pool_address *sorted,
 	return touched;
 }
 
-/* Those that are wanted come; those that serve in another way from now on are changed in place. */
+/*
+ * Those that are wanted come; those that serve in another way from now on are changed in place. Bits of interfaces touched;
+ * *renew: of those whose flows must be renewed when the buckets are filled.
+ */
 static u32 addresses_enter(struct pool *pool, const struct pool_address *sorted, unsigned int count,
-			   u32 *owners, struct pool_change *change)
+			   u32 *owners, u32 *renew, struct pool_change *change)
 {
 	u32 touched = 0;
 
@@ -296,7 +299,7 @@ static u32 addresses_enter(struct pool *pool, const struct pool_address *sorted,
 			e.address.flags = want->flags;
 			STORE(&pool->nat->addresses[place], e.word);
 			if (lost) /* the router's own may stay, the hosts' must not */
-				flows_renew(pool, want->interface, change);
+				*renew |= 1u << want->interface;
 		} else if (address_enter(pool, want, owners, change)) {
 			change->refused++;
 		} else {
@@ -482,23 +485,37 @@ static struct pool_address *want_sort(const struct pool_address *want, unsigned 
 	return sorted;
 }
 
+/* Fill the buckets of each of these interfaces. 0 or -ENOMEM. */
+static int buckets_fill_all(const struct pool *pool, u32 interfaces)
+{
+	int error = 0;
+
+	for (u32 i = 0; i < MAX_OUTSIDE && !error; i++)
+		if (interfaces & 1u << i)
+			error = buckets_fill(pool, i);
+	return error;
+}
+
+/*
+ * Buckets tell a packet which address a new host gets, and with which bitmaps. So none may name an address that left when its
+ * bitmaps go to another: what a packet made by it would stand as a flow of the other. And flows that must go are renewed when no
+ * bucket lets any more be made.
+ */
 int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int count,
 	       struct pool_change *change)
 {
 	struct pool_address *sorted = want_sort(want, &count);
-	u32 *owners = indexes_owners(pool);
+	u32 *owners = indexes_owners(pool), renew = 0;
 	int error = sorted && owners ? 0 : -ENOMEM;
-	u32 touched;
 
 	memset(change, 0, sizeof(*change));
-	if (error)
-		goto out;
-	touched = addresses_leave(pool, sorted, count, change);
-	touched |= addresses_enter(pool, sorted, count, owners, change);
-	for (u32 i = 0; i < MAX_OUTSIDE && !error; i++)
-		if (touched & 1u << i)
-			error = buckets_fill(pool, i);
-out:
+	if (!error)
+		error = buckets_fill_all(pool, addresses_leave(pool, sorted, count, change));
+	if (!error)
+		error = buckets_fill_all(pool, addresses_enter(pool, sorted, count, owners, &renew, change));
+	for (u32 i = 0; i < MAX_OUTSIDE; i++)
+		if (renew & 1u << i)
+			flows_renew(pool, i, change);
 	free(sorted);
 	free(owners);
 	return error;

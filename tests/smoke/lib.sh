@@ -162,8 +162,8 @@ machines() {
 # A second way out, from r straight to s2.
 second_uplink() { cable r wan1 192.0.2.2/24 s2 isp1 192.0.2.1/24 && connect; }
 
-# more_hosts N: N more inside hosts, 10.0.0.101 and on; they live in h1.
-more_hosts() { seq 101 $((100 + $1)) | sed 's,.*,addr add 10.0.0.&/24 dev eth0,' | ip -n "$kn-h1" -batch -; }
+# more_hosts N [MACHINE NETWORK]: N more inside hosts, at most 154, 10.0.0.101 and on; they live in h1.
+more_hosts() { seq 101 $((100 + $1)) | sed "s,.*,addr add ${3:-10.0.0}.&/24 dev eth0," | ip -n "$kn-${2:-h1}" -batch -; }
 
 #
 # The NAT

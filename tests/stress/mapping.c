@@ -18,11 +18,11 @@
 #include <sched.h>
 #include <string.h>
 
-#include "core/translate.h"
 #include "native/instance.h"
 #include "native/sweep_memory.h"
 #include "tests/state.h"
 #include "tests/stress/kernel.h"
+#include "tests/stress/meet.h"
 #include "tests/stress/stress.h"
 
 enum {
@@ -126,38 +126,6 @@ static u32 visit_begin(struct test *test, struct visitor *v)
 
 static void visit_end(struct visitor *v) { __atomic_store_n(&v->tick, NO_TICK, __ATOMIC_SEQ_CST); }
 
-/* A packet through the core itself. */
-static u32 meet_native(struct worker *w, int way, const struct tuple *ip, u8 tcp_flags, u32 now)
-{
-	struct work *work = w->nat.work;
-	const struct config *c = w->nat.config;
-
-	memset(&work->packet, 0, sizeof(work->packet));
-	memset(&work->plan, 0, sizeof(work->plan));
-	memset(&work->meeting, 0, sizeof(work->meeting));
-	work->packet.kind = PACKET_PORTS;
-	work->packet.length = 100;
-	work->packet.tcp_flags = tcp_flags;
-	work->packet.ip = *ip;
-	work->meeting.now = now & TIME;
-	work->meeting.from = way == NATIVE_IN ? ROLE_OUTSIDE : ROLE_INSIDE;
-	switch (way) {
-	case NATIVE_OUT:
-		translate_out(&w->nat, c, work);
-		break;
-	case NATIVE_IN:
-		translate_in(&w->nat, c, work);
-		break;
-	default:
-		work->meeting.interface = MAX_OUTSIDE;
-		translate_hairpin(&w->nat, c, work);
-		break;
-	}
-	w->source = (struct endpoint){ .addr = work->plan.ip.saddr, .port = work->plan.ip.sport, .zero = 0 };
-	w->target = (struct endpoint){ .addr = work->plan.ip.daddr, .port = work->plan.ip.dport, .zero = 0 };
-	return work->plan.reason;
-}
-
 /* One packet between two endpoints. Its reason; w->source and w->target are what it got. */
 static u32 meet(struct worker *w, enum native_hook way, u32 class, struct endpoint from, struct endpoint to,
 		u8 tcp_flags)
@@ -174,7 +142,7 @@ static u32 meet(struct worker *w, enum native_hook way, u32 class, struct endpoi
 	if (w->runner)
 		reason = kernel_meet(w->runner, way, &ip, tcp_flags, &w->source, &w->target);
 	else
-		reason = meet_native(w, way, &ip, tcp_flags, now);
+		reason = stress_meet(&w->nat, way, &ip, tcp_flags, now, &w->source, &w->target);
 	visit_end(w->visitor);
 	w->reasons[reason < REASONS ? reason : REASON_internal]++;
 	return reason;
@@ -530,21 +498,6 @@ static u64 left_over(struct test *test)
 	return left;
 }
 
-static void reasons_print(const struct worker *sum)
-{
-	static const char *const names[] = {
-#define REASON(id, verdict, text) #id,
-#include "core/reasons.def"
-#undef REASON
-	};
-
-	printf("#");
-	for (u32 i = 0; i < REASONS; i++)
-		if (sum->reasons[i])
-			printf(" %s %llu", names[i], sum->reasons[i]);
-	printf("\n");
-}
-
 static void run_one(const struct run *run)
 {
 	static struct test test;
@@ -602,7 +555,7 @@ static void run_one(const struct run *run)
 		    test.checks, test.faults, test.faults ? test.fault.what : "none", test.resets,
 		    test.address_changes / 2, test.passes, sum.own_kept, sum.own_lost, sum.answers,
 		    sum.answers_lost, sum.ends_wrong, sum.moves, sum.moves_early, left);
-	reasons_print(&sum);
+	stress_reasons(sum.reasons);
 	if (test.kernel)
 		kernel_close(test.kernel, &test.nat);
 	else

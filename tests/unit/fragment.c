@@ -149,11 +149,34 @@ static void full(void **state)
 	assert_int_equal(out_piece(5000, 48, 32), REASON_out_fragment);
 }
 
-static void resets_forget(void **state)
+/* A reset that keeps mappings may come between two fragments: nothing of the datagram is lost. */
+static void a_reset_of_flows_loses_none(void **state)
 {
+	struct packet_spec in = piece(1, 0, 48);
+
 	(void)state;
 	assert_int_equal(out_piece(1, 0, 48), REASON_out_created);
 	nat_reset(1, 0, 0);
+	assert_int_equal(out_piece(1, 48, 32), REASON_out_created);
+	assert_int_equal(frame_source(), ADDRESS_A);
+	assert_int_equal(out_piece(1, 80, 28), REASON_out_fragment);
+	in.saddr = REMOTE_1;
+	in.sport = 53;
+	in.daddr = ADDRESS_A;
+	in.dport = 5000;
+	assert_int_equal(meet(NATIVE_IN, &in), REASON_in_session);
+	nat_reset(1, 0, 0);
+	in.fragment_offset = 48;
+	in.fragment_bytes = 32;
+	assert_int_equal(meet(NATIVE_IN, &in), REASON_in_created);
+	assert_int_equal(frame_target(), HOST_1);
+}
+
+static void a_reset_of_mappings_forgets(void **state)
+{
+	(void)state;
+	assert_int_equal(out_piece(1, 0, 48), REASON_out_created);
+	nat_reset(1, 1, 0);
 	assert_int_equal(out_piece(1, 48, 32), REASON_fragment_unknown);
 }
 
@@ -169,7 +192,8 @@ int main(void)
 		CASE(directions_are_apart),
 		CASE(a_dropped_first_is_forgotten),
 		CASE(full),
-		CASE(resets_forget),
+		CASE(a_reset_of_flows_loses_none),
+		CASE(a_reset_of_mappings_forgets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,26 @@ static void late_buckets(void **state)
 	assert_int_not_equal(address_of(HOST_1), was);
 }
 
+/* An address that was away may have other port bitmaps when it is back: its hosts go by those that it has now. */
+static void bitmaps_are_the_address_s(void **state)
+{
+	union {
+		u64 word;
+		struct outside_address address;
+	} e;
+
+	(void)state;
+	__be32 was = address_of(HOST_1);
+	for (u32 i = 0; i <= config()->address_mask; i++) {
+		e.word = nat.addresses[i];
+		e.address.index = 7;
+		if (e.address.addr == was)
+			nat.addresses[i] = e.word;
+	}
+	assert_int_equal(address_of(HOST_1), was);
+	assert_int_equal(request()->index, 7);
+}
+
 static void the_router_keeps_its_own(void **state)
 {
 	(void)state;
@@ -173,6 +193,7 @@ int main(void)
 		CASE(out_of_the_pool_is_out),
 		CASE(none_to_give),
 		CASE(late_buckets),
+		CASE(bitmaps_are_the_address_s),
 		CASE(the_router_keeps_its_own),
 		CASE(a_reset_of_hosts),
 		CASE(full),
