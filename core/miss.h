@@ -78,7 +78,8 @@ static __always_inline u32 open_out(struct nat_instance *nat, const struct confi
 	}
 	if (r->class == CLASS_ICMP && !work->packet.request)
 		return r->own ? REASON_own_error : REASON_reply_no_session;
-	if (r->class == CLASS_TCP && !r->own && tcp_goes_on(&work->packet) && session_lost(nat, work))
+	if (r->class == CLASS_TCP && work->meeting.from == ROLE_INSIDE && tcp_goes_on(&work->packet) &&
+	    session_lost(nat, work))
 		return REASON_session_lost;
 	return session_out(nat, work);
 }

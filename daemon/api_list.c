@@ -144,6 +144,7 @@ static bool pool_write(struct listing *l, u32 at, struct text *t)
 	text_interface(l, t, row.interface);
 	text_boolean(t, "pool", row.flags & ADDRESS_POOL);
 	text_boolean(t, "local", row.flags & ADDRESS_LOCAL);
+	text_boolean(t, "reserved", row.flags & (ADDRESS_RESERVED | ADDRESS_INBOUND));
 	text_classes(t, "ports_used", row.used);
 	text_classes(t, "ports_free", row.free);
 	return true;

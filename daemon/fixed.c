@@ -23,6 +23,7 @@ struct fixed {
 		*alone; /* outside addresses of reservations: with inbound, with address_only; sorted */
 	unsigned int inbound_count, alone_count;
 	unsigned int told;
+	bool clean; /* nothing is fixed in the tables, and nothing was wanted */
 };
 
 static int address_order(const void *a, const void *b)
@@ -255,6 +256,9 @@ int fixed_publish(struct keepnat *k, const struct pool_address *addresses, unsig
 
 	hosts_collect(k, addresses, count);
 	mappings_collect(k, addresses, count);
+	bool nothing = !f->want.host_count && !f->want.mapping_count;
+	if (nothing && f->clean)
+		return 0;
 	f->want.displaced = displaced_tell;
 	f->want.context = f;
 	f->told = 0;
@@ -262,6 +266,7 @@ int fixed_publish(struct keepnat *k, const struct pool_address *addresses, unsig
 	sweeper_hold(k->sweeper);
 	error = fixed_apply(&nat, &f->want, &report);
 	sweeper_release(k->sweeper);
+	f->clean = !error && nothing;
 	if (!error)
 		report_tell(k, &report);
 	return error;
