@@ -44,7 +44,7 @@ static __always_inline int rewrite_skb_ports(struct __sk_buff *skb, const struct
 static __always_inline int rewrite_skb(struct __sk_buff *skb, const struct bytes *b, const struct packet *p,
 				       const struct plan *plan)
 {
-	if (p->kind == PACKET_ERROR || p->later || p->ip.protocol == PROTOCOL_ICMP)
+	if (p->kind == PACKET_ERROR || p->kind == PACKET_OTHER || p->later || p->ip.protocol == PROTOCOL_ICMP)
 		return rewrite(b, p, plan);
 	return rewrite_skb_ports(skb, b, &p->ip, &plan->ip);
 }

@@ -33,7 +33,7 @@ int mappings_run(const struct options *options)
 		{ "INSIDE", "inside_address", "inside_port", FORMAT_ENDPOINT },
 		{ "OUTSIDE", "outside_address", "outside_port", FORMAT_ENDPOINT },
 		{ "IDLE", "idle", NULL, FORMAT_SECONDS },
-		{ "FLAGS", "own", NULL, FORMAT_FLAGS },
+		{ "FLAGS", "own static", NULL, FORMAT_FLAGS },
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
@@ -50,7 +50,7 @@ int hosts_run(const struct options *options)
 		{ "MAPPINGS", "mappings", NULL, FORMAT_COUNT },
 		{ "SESSIONS", "sessions", NULL, FORMAT_COUNT },
 		{ "IDLE", "idle", NULL, FORMAT_SECONDS },
-		{ "FLAGS", "own", NULL, FORMAT_FLAGS },
+		{ "FLAGS", "own reserved", NULL, FORMAT_FLAGS },
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};

@@ -52,11 +52,14 @@ static __always_inline struct outside_address address_find(struct nat_instance *
 	return found.address;
 }
 
-/* Is addr an address that hosts (or, for own, the router itself) may use on this interface now? */
-static __always_inline int address_serves(struct outside_address a, u32 interface, int own)
+/*
+ * May hosts use this address on this interface now? own: OWN_ROUTER, the router may; OWN_FIXED, whom the configuration lets.
+ * Of a reserved one the daemon sees to it that only those have entries who may (native/fixed.h).
+ */
+static __always_inline int address_serves(struct outside_address a, u32 interface, u32 own)
 {
 	return (a.flags & ADDRESS_LIVE) && a.interface == interface &&
-	       (a.flags & (own ? ADDRESS_LOCAL | ADDRESS_POOL : ADDRESS_POOL));
+	       (own || a.flags & (ADDRESS_POOL | ADDRESS_RESERVED));
 }
 
 static __always_inline struct outside_address host_choose(struct nat_instance *nat, const struct config *c,
@@ -77,37 +80,70 @@ static __always_inline struct outside_address host_choose(struct nat_instance *n
 	return chosen.address;
 }
 
-/* Is there an address now that r->inside could have? While there is none, nobody loses the one that he had. */
-static __always_inline int host_can_move(struct nat_instance *nat, const struct config *c,
-					 const struct request *r)
-{
-	return address_serves(host_choose(nat, c, r), r->interface, r->own);
-}
+/* What a packet needs of a host. */
+union host_value {
+	u64 word;
+	struct {
+		u8 interface;
+		u8 own;
+		u16 index;
+		__be32 outside;
+	};
+};
 
-/* The host's outside address if it has one that still serves: 1 and r->outside.addr, r->index. */
-static __always_inline int host_known(struct nat_instance *nat, const struct config *c, struct request *r,
-				      const u64 *key, u64 hash)
+/* The host entry with this key, of whatever generation, or NULL. */
+static __always_inline struct slot *host_find(struct nat_instance *nat, const struct config *c, u64 key,
+					      u64 *w, u32 *number, union host_value *value)
 {
-	union {
-		u64 word[2];
-		struct {
-			u8 interface;
-			u8 own;
-			u16 unused;
-			__be32 outside;
-			u64 rest;
-		};
-	} value;
-	u64 w;
-	u32 number;
-	struct slot *s = table_find(nat, c, TABLE_HOSTS, hash, key, &w, &number);
+	struct slot *s = table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key), &key, w, number);
 
 	if (!s)
 		return 0;
-	value.word[0] = LOAD(&s->data[1]);
+	value->word = LOAD(&s->data[1]);
+	return slot_same(s, *w) ? s : 0;
+}
+
+/*
+ * Is there an address now that r->inside could have? While there is none, nobody loses the one that he had; and whoever has
+ * his by reservation has no other.
+ */
+SLOW u32 host_can_move(struct nat_instance *nat, struct request *r)
+{
+	const struct config *c = env_config(nat);
+	union host_value value;
+	u32 number;
+	u64 w;
+
+	SLOW_ENTER(nat);
+	if (!r || !c)
+		return 0;
+	if (!address_serves(host_choose(nat, c, r), r->interface, r->own))
+		return 0;
+	return !host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
+	       !(value.own & OWN_FIXED);
+}
+
+/*
+ * The host's outside address: 1 and r->outside.addr, r->index; 0: it has none that still serves; -1: it has to wait for the
+ * one that is reserved for it.
+ */
+static __always_inline int host_known(struct nat_instance *nat, const struct config *c, struct request *r,
+				      u64 key)
+{
+	union host_value value;
+	u64 w;
+	u32 number;
+	struct slot *s = host_find(nat, c, key, &w, &number, &value);
+
+	if (!s)
+		return 0;
+	u32 fixed = value.own & OWN_FIXED;
 	struct outside_address a = address_find(nat, c, value.outside);
-	if (word_stale(c, TABLE_HOSTS, r->interface, w) || !address_serves(a, r->interface, r->own)) {
-		if (host_can_move(nat, c, r))
+	int serves = address_serves(a, r->interface, r->own | fixed);
+	if (fixed && !serves)
+		return -1;
+	if (!serves || (word_stale(c, TABLE_HOSTS, r->interface, w) && !fixed)) {
+		if (host_can_move(nat, r))
 			slot_end(s, w);
 		return 0;
 	}
@@ -116,6 +152,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	r->outside.addr = value.outside;
 	r->index = a.index; /* not that of then: it may have been away */
 	r->host = number;
+	r->same_port = value.own & OWN_SAME_PORTS;
 	return 1;
 }
 
@@ -135,8 +172,9 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	u64 key = host_key(r->inside.addr, r->interface);
 	u64 hash = table_hash(c, TABLE_HOSTS, &key);
 
-	if (host_known(nat, c, r, &key, hash))
-		return 0;
+	int known = host_known(nat, c, r, key);
+	if (known)
+		return known > 0 ? 0 : REASON_no_address;
 
 	struct outside_address a = host_choose(nat, c, r);
 	if (!address_serves(a, r->interface, r->own))
@@ -146,6 +184,7 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	ins->words[2] = ins->words[3] = ins->words[4] = ins->words[5] = ins->words[6] = ins->words[7] = 0;
 	ins->host.interface = r->interface;
 	ins->host.own = r->own;
+	ins->host.index = a.index;
 	ins->host.outside = a.addr;
 	ins->host.created = r->now;
 	ins->hash = hash;
@@ -155,12 +194,60 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 		r->outside.addr = a.addr;
 		r->index = a.index;
 		r->host = ins->slot;
+		r->same_port = 0;
 		return 0;
 	case INSERT_FOUND: /* another packet of the host was first: its choice stands */
-		return host_known(nat, c, r, &key, hash) ? 0 : REASON_table_busy;
+		return host_known(nat, c, r, key) > 0 ? 0 : REASON_table_busy;
 	case INSERT_FULL:
 		return REASON_hosts_full;
 	default:
 		return REASON_table_busy;
 	}
+}
+
+/* All that comes in to r->outside.addr is a host's: 1 and r->inside, the port as it is; 0: whose is not known any more. */
+SLOW u32 host_inbound(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+	union host_value value;
+	u32 number;
+	u64 w;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	struct request *r = &work->req;
+	if (!host_find(nat, c, host_key(r->outside.addr, HOST_OUTSIDE | r->interface), &w, &number, &value))
+		return 0;
+	r->inside.addr = value.outside;
+	r->inside.port = r->outside.port;
+	r->index = value.index;
+	return 1;
+}
+
+/*
+ * A packet of a protocol without ports goes out: 1 and r->outside, r->index if its host has an address to itself, so that
+ * nobody else's answers come there; else 0.
+ */
+SLOW u32 host_alone(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+	union host_value value;
+	u32 number;
+	u64 w;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	struct request *r = &work->req;
+	if (!host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
+	    !(value.own & OWN_FIXED))
+		return 0;
+	struct outside_address a = address_find(nat, c, value.outside);
+	if (!address_serves(a, r->interface, OWN_FIXED) || !(a.flags & ADDRESS_RESERVED))
+		return 0;
+	r->outside.addr = value.outside;
+	r->outside.port = 0;
+	r->index = a.index;
+	return 1;
 }

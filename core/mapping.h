@@ -23,6 +23,7 @@
 #include "core/ports.h"
 
 enum { CLAIMS = 8, MAPPING_TRIES = 2 };
+enum { NO_SLOT = 0xffffffff };
 enum { MAPPING_ABSENT, MAPPING_STANDS, MAPPING_WAITS, MAPPING_AGAIN = 0xffff };
 
 union mapping_key {
@@ -84,7 +85,8 @@ static __always_inline int half_find(struct nat_instance *nat, const struct conf
 	h->value.word = LOAD(&h->slot->data[1]);
 	if (!slot_same(h->slot, h->word))
 		return HALF_LOST;
-	return word_stale(c, TABLE_MAPPINGS, interface, h->word) ? HALF_STALE : HALF_LIVE;
+	return word_stale(c, TABLE_MAPPINGS, interface, h->word) && !(h->value.own & OWN_FIXED) ? HALF_STALE
+												: HALF_LIVE;
 }
 
 /*
@@ -108,7 +110,7 @@ static __always_inline u32 half_insert(struct nat_instance *nat, const struct co
 	union mapping_value value;
 
 	value.interface = r->interface;
-	value.own = r->own;
+	value.own = (u8)(r->own | r->fixed);
 	value.port = other.port;
 	value.addr = other.addr;
 	value.host = r->host;
@@ -130,8 +132,14 @@ static __always_inline void claim_candidate(struct nat_instance *nat, const stru
 	u32 inside = be16_to_host(r->inside.port);
 
 	if (!i && inside &&
-	    (r->own || (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
+	    (r->own || r->same_port ||
+	     (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
 		r->port = inside;
+		return;
+	}
+	if (r->same_port) {
+		r->port = 0;
+		r->outcome = REASON_no_port;
 		return;
 	}
 	/* RFC 7857 section 9, RFC 6056: a port that has to change is not to be guessed. */
@@ -188,6 +196,31 @@ SLOW u32 mapping_guess(struct nat_instance *nat, struct work *work)
 	return 0;
 }
 
+/* Insert the outside half of a port whose bit was just taken. 1: r->outcome says how it went; 0: somebody has it. */
+static __always_inline int claim_insert(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+
+	switch (half_insert(nat, c, work, mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface),
+			    r->inside)) {
+	case INSERT_NEW:
+		r->claim = work->ins.found;
+		r->claim_slot = work->ins.slot;
+		r->outcome = 0;
+		return 1;
+	case INSERT_FOUND: /* its bit was missing: now it is there */
+		return 0;
+	case INSERT_FULL:
+		r->outcome = REASON_mappings_full;
+		break;
+	default:
+		r->outcome = REASON_table_busy;
+		break;
+	}
+	port_give(nat, port_area(r->index, r->class), be16_to_host(r->outside.port));
+	return 1;
+}
+
 /* Try the candidate r->port. 1: the search is over, r->outcome says how; 0: somebody has it, go on. */
 static __always_inline int claim_try(struct nat_instance *nat, const struct config *c, struct work *work)
 {
@@ -207,24 +240,24 @@ static __always_inline int claim_try(struct nat_instance *nat, const struct conf
 		port_give(nat, port_area(r->index, r->class), port);
 		return 0;
 	}
-	switch (half_insert(nat, c, work, mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface),
-			    r->inside)) {
-	case INSERT_NEW:
-		r->claim = work->ins.found;
-		r->claim_slot = work->ins.slot;
-		r->outcome = 0;
-		return 1;
-	case INSERT_FOUND: /* its bit was missing: now it is there */
-		return 0;
-	case INSERT_FULL:
-		r->outcome = REASON_mappings_full;
-		break;
-	default:
-		r->outcome = REASON_table_busy;
-		break;
-	}
-	port_give(nat, port_area(r->index, r->class), port);
-	return 1;
+	return claim_insert(nat, c, work);
+}
+
+/* Claim just r->outside for r->inside. 0; REASON_no_mapping: somebody has it; or another reason. */
+SLOW u32 port_claim_this(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	int taken = port_take(nat, port_area(r->index, r->class), be16_to_host(r->outside.port));
+
+	r->outcome = taken < 0 ? REASON_internal : REASON_no_mapping;
+	if (taken > 0)
+		(void)claim_insert(nat, c, work);
+	return r->outcome;
 }
 
 static __always_inline void claim_undo(struct nat_instance *nat, const struct request *r)
@@ -315,8 +348,9 @@ static __always_inline u32 mapping_use(struct nat_instance *nat, const struct co
 	struct request *r = &work->req;
 	struct outside_address a = address_find(nat, c, i->value.addr);
 
-	if (!address_serves(a, r->interface, r->own))
-		return host_can_move(nat, c, r) ? MAPPING_ABSENT : MAPPING_WAITS;
+	r->fixed = i->value.own & OWN_FIXED;
+	if (!address_serves(a, r->interface, r->own | r->fixed))
+		return !r->fixed && host_can_move(nat, r) ? MAPPING_ABSENT : MAPPING_WAITS;
 	r->outside.addr = i->value.addr;
 	r->outside.port = i->value.port;
 	r->mapping = i->number;
@@ -351,6 +385,7 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work)
 	struct half i;
 	int found = half_find(nat, c, key, r->interface, &i);
 
+	r->fixed = 0;
 	if (found == HALF_ABSENT)
 		return MAPPING_ABSENT;
 	if (found == HALF_LOST)
@@ -360,6 +395,7 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work)
 		if (use != MAPPING_ABSENT)
 			return use;
 	}
+	r->fixed = 0;
 	return slot_end(i.slot, i.word) ? MAPPING_ABSENT : MAPPING_AGAIN;
 }
 
@@ -389,7 +425,7 @@ static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *wo
 }
 
 /*
- * The mapping that owns r->outside: r->inside, r->own, r->mapping. use: it counts as used now.
+ * The mapping that owns r->outside: r->inside, r->own, r->fixed, r->mapping. use: it counts as used now.
  * 0, REASON_no_mapping, or REASON_mapping_lost.
  */
 SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
@@ -402,6 +438,7 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 	struct request *r = &work->req;
 	r->generation = generation_word(c, r->interface);
 	struct half o, i;
+	r->fixed = 0;
 	u64 key = mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface);
 	int found = half_find(nat, c, key, r->interface, &o);
 
@@ -409,7 +446,7 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 		return found == HALF_LOST ? REASON_mapping_lost : REASON_no_mapping;
 	r->inside.addr = o.value.addr;
 	r->inside.port = o.value.port;
-	r->own = o.value.own;
+	r->own = o.value.own & OWN_ROUTER;
 	key = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
 	found = half_find(nat, c, key, r->interface, &i);
 	if (found == HALF_LOST)
@@ -417,13 +454,42 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 	if (found != HALF_LIVE || i.value.addr != r->outside.addr || i.value.port != r->outside.port)
 		return REASON_no_mapping;
 	struct outside_address a = address_find(nat, c, r->outside.addr);
-	if (!address_serves(a, r->interface, r->own))
+	r->fixed = o.value.own & OWN_FIXED;
+	if (!address_serves(a, r->interface, r->own | r->fixed))
 		return REASON_no_mapping;
 	r->index = a.index;
 	r->mapping = i.number;
 	if (use && !(half_touch(&i, r) && half_touch(&o, r)))
 		return REASON_mapping_lost;
 	return 0;
+}
+
+/*
+ * The mapping of a reserved host's endpoint whose outside endpoint is r->outside, which nobody has yet: r->mapping.
+ * 0, REASON_no_mapping (the endpoint has another outside port), or another reason.
+ */
+SLOW u32 mapping_inbound(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	struct endpoint wanted = r->outside;
+	u32 known = mapping_known(nat, work);
+
+	if (known == MAPPING_STANDS)
+		return r->outside.addr == wanted.addr && r->outside.port == wanted.port ? 0
+											: REASON_no_mapping;
+	if (known != MAPPING_ABSENT)
+		return REASON_mapping_lost;
+	r->outside = wanted;
+	r->host = NO_SLOT;
+	u32 reason = port_claim_this(nat, work);
+	if (!reason)
+		reason = mapping_join(nat, work);
+	return reason == MAPPING_AGAIN ? REASON_mapping_lost : reason;
 }
 
 /*
@@ -446,6 +512,6 @@ SLOW u32 mapping_peek_out(struct nat_instance *nat, struct work *work)
 		return REASON_no_mapping;
 	r->outside.addr = i.value.addr;
 	r->outside.port = i.value.port;
-	r->own = i.value.own;
+	r->own = i.value.own & OWN_ROUTER;
 	return 0;
 }

@@ -42,6 +42,8 @@ static __always_inline struct request *request_start(struct work *work)
 	r->bytes = p->length;
 	r->now = work->meeting.now;
 	r->mapping = 0;
+	r->fixed = 0;
+	r->inbound = 0;
 	return r;
 }
 
@@ -70,6 +72,8 @@ static __always_inline u32 open_out(struct nat_instance *nat, const struct confi
 			return REASON_own_other;
 		if (work->packet.kind == PACKET_FRAGMENT)
 			return REASON_fragment_unknown;
+		if (r->protocol != PROTOCOL_ICMP && host_alone(nat, work))
+			return session_alone(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
 		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
 	}
 	if (r->class == CLASS_ICMP && !work->packet.request)
@@ -140,19 +144,24 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	if (r->class >= CLASSES) {
 		if (a.flags & ADDRESS_LOCAL)
 			return REASON_local_address;
+		if (r->protocol != PROTOCOL_ICMP && a.flags & ADDRESS_INBOUND && host_inbound(nat, work))
+			return session_alone(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
 		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
 	}
-	if (r->class == CLASS_ICMP && p->request)
+	if (r->class == CLASS_ICMP && p->request && (a.flags & ADDRESS_LOCAL || !(a.flags & ADDRESS_INBOUND)))
 		return a.flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
 	int socket = env_local_socket(nat, r->class, r->remote, r->outside);
 	if (socket == SOCKET_CONNECTED)
 		return REASON_local_socket;
+	if (!socket || !(a.flags & ADDRESS_LOCAL)) /* where the router answers, its services come first */
+		r->inbound = a.flags & ADDRESS_INBOUND;
 	reason = session_in(nat, work);
 	if (reason != REASON_no_mapping)
 		return reason;
 	if (socket)
 		return REASON_local_socket;
-	return a.flags & ADDRESS_POOL ? REASON_no_mapping : REASON_local_address;
+	return a.flags & ADDRESS_LOCAL && !(a.flags & ADDRESS_POOL) ? REASON_local_address
+								    : REASON_no_mapping;
 }
 
 /* An ICMP error came in, about a packet from r->outside (RFC 5508 REQ-4). */
@@ -219,12 +228,17 @@ static __always_inline u32 hairpin_nobody(struct nat_instance *nat, const struct
 static __always_inline u32 hairpin_check(struct nat_instance *nat, const struct config *c, struct work *work)
 {
 	struct request *r = &work->req;
+	u32 inbound = address_find(nat, c, r->outside.addr).flags & ADDRESS_INBOUND;
 
-	if (r->class >= CLASSES || r->class == CLASS_ICMP)
+	if (r->class >= CLASSES || (r->class == CLASS_ICMP && !(inbound && work->packet.request)))
 		return hairpin_nobody(nat, c, work);
 	u32 reason = mapping_in(nat, work, 0), own = r->own;
 	r->own = 0;
 	r->inside = source_of(&work->packet.ip);
+	if (reason == REASON_no_mapping && inbound) {
+		r->inbound = inbound;
+		reason = 0;
+	}
 	if (reason == REASON_no_mapping || (!reason && own))
 		return hairpin_nobody(nat, c, work);
 	if (reason)

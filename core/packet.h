@@ -23,6 +23,8 @@ enum {
 	PROTOCOL_ICMP = 1,
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
+	PROTOCOL_DCCP = 33,
+	PROTOCOL_UDPLITE = 136,
 };
 
 /* Byte offsets within the headers. */
@@ -101,7 +103,14 @@ struct packet {
 	u8 request; /* an ICMP query, as opposed to its reply */
 	u8 later;   /* a later fragment whose ports the first one told */
 	u8 icmp_type;
+	u8 piece; /* a later fragment */
 };
+
+/* A protocol without ports, or with ports that the NAT does not know. Fragments, too: they need none. */
+static __always_inline int packet_portless(const struct packet *p)
+{
+	return p->kind == PACKET_OTHER && p->ip.protocol != PROTOCOL_ICMP;
+}
 
 /* len bytes at offset off of the packet, or NULL. The one accessor. */
 static __always_inline void *packet_bytes(const struct bytes *b, u32 off, u32 len)
@@ -293,6 +302,7 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 	int class = protocol_class(t->protocol);
 	t->class = class < 0 ? (u8)CLASSES : (u8) class;
 	t->has_check = 1;
+	p->piece = (fragment & IPV4_OFFSET_MASK) != 0;
 	if (class < 0) {
 		p->kind = PACKET_OTHER;
 		return 0;

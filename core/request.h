@@ -23,7 +23,7 @@ struct request {
 	u8 protocol;
 	u8 class;
 	u8 interface; /* the outside interface */
-	u8 own;	      /* the inside endpoint is the router's own */
+	u8 own;	      /* the inside endpoint is the router's own: OWN_ROUTER or 0 */
 	u8 flags;     /* word flags of the direction that the packet goes, see tcp.h */
 	u8 hairpin;   /* the remote is an outside address of ours: FLOW_HAIRPIN or 0 */
 	u16 bytes;
@@ -41,10 +41,12 @@ struct request {
 	u32 port_max;
 	u64 port_mask; /* which bits of a word may be had: parity */
 	u32 outcome;   /* of the search: 0, or a reason */
-	u32 zero;
-	u64 claim; /* word of the outside half that we inserted */
+	u32 fixed;     /* the mapping is one that the configuration made: OWN_FIXED or 0 */
+	u64 claim;     /* word of the outside half that we inserted */
 	u32 claim_slot;
+	u32 same_port; /* the outside port must be the inside one */
 	u32 zero2;
+	u32 inbound; /* what comes in to r->outside.addr is a reserved host's */
 };
 
 /*

@@ -86,6 +86,19 @@ static __always_inline int rewrite_check(const struct bytes *b, const struct tup
 	return 0;
 }
 
+/* A protocol without ports. Of some the checksum, which only the first fragment has, is over a pseudo header, too. */
+static __always_inline int rewrite_portless(const struct bytes *b, const struct packet *p,
+					    const struct target *n)
+{
+	const struct tuple *t = &p->ip;
+	u8 *at = packet_bytes(b, t->l4, UDP_HEADER);
+
+	if (!at || p->piece || (t->protocol != PROTOCOL_DCCP && t->protocol != PROTOCOL_UDPLITE))
+		return 0;
+	put16(at, UDP_CHECK, (__be16)checksum_apply((u16)get16(at, UDP_CHECK), target_diff_addresses(t, n)));
+	return 0;
+}
+
 /* A quoted header: as above, with what may be missing left out. Its sum is what the ICMP checksum must follow. */
 static __always_inline int rewrite_quote(const struct bytes *b, const struct packet *p,
 					 const struct target *n, u64 *sum)
@@ -122,6 +135,8 @@ static __always_inline int rewrite(const struct bytes *b, const struct packet *p
 		return -1;
 	if (p->later)
 		return 0;
+	if (p->kind == PACKET_OTHER)
+		return rewrite_portless(b, p, &plan->ip);
 	if (rewrite_ports(b, &p->ip, &plan->ip, &sum))
 		return -1;
 	return rewrite_check(b, &p->ip, &plan->ip, &sum);

@@ -15,8 +15,6 @@
 #include "core/packet.h"
 #include "core/tcp.h"
 
-enum { NO_PEER = 0xffffffff };
-
 /* What a hit needs of a flow, read under its word. */
 struct flow_hit {
 	struct slot *slot;
@@ -167,7 +165,7 @@ SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
 		return 1;
 	struct request *r = &work->req;
 
-	flow_prepare(c, work, DIRECTION_IN, NO_PEER, !out);
+	flow_prepare(c, work, DIRECTION_IN, NO_SLOT, !out);
 	r->in_head = work->ins.words[3];
 	if (flow_put(nat, &work->ins) > INSERT_FOUND)
 		return 1;
@@ -223,7 +221,7 @@ SLOW u32 filter_permit(struct nat_instance *nat, struct work *work)
 
 	if (request_filtering(c, &work->req) != FILTERING_ADF)
 		return 0;
-	flow_prepare(c, work, DIRECTION_PERMIT, NO_PEER, 0);
+	flow_prepare(c, work, DIRECTION_PERMIT, NO_SLOT, 0);
 	if (flow_put(nat, ins) != INSERT_FOUND)
 		return 0;
 	struct slot *s = env_slot(nat, TABLE_FLOWS, ins->slot);
@@ -263,6 +261,16 @@ SLOW u32 session_lost(struct nat_instance *nat, struct work *work)
 	       (known == MAPPING_STANDS && (r->outside.addr != value.addr || r->outside.port != value.port));
 }
 
+/* A session of a protocol without ports, whose host has its outside address to itself: it needs no mapping. */
+static __always_inline u32 session_alone(struct nat_instance *nat, struct work *work, u32 out)
+{
+	struct request *r = &work->req;
+
+	r->class = CLASS_UDP; /* its timers */
+	r->mapping = NO_SLOT;
+	return session_publish(nat, work, out);
+}
+
 /*
  * The first packet of a session, out: work->req has inside, remote, protocol, class, interface, own, flags, bytes, now.
  * Returns the reason; on a TRANSLATE one r->outside is the new source.
@@ -287,11 +295,15 @@ static __always_inline u32 session_out(struct nat_instance *nat, struct work *wo
  */
 static __always_inline u32 session_in(struct nat_instance *nat, struct work *work)
 {
+	struct request *r = &work->req;
 	u32 reason = mapping_in(nat, work, 0);
 
+	if (reason == REASON_no_mapping && r->inbound && host_inbound(nat, work))
+		reason = mapping_inbound(nat, work);
 	if (reason)
 		return reason;
-	if (!filter_passes(nat, work)) /* and refreshes nothing: RFC 7857 section 7 */
+	if (!r->fixed && !r->inbound &&
+	    !filter_passes(nat, work)) /* and refreshes nothing: RFC 7857 section 7 */
 		return REASON_filtered;
 	reason = mapping_in(nat, work, 1);
 	if (reason)

@@ -226,7 +226,7 @@ static inline int flow_is_peer(const struct flow *out, const struct flow *in)
 	       in->addr == out->saddr && in->port == out->sport;
 }
 
-/* The other half of a flow, by its hint or else by its key: its slot, or NO_PEER. *peer is read under peer->words[0]. */
+/* The other half of a flow, by its hint or else by its key: its slot, or NO_SLOT. *peer is read under peer->words[0]. */
 static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, struct insert *peer)
 {
 	const struct config *c = env_config(nat);
@@ -254,7 +254,7 @@ static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, stru
 	if (slot && slot_read(nat, TABLE_FLOWS, at, w, peer) &&
 	    (out ? flow_is_peer(f, &peer->flow) : flow_is_peer(&peer->flow, f)))
 		return at;
-	return NO_PEER;
+	return NO_SLOT;
 }
 
 /* Ticks that a session may be idle. in: the word of the inbound flow, 0 if there is none; out likewise. */
@@ -272,7 +272,7 @@ static inline u32 session_timeout(const struct config *c, u8 class, u64 out, u64
 	}
 }
 
-/* The slot of the inside half of an inside endpoint: the hint if it is right, else by look-up, else NO_PEER. */
+/* The slot of the inside half of an inside endpoint: the hint if it is right, else by look-up, else NO_SLOT. */
 static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoint inside, u8 class,
 			       u32 interface)
 {
@@ -287,7 +287,7 @@ static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoi
 	}
 	return table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at)
 		       ? at
-		       : NO_PEER;
+		       : NO_SLOT;
 }
 
 static inline u16 mark_tag(u64 key) { return (u16)((key * 0x9e3779b97f4a7c15ull) >> 48); }
@@ -379,7 +379,7 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 	} else {
 		struct insert in;
 		u32 peer = flow_peer(s->nat, &out->flow, &in);
-		u64 iw = peer != NO_PEER && !word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0])
+		u64 iw = peer != NO_SLOT && !word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0])
 				 ? in.words[0]
 				 : 0;
 		u32 idle = word_age(ow, s->now), in_idle = iw ? word_age(iw, s->now) : idle;
@@ -442,7 +442,7 @@ static inline int mapping_lease(struct sweep *s, const struct flow *f, u64 w)
 	if (word_age(w, s->now) > timeout)
 		return 0;
 	at = mapping_slot(s->nat, f->mapping, inside, class, f->interface & (MAX_OUTSIDE - 1));
-	if (at == NO_PEER)
+	if (at == NO_SLOT)
 		return 0;
 	struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, at);
 	for (int i = 0; i < RAISES; i++) {
@@ -450,7 +450,8 @@ static inline int mapping_lease(struct sweep *s, const struct flow *f, u64 w)
 		u64 now = LOAD(&slot->word);
 		if (word_state(now) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, now, &half) ||
 		    half.mapping.addr != outside.addr || half.mapping.port != outside.port ||
-		    word_stale(c, TABLE_MAPPINGS, half.mapping.interface, now))
+		    (word_stale(c, TABLE_MAPPINGS, half.mapping.interface, now) &&
+		     !(half.mapping.own & OWN_FIXED)))
 			return 0;
 		if (!word_age(now, used) || CAS(&slot->word, now, (now & ~TIME) | used))
 			return 1;
@@ -462,24 +463,24 @@ static inline int mapping_lease(struct sweep *s, const struct flow *f, u64 w)
  * An outbound flow of TCP has ended, and its endpoint could not be kept: remember the connection for as long as it could have
  * been idle, so that the next segment from inside is answered (session_lost()). Whoever needs the slot may have it.
  */
-static inline void flow_bury(struct sweep *s, const struct flow *f, u64 w)
+static inline void flow_bury(struct nat_instance *nat, const struct flow *f, u64 w, u32 now)
 {
-	const struct config *c = env_config(s->nat);
+	const struct config *c = env_config(nat);
 	u32 timeout = flow_timeout(c, f, w);
 	struct insert ins = { .hash = 0 };
 	union flow_key key;
 	union flow_value value = { .word = { 0 } };
 
-	if (f->direction != DIRECTION_OUT || f->own & 1 || flow_class(f) != CLASS_TCP ||
-	    word_flags(w) & (FLAG_FIN | FLAG_RST) || word_age(w, s->now) > timeout)
+	if (f->direction != DIRECTION_OUT || f->own & OWN_ROUTER || flow_class(f) != CLASS_TCP ||
+	    word_flags(w) & (FLAG_FIN | FLAG_RST) || word_age(w, now) > timeout)
 		return;
 	flow_key_between(&key, (struct endpoint){ .addr = f->saddr, .port = f->sport },
 			 (struct endpoint){ .addr = f->daddr, .port = f->dport }, f->protocol, DIRECTION_OUT);
 	value.interface = f->interface;
 	value.own = FLOW_ENDED;
 	value.idle_max = (u16)(timeout < 0xffff ? timeout : 0xffff);
-	value.peer = NO_PEER;
-	value.mapping = NO_PEER;
+	value.peer = NO_SLOT;
+	value.mapping = NO_SLOT;
 	value.addr = f->addr;
 	value.port = f->port;
 	value.created = f->created;
@@ -489,20 +490,20 @@ static inline void flow_bury(struct sweep *s, const struct flow *f, u64 w)
 	for (u32 i = 0; i < 3; i++)
 		ins.words[i + 3] = value.word[i];
 	ins.hash = table_hash(c, TABLE_FLOWS, key.word);
-	ins.now = s->now;
-	(void)flows_insert(s->nat, &ins);
+	ins.now = now;
+	(void)flows_insert(nat, &ins);
 }
 
 /* Have the flow's outside address left, and its host another one to go to? Then the flow is over; else it waits. */
 static inline int flow_left(struct nat_instance *nat, const struct flow *f)
 {
 	const struct config *c = env_config(nat);
-	struct request r = { .own = f->own & 1, .interface = f->interface };
+	struct request r = { .own = f->own & OWN_ROUTER, .interface = f->interface };
 
 	if (!address_left(c, f->index) || f->own & FLOW_ENDED)
 		return 0;
 	r.inside.addr = f->direction == DIRECTION_OUT ? f->saddr : f->addr;
-	return f->direction == DIRECTION_PERMIT || host_can_move(nat, c, &r);
+	return f->direction == DIRECTION_PERMIT || host_can_move(nat, &r);
 }
 
 /*
@@ -523,7 +524,7 @@ static inline void flow_retire(struct sweep *s, u32 at, const struct insert *f, 
 	s->counts.ended_sessions += (u64)out;
 	sweep_at(s, f->flow.interface)->ended_sessions += (u64)(out && stale);
 	if (!(served && stale && mapping_lease(s, &f->flow, f->words[0])))
-		flow_bury(s, &f->flow, f->words[0]);
+		flow_bury(s->nat, &f->flow, f->words[0], s->now);
 }
 
 /* Read a flow, and end it if it does not exist any more. 0: nothing more to do. */
@@ -600,7 +601,7 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_FLOWS, at, w, &in) ||
 	    in.flow.direction != DIRECTION_IN)
 		return;
-	if (flow_peer(nat, &in.flow, &out) != NO_PEER)
+	if (flow_peer(nat, &in.flow, &out) != NO_SLOT)
 		return; /* the session was judged with its outbound half, or will be in the next pass */
 	if (word_age(w, s->now) > session_timeout(env_config(nat), flow_class(&in.flow), 0, w, s->now) &&
 	    slot_end(env_slot(nat, TABLE_FLOWS, at), w)) {
@@ -614,7 +615,7 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
  * Mappings
  */
 
-/* The slot of a host: the hint if it is right, else by look-up, else NO_PEER. */
+/* The slot of a host: the hint if it is right, else by look-up, else NO_SLOT. */
 static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u8 interface)
 {
 	const struct config *c = env_config(nat);
@@ -631,7 +632,7 @@ static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u
 	}
 	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at)
 		       ? at
-		       : NO_PEER;
+		       : NO_SLOT;
 }
 
 /* An inside half has ended: end the outside half that it named, and give the port back. */
@@ -675,11 +676,12 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	    i.mapping.half & HALF_OUTSIDE)
 		return;
 	u32 sessions = sweep_marked(s, at, i.words[1]), age = word_age(w, s->now);
-	int stale = word_stale(c, TABLE_MAPPINGS, i.mapping.interface, w);
+	int fixed = i.mapping.own & OWN_FIXED;
+	int stale = !fixed && word_stale(c, TABLE_MAPPINGS, i.mapping.interface, w);
 	/* Touched at least so long ago, or by mapping_lease(): then no packet is at work on it. */
 	int quiet =
 		age >= SWEEP_PATIENCE || word_age(word_make(s->now, 0, 0), word_time(w)) >= SWEEP_PATIENCE;
-	int over = stale ? quiet : !sessions && age > mapping_timeout(c, i.mapping.class);
+	int over = stale ? quiet : !fixed && !sessions && age > mapping_timeout(c, i.mapping.class);
 	if (over && !(s->distrust & 1) && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
 		s->counts.ended_mappings++;
 		sweep_at(s, i.mapping.interface)->ended_mappings += (u64)stale;
@@ -694,7 +696,7 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	sweep_at(s, i.mapping.interface)->mappings++;
 	s->counts.mappings[i.mapping.class < CLASSES ? i.mapping.class : 0]++;
 	u32 host = host_slot(s->nat, i.mapping.host, i.mapping.key_addr, i.mapping.interface);
-	if (host == NO_PEER)
+	if (host == NO_SLOT)
 		return;
 	s->host_mappings[host]++;
 	s->host_sessions[host] += sessions;
@@ -813,7 +815,7 @@ static inline void sweep_port_word(struct sweep *s, u32 area, u32 i)
 /* Will this host of an older generation have another address when it is back? */
 static inline int host_moves(struct nat_instance *nat, const struct host *h)
 {
-	struct request r = { .own = h->own, .interface = h->interface };
+	struct request r = { .own = h->own & OWN_ROUTER, .interface = h->interface };
 
 	r.inside.addr = h->inside;
 	return host_choose(nat, env_config(nat), &r).addr != h->outside;
@@ -844,12 +846,15 @@ static inline void sweep_host(struct sweep *s, u32 at)
 	if (!w || !slot_read(s->nat, TABLE_HOSTS, at, w, &copy))
 		return;
 	tidy_want(s, TABLE_HOSTS, at, &copy.words[1]);
-	if (slot_stale(c, TABLE_HOSTS, slot, w)) {
+	if (copy.host.key_interface & HOST_OUTSIDE)
+		return;
+	int fixed = copy.host.own & OWN_FIXED;
+	if (!fixed && slot_stale(c, TABLE_HOSTS, slot, w)) {
 		sweep_host_old(s, slot, w, &copy.host);
 		return;
 	}
 	u32 age = word_age(w, s->now);
-	if (!s->host_mappings[at] && age > c->timers.host_retention) {
+	if (!fixed && !s->host_mappings[at] && age > c->timers.host_retention) {
 		if (slot_end(slot, w))
 			return;
 	} else if (s->host_mappings[at] && age) {

@@ -145,7 +145,7 @@ static __always_inline void translate_out(struct nat_instance *nat, const struct
 	int reason = NO_SESSION;
 
 	translate_begin(nat, c, work, DIRECTION_OUT);
-	if (work->packet.kind == PACKET_PORTS)
+	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_out(nat, c, &work->packet, work->meeting.interface, work->meeting.now,
 				 &work->plan.ip);
 	if (reason != NO_SESSION)
@@ -160,7 +160,7 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 	int reason = NO_SESSION;
 
 	translate_begin(nat, c, work, DIRECTION_IN);
-	if (work->packet.kind == PACKET_PORTS)
+	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_in(nat, c, &work->packet, work->meeting.now, &work->plan.ip);
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);

@@ -49,11 +49,13 @@ enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_PERMIT };
 enum filtering { FILTERING_EIF, FILTERING_ADF, FILTERING_EDF };
 enum verdict { VERDICT_PASS, VERDICT_TRANSLATE, VERDICT_DROP, VERDICT_ANSWER };
 
-/* In the byte `own` of a flow, beside 1: the inside endpoint is the router's own. */
+/* In the byte `own` of an entry, beside 1: the inside endpoint is the router's own. */
 enum {
+	OWN_ROUTER = 1,
 	FLOW_HAIRPIN = 2, /* inbound: its remote is an outside address of ours */
-	FLOW_ENDED =
-		4, /* outbound: all that is left of a TCP connection whose inside end does not know yet */
+	FLOW_ENDED = 4,	  /* outbound: what is left of a TCP connection whose inside end does not know yet */
+	OWN_FIXED = 8,	  /* mapping, host: the configuration made it; no reset and no idle time ends it */
+	OWN_SAME_PORTS = 16, /* host: its ports stay as they are, and all protocols are translated */
 };
 
 /* One line of any table: the word that decides, then key, then value (sizes by table, see slot_layout()). */
@@ -80,7 +82,7 @@ struct flow {
 	u8 direction;
 	u16 realm;    /* 0 */
 	u8 interface; /* the outside interface */
-	u8 own;	      /* the inside endpoint is the router's own; FLOW_* */
+	u8 own;	      /* OWN_*, FLOW_* */
 	u16 idle_max; /* ticks after which an inserter may take the slot */
 	u32 peer;     /* slot of the other direction; a hint, checked by flow_is_peer() */
 	__be32 addr;
@@ -105,7 +107,7 @@ struct mapping {
 	u8 class;
 	u8 half; /* HALF_* | number of the outside interface */
 	u8 interface;
-	u8 own;	     /* the inside endpoint is the router's own */
+	u8 own;	     /* OWN_* */
 	__be16 port; /* of the other half: outside port in the inside half, inside port in the outside half */
 	__be32 addr;
 	u32 host;    /* inside half: slot of the host, a hint */
@@ -113,15 +115,19 @@ struct mapping {
 };
 _Static_assert(sizeof(struct mapping) == 32, "two halves to a cache line");
 
-/* An inside address with the outside address that it keeps on one outside interface. */
+/*
+ * An inside address with the outside address that it keeps on one outside interface. Beside it, where all that comes in to a
+ * reserved outside address is the host's, the reverse: HOST_OUTSIDE in the key, inside and outside changed about.
+ */
+enum { HOST_OUTSIDE = 0x80 };
 struct host {
 	u64 word;
 	__be32 inside;
 	u8 key_interface;
 	u8 key_zero[3];
 	u8 interface;
-	u8 own; /* the router itself */
-	u16 unused;
+	u8 own;	   /* OWN_* */
+	u16 index; /* of the outside address: which port bitmaps */
 	__be32 outside;
 	u32 created; /* tick */
 	u32 zero;
@@ -147,9 +153,11 @@ _Static_assert(sizeof(struct fragment) == 32, "two fragments to a cache line");
 
 /* One outside address, packed into the 64 bits that one store replaces; 0: none. See address_pack(). */
 enum {
-	ADDRESS_LIVE = 1,  /* it is on the interface */
-	ADDRESS_POOL = 2,  /* hosts may have it */
-	ADDRESS_LOCAL = 4, /* it is the interface's own: the router answers there */
+	ADDRESS_LIVE = 1,     /* it is on the interface */
+	ADDRESS_POOL = 2,     /* hosts may have it */
+	ADDRESS_LOCAL = 4,    /* it is the interface's own: the router answers there */
+	ADDRESS_RESERVED = 8, /* only those have it who have it by reservation */
+	ADDRESS_INBOUND = 16, /* and what comes in is theirs */
 };
 
 struct outside_address {

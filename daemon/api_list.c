@@ -99,6 +99,7 @@ static bool mapping_write(struct listing *l, u32 at, struct text *t)
 	text_number(t, "outside_port", ntohs(row.outside_port));
 	text_interface(l, t, row.interface);
 	text_boolean(t, "own", row.own);
+	text_boolean(t, "static", row.fixed);
 	text_number(t, "idle", row.idle);
 	text_number(t, "generation", row.generation);
 	return true;
@@ -114,6 +115,7 @@ static bool host_write(struct listing *l, u32 at, struct text *t)
 	text_address(t, "outside_address", row.outside_address);
 	text_interface(l, t, row.interface);
 	text_boolean(t, "own", row.own);
+	text_boolean(t, "reserved", row.reserved);
 	if (row.counted) {
 		text_number(t, "mappings", row.mappings);
 		text_number(t, "sessions", row.sessions);

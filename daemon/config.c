@@ -2,8 +2,9 @@
 /*
  * From a file, a text or a command line to settings; see config.h.
  *
- *   text -> config_tree.c (YAML, lines) -> config_read.c (one value each, by the tables of config_keys.c)
- *        -> config_check.c (across interfaces) -> settings -> config_print.c
+ *   text -> config_tree.c (YAML, lines) -> config_read.c (sections and lists, by the tables of config_keys.c) and
+ *        config_value.c (one value each) -> config_check.c (across interfaces) -> config_fixed.c and config_mappings.c
+ *        (across reservations and port mappings) -> settings -> config_print.c
  */
 #include "daemon/config.h"
 
@@ -27,6 +28,16 @@ static struct settings *settings_new(const char *name)
 	return settings;
 }
 
+bool settings_pool_contains(const struct settings_interface *interface, struct in_addr addr)
+{
+	struct address_range one = { .first = addr, .last = addr };
+
+	for (unsigned int i = 0; i < interface->pool_count; i++)
+		if (address_range_overlaps(&interface->pool[i].range, &one))
+			return true;
+	return false;
+}
+
 void settings_free(struct settings *settings)
 {
 	if (!settings)
@@ -36,6 +47,8 @@ void settings_free(struct settings *settings)
 		free(settings->interfaces[i].networks);
 	}
 	free(settings->interfaces);
+	free(settings->reservations);
+	free(settings->port_mappings);
 	free(settings);
 }
 

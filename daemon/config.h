@@ -4,7 +4,8 @@
  *
  * settings_load() and settings_parse() give a struct settings in which everything holds that can be known from the
  * text alone: every value in its range, at least one outside and one inside interface, no name twice, no outside
- * address twice. What only the machine knows (is there an interface of that name?) is asked by settings_probe().
+ * address twice, no outside port for two inside hosts. What only the machine knows (is there an interface of that
+ * name?) is asked by settings_probe().
  *
  * Nothing here touches the machine but the one file that is read, so `keepnat check` needs no privileges.
  * There is no global state: any thread may call anything on its own settings.
@@ -21,10 +22,12 @@
 
 /* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS and MAX_POOL_ADDRESSES, which are for all interfaces together. */
 enum {
-	SETTINGS_TEXT_MAX = 1 << 20, /* bytes of a configuration */
-	SETTINGS_TIMER_MAX = 500000, /* seconds */
-	SETTINGS_NAME_SIZE = 16,     /* an interface name and its zero: IFNAMSIZ */
-	SETTINGS_NOTES_MAX = 32,     /* errors, or warnings, that are kept; more are only counted */
+	SETTINGS_TEXT_MAX = 32 << 20, /* bytes of a configuration; what is printed is never longer */
+	SETTINGS_TIMER_MAX = 500000,  /* seconds */
+	SETTINGS_NAME_SIZE = 16,      /* an interface name and its zero: IFNAMSIZ */
+	SETTINGS_NOTES_MAX = 32,      /* errors, or warnings, that are kept; more are only counted */
+	SETTINGS_RESERVATIONS_MAX = 16384,
+	SETTINGS_MAPPED_PORTS_MAX = 131072, /* of all port mappings; one for TCP and UDP counts as two */
 };
 
 enum settings_accelerate { SETTINGS_ACCELERATE_AUTO, SETTINGS_ACCELERATE_OFF };
@@ -81,6 +84,30 @@ struct settings_nat {
 	struct settings_timers timers;
 };
 
+/*
+ * An inside host whose outside address the administrator fixed. With one of the two switches, nobody else may have that
+ * address.
+ */
+struct settings_reservation {
+	struct in_addr inside, outside;
+	bool inbound;	   /* what comes in to the outside address and no mapping wants is the host's */
+	bool address_only; /* ports stay as they are, and all protocols are translated */
+	unsigned int line;
+};
+
+enum { SETTINGS_TCP = 1, SETTINGS_UDP = 2 }; /* bits */
+
+/* Outside ports that lead to an inside host: a run of them. */
+struct settings_port_mapping {
+	u32 protocols; /* SETTINGS_TCP, SETTINGS_UDP, or both */
+	/* The outside interface whose own addresses, as they come and go, it is bound to; "": `outside`. */
+	char interface[SETTINGS_NAME_SIZE];
+	struct in_addr outside, inside;
+	u16 outside_port, inside_port; /* the first of each */
+	u16 count;		       /* of ports: 1 to 65535 */
+	unsigned int line;
+};
+
 /* Entries; 0 is auto: by the memory of the machine. */
 struct settings_capacity {
 	u32 sessions; /* 0, or 1024 to 67108864 */
@@ -104,9 +131,14 @@ struct settings_report {
 };
 
 struct settings {
-	struct settings_interface *interfaces; /* in the order of the file */
+	/* Lists are in the order of the file. */
+	struct settings_interface *interfaces;
 	unsigned int interface_count;
 	struct settings_nat nat;
+	struct settings_reservation *reservations;
+	unsigned int reservation_count;
+	struct settings_port_mapping *port_mappings;
+	unsigned int port_mapping_count;
 	struct settings_capacity capacity;
 	struct settings_report warnings; /* allowed, but against an RFC's advice */
 };
@@ -126,6 +158,9 @@ int settings_parse(const char *text, size_t size, const char *name, struct setti
  */
 int settings_simple(const char *inside, const char *outside, const char *pool, struct settings **out,
 		    struct settings_report *report);
+
+/* Does the pool of an outside interface hold this address? */
+bool settings_pool_contains(const struct settings_interface *interface, struct in_addr addr);
 
 /* NULL is allowed. */
 void settings_free(struct settings *settings);

@@ -72,8 +72,7 @@ static bool unicast_check(struct config_reader *reader, const char *path, unsign
 	return false;
 }
 
-/* Room for one more item of a list that holds `count`. NULL, and noted in the reader, if there is no memory. */
-static void *list_grow(struct config_reader *reader, void *list, unsigned int count, size_t size)
+void *config_list_grow(struct config_reader *reader, void *list, unsigned int count, size_t size)
 {
 	void *grown = list;
 
@@ -114,7 +113,7 @@ bool config_range_take(struct config_reader *reader, const char *path, unsigned 
 		reader->addresses -= address_range_count(&taken.range);
 		return false;
 	}
-	grown = list_grow(reader, interface->pool, interface->pool_count, sizeof(*interface->pool));
+	grown = config_list_grow(reader, interface->pool, interface->pool_count, sizeof(*interface->pool));
 	if (!grown)
 		return false;
 	interface->pool = grown;
@@ -147,8 +146,8 @@ bool config_network_take(struct config_reader *reader, const char *path, unsigne
 			    "write fewer, larger networks, or leave them out to take what is routed there");
 		return false;
 	}
-	grown = list_grow(reader, interface->networks, interface->network_count,
-			  sizeof(*interface->networks));
+	grown = config_list_grow(reader, interface->networks, interface->network_count,
+				 sizeof(*interface->networks));
 	if (!grown)
 		return false;
 	reader->networks++;
@@ -157,8 +156,10 @@ bool config_network_take(struct config_reader *reader, const char *path, unsigne
 	return true;
 }
 
-void config_interface_check(struct config_reader *reader, const struct settings_interface *interface)
+void config_interface_check(struct config_reader *reader, void *item)
 {
+	const struct settings_interface *interface = item;
+
 	if (interface->role == ROLE_INSIDE && interface->pool_count) {
 		report_what(reader->report, interface->pool[0].line, "%s: an inside interface has no pool",
 			    interface->name);
@@ -214,15 +215,9 @@ static void role_check(const struct config_reader *reader, enum role role, const
 	report_mend(reader->report, "add one: - {name: NAME, role: %s}", name);
 }
 
-/* A range and whose it is, for sorting. */
-struct owned_range {
-	const struct settings_range *range;
-	const struct settings_interface *owner;
-};
-
 static int owned_compare(const void *a, const void *b)
 {
-	const struct owned_range *x = a, *y = b;
+	const struct config_owned *x = a, *y = b;
 	u32 first_x = ntohl(x->range->range.first.s_addr), first_y = ntohl(y->range->range.first.s_addr);
 
 	if (first_x != first_y)
@@ -230,11 +225,11 @@ static int owned_compare(const void *a, const void *b)
 	return x->range->line < y->range->line ? -1 : x->range->line > y->range->line;
 }
 
-static void overlap_report(const struct config_reader *reader, const struct owned_range *a,
-			   const struct owned_range *b)
+static void overlap_report(const struct config_reader *reader, const struct config_owned *a,
+			   const struct config_owned *b)
 {
-	const struct owned_range *later = a->range->line > b->range->line ? a : b;
-	const struct owned_range *earlier = later == a ? b : a;
+	const struct config_owned *later = a->range->line > b->range->line ? a : b;
+	const struct config_owned *earlier = later == a ? b : a;
 	char one[ADDRESS_TEXT_SIZE], two[ADDRESS_TEXT_SIZE], place[REPORT_PLACE_SIZE];
 
 	report_what(reader->report, later->range->line, "pool of %s: %s overlaps %s of %s%s",
@@ -245,7 +240,7 @@ static void overlap_report(const struct config_reader *reader, const struct owne
 }
 
 /* Sorted by their first address, a range overlaps an earlier one if and only if it begins before the furthest end. */
-static void overlaps_find(const struct config_reader *reader, struct owned_range *ranges, unsigned int count)
+static void overlaps_find(const struct config_reader *reader, struct config_owned *ranges, unsigned int count)
 {
 	unsigned int furthest = 0;
 
@@ -259,23 +254,22 @@ static void overlaps_find(const struct config_reader *reader, struct owned_range
 	}
 }
 
-static int pools_check(const struct config_reader *reader)
+/* The ranges of all pools, sorted by overlaps_find(), for free(); NULL: no memory. */
+static struct config_owned *pools_check(const struct config_reader *reader, unsigned int *count)
 {
 	const struct settings *settings = reader->settings;
-	struct owned_range *ranges;
-	unsigned int count = 0;
-
 	/* A pool range has one address at least. */
-	ranges = calloc(MAX_POOL_ADDRESSES, sizeof(*ranges));
+	struct config_owned *ranges = calloc(MAX_POOL_ADDRESSES, sizeof(*ranges));
+
 	if (!ranges)
-		return -ENOMEM;
+		return NULL;
+	*count = 0;
 	for (unsigned int i = 0; i < settings->interface_count; i++)
 		for (unsigned int j = 0; j < settings->interfaces[i].pool_count; j++)
-			ranges[count++] = (struct owned_range){ &settings->interfaces[i].pool[j],
-								&settings->interfaces[i] };
-	overlaps_find(reader, ranges, count);
-	free(ranges);
-	return 0;
+			ranges[(*count)++] = (struct config_owned){ &settings->interfaces[i].pool[j],
+								    &settings->interfaces[i] };
+	overlaps_find(reader, ranges, *count);
+	return ranges;
 }
 
 static bool networks_equal(const struct settings_network *a, const struct settings_network *b)
@@ -346,10 +340,16 @@ static void networks_check(const struct config_reader *reader)
 
 void config_check(struct config_reader *reader)
 {
+	unsigned int notes = reader->report->count, count;
+	struct config_owned *pools;
+
 	names_check(reader);
 	role_check(reader, ROLE_OUTSIDE, "outside", MAX_OUTSIDE);
 	role_check(reader, ROLE_INSIDE, "inside", MAX_INSIDE);
 	networks_check(reader);
-	if (pools_check(reader))
+	pools = pools_check(reader, &count);
+	reader->interfaces_refused |= reader->report->count > notes;
+	if (!pools || config_fixed_check(reader, pools, count))
 		reader->no_memory = true;
+	free(pools);
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "daemon/config.h"
+#include "daemon/config_read.h"
+#include "daemon/config_report.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY(key, kind, ...)                                \
@@ -20,6 +22,9 @@
 	}
 #define FIELD(type, member) \
 	.size = sizeof(((struct type *)0)->member), .offset = offsetof(struct type, member)
+#define LIST(member, counter, type)                                                              \
+	.items = offsetof(struct settings, member), .count = offsetof(struct settings, counter), \
+	.size = sizeof(struct type), .line = offsetof(struct type, line)
 
 static const struct config_word role_words[] = { { "outside", ROLE_OUTSIDE },
 						 { "inside", ROLE_INSIDE },
@@ -41,6 +46,12 @@ static const struct config_word accelerate_words[] = {
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
 static const struct config_word clamp_words[] = { { "off", 0 }, { "auto", 1 }, { 0 } };
+static const struct config_word protocol_words[] = {
+	{ "tcp", SETTINGS_TCP },
+	{ "udp", SETTINGS_UDP },
+	{ "both", SETTINGS_TCP | SETTINGS_UDP },
+	{ 0 },
+};
 static const struct config_word auto_words[] = { { "auto", 0 }, { 0 } };
 static const struct config_word dump_words[] = {
 	{ "none", 0 }, { "small", 1 }, { "state", 2 }, { "core", 3 }, { 0 },
@@ -52,6 +63,42 @@ const struct config_key config_interface_keys[] = {
 	KEY("pool", CONFIG_POOL),
 	KEY("networks", CONFIG_NETWORKS),
 	{ 0 },
+};
+
+static const struct config_list interface_list = {
+	LIST(interfaces, interface_count, settings_interface),
+	.max = MAX_INTERFACES,
+	.shape = "{name: eth0, role: outside}",
+	.check = config_interface_check,
+};
+
+static const struct config_key reservation_keys[] = {
+	KEY("inside", CONFIG_ADDRESS, .required = true, FIELD(settings_reservation, inside)),
+	KEY("outside", CONFIG_ADDRESS, .required = true, FIELD(settings_reservation, outside)),
+	KEY("inbound", CONFIG_BOOLEAN, FIELD(settings_reservation, inbound)),
+	KEY("address_only", CONFIG_BOOLEAN, FIELD(settings_reservation, address_only)),
+	{ 0 },
+};
+
+static const struct config_list reservation_list = {
+	LIST(reservations, reservation_count, settings_reservation),
+	.max = SETTINGS_RESERVATIONS_MAX,
+	.shape = "{inside: 10.0.0.11, outside: 198.51.100.101}",
+};
+
+static const struct config_key port_mapping_keys[] = {
+	KEY("protocol", CONFIG_WORD, .required = true, FIELD(settings_port_mapping, protocols),
+	    .words = protocol_words),
+	KEY("outside", CONFIG_OUTSIDE_PORTS, .required = true),
+	KEY("inside", CONFIG_INSIDE_PORTS, .required = true),
+	{ 0 },
+};
+
+static const struct config_list port_mapping_list = {
+	LIST(port_mappings, port_mapping_count, settings_port_mapping),
+	.max = SETTINGS_MAPPED_PORTS_MAX,
+	.shape = "{protocol: tcp, outside: \"198.51.100.101:8080\", inside: \"10.0.0.50:80\"}",
+	.check = config_port_mapping_check,
 };
 
 /* The least that an RFC asks for is advice: shorter is right for tests and for those who know why. */
@@ -142,10 +189,10 @@ static const struct config_key api_keys[] = {
 };
 
 const struct config_key config_keys[] = {
-	KEY("interfaces", CONFIG_INTERFACES, .keys = config_interface_keys),
+	KEY("interfaces", CONFIG_SECTIONS, .keys = config_interface_keys, .list = &interface_list),
 	KEY("nat", CONFIG_SECTION, .keys = nat_keys),
-	KEY("reservations", CONFIG_ANY_LIST),
-	KEY("port_mappings", CONFIG_ANY_LIST),
+	KEY("reservations", CONFIG_SECTIONS, .keys = reservation_keys, .list = &reservation_list),
+	KEY("port_mappings", CONFIG_SECTIONS, .keys = port_mapping_keys, .list = &port_mapping_list),
 	KEY("pass_through", CONFIG_ANY_LIST),
 	KEY("capacity", CONFIG_SECTION, .keys = capacity_keys),
 	KEY("recovery", CONFIG_SECTION, .keys = recovery_keys),
@@ -166,8 +213,6 @@ static const struct {
 	{ "nat.limits.new_mappings_per_second", "0" },
 	{ "nat.on_exhaustion", "silent" },
 	{ "nat.mss_clamp", "off" },
-	{ "reservations", "" },
-	{ "port_mappings", "" },
 	{ "pass_through", "" },
 	{ "recovery", "" },
 	{ "api.listen", "" },
@@ -243,6 +288,16 @@ void config_keys_default(const struct config_key *keys, void *base)
 		else if (keys->size)
 			config_field_set(keys, base, keys->initial);
 	}
+}
+
+void *config_list_items(const struct config_list *list, const struct settings *settings, unsigned int *count)
+{
+	const char *base = (const char *)settings;
+	void *items;
+
+	memcpy(&items, base + list->items, sizeof(items));
+	memcpy(count, base + list->count, sizeof(*count));
+	return items;
 }
 
 enum { SUGGEST_MAX = 32 }; /* longer words are not compared */
@@ -326,4 +381,11 @@ const char *config_key_section(char path[CONFIG_PATH_SIZE], const char *name)
 	path[0] = '\0';
 	section_find(config_keys, name, path);
 	return path;
+}
+
+void config_key_lists(char *names, size_t size, const char *name)
+{
+	for (const struct config_key *key = config_keys; key->name; key++)
+		if (key->type == CONFIG_SECTIONS && config_key_find(key->keys, name))
+			report_list_add(names, size, key->name, " or ");
 }

@@ -12,6 +12,7 @@
 
 #include "daemon/config.h"
 #include "daemon/config_keys.h"
+#include "daemon/config_value.h"
 
 /* Who walks, over what. */
 struct walk {
@@ -45,14 +46,20 @@ static int section_walk(const struct walk *walk, const struct config_key *key, c
 	return error;
 }
 
-static int interfaces_walk(const struct walk *walk, const struct config_key *key)
+/* A list of sections; nothing is said about an empty one: that is the default. */
+static int sections_walk(const struct walk *walk, const struct config_key *key)
 {
-	int error = walk->visitor->begin(walk->context, key->name, true);
+	unsigned int count;
+	const char *items = config_list_items(key->list, walk->settings, &count);
+	int error;
 
-	for (unsigned int i = 0; !error && i < walk->settings->interface_count; i++) {
+	if (!count)
+		return 0;
+	error = walk->visitor->begin(walk->context, key->name, true);
+	for (unsigned int i = 0; !error && i < count; i++) {
 		error = walk->visitor->begin(walk->context, NULL, false);
 		if (!error)
-			error = keys_walk(walk, key->keys, &walk->settings->interfaces[i]);
+			error = keys_walk(walk, key->keys, items + i * key->list->size);
 		if (!error)
 			error = walk->visitor->end(walk->context, false);
 	}
@@ -98,18 +105,35 @@ static int field_walk(const struct walk *walk, const struct config_key *key, con
 	return visitor->text(walk->context, key->name, ports);
 }
 
+static int address_walk(const struct walk *walk, const struct config_key *key, const void *base)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	struct in_addr address;
+
+	memcpy(&address, (const char *)base + key->offset, sizeof(address));
+	return walk->visitor->text(walk->context, key->name, address_format(text, address));
+}
+
 static int key_walk(const struct walk *walk, const struct config_key *key, const void *base)
 {
+	char endpoint[CONFIG_ENDPOINT_SIZE];
+
 	switch (key->type) {
 	case CONFIG_SECTION:
 		return section_walk(walk, key, base);
-	case CONFIG_INTERFACES:
-		return interfaces_walk(walk, key);
+	case CONFIG_SECTIONS:
+		return sections_walk(walk, key);
 	case CONFIG_POOL:
 	case CONFIG_NETWORKS:
 		return items_walk(walk, key, base);
 	case CONFIG_NAME:
 		return walk->visitor->text(walk->context, key->name, (const char *)base + key->offset);
+	case CONFIG_ADDRESS:
+		return address_walk(walk, key, base);
+	case CONFIG_OUTSIDE_PORTS:
+		return walk->visitor->text(walk->context, key->name, config_outside_format(endpoint, base));
+	case CONFIG_INSIDE_PORTS:
+		return walk->visitor->text(walk->context, key->name, config_inside_format(endpoint, base));
 	default:
 		return key->size ? field_walk(walk, key, base) : 0;
 	}

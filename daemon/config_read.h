@@ -9,13 +9,22 @@
 struct config_key;
 struct config_node;
 
+/* A range of a pool, and whose it is. */
+struct config_owned {
+	const struct settings_range *range;
+	const struct settings_interface *owner;
+};
+
 struct config_reader {
 	struct settings *settings;
 	struct settings_report *report;
-	u64 addresses;	       /* in pools, so far */
-	unsigned int networks; /* so far */
-	unsigned int line;     /* of the list of interfaces; 1 before it is seen */
-	bool interfaces_bad;   /* that list could not be read: do not complain that some are missing */
+	u64 addresses;		 /* in pools, so far */
+	unsigned int networks;	 /* so far */
+	unsigned int ports;	 /* mapped, so far */
+	u32 inside_count;	 /* ports in the inside run just read; 0: its first alone was written */
+	unsigned int line;	 /* of the list of interfaces; 1 before it is seen */
+	bool interfaces_bad;	 /* that list could not be read: do not complain that some are missing */
+	bool interfaces_refused; /* or something in it, or across it, was refused */
 	bool no_memory;
 };
 
@@ -30,8 +39,18 @@ bool config_range_take(struct config_reader *reader, const char *path, unsigned 
 bool config_network_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
 			 struct settings_interface *interface);
 
-/* One item of the list of interfaces. */
-void config_interface_check(struct config_reader *reader, const struct settings_interface *interface);
+/* Room for one more item of a list that holds `count`. NULL, and noted in the reader, if there is no memory. */
+void *config_list_grow(struct config_reader *reader, void *list, unsigned int count, size_t size);
 
-/* Across interfaces: their number, names, pools and networks. */
+/* One item of the list of interfaces, a struct settings_interface. */
+void config_interface_check(struct config_reader *reader, void *item);
+
+/* One item of the list of port mappings, a struct settings_port_mapping: do its two runs fit? */
+void config_port_mapping_check(struct config_reader *reader, void *item);
+
+/* Across interfaces: their number, names, pools and networks; then config_fixed_check(). */
 void config_check(struct config_reader *reader);
+
+/* Across reservations and port mappings, and against the interfaces. All pools, sorted by address. 0, or -ENOMEM. */
+int config_fixed_check(struct config_reader *reader, const struct config_owned *pools,
+		       unsigned int pool_count);

@@ -79,6 +79,13 @@ const char *report_place(char place[REPORT_PLACE_SIZE], unsigned int line)
 	return place;
 }
 
+void report_list_add(char *list, size_t size, const char *word, const char *between)
+{
+	size_t used = strlen(list);
+
+	snprintf(list + used, size - used, "%s%s", used ? between : "", word);
+}
+
 void settings_report_print(FILE *file, const char *severity, const struct settings_report *report)
 {
 	for (unsigned int i = 0; i < report->count; i++) {

@@ -30,3 +30,6 @@ const char *report_quote(char quoted[REPORT_QUOTE_SIZE], const char *text);
 
 /* " on line 12", or "" for line 0. Returns the buffer. */
 const char *report_place(char place[REPORT_PLACE_SIZE], unsigned int line);
+
+/* Add one more to a list of words: "a, b, c". What has no room is left out. */
+void report_list_add(char *list, size_t size, const char *word, const char *between);

@@ -7,8 +7,8 @@
  * on which lines?). libyaml's own document loader keeps the lines, but takes 17 s for 64 KB of '[': it
  * reads all before anybody can object. Events let us object at once.
  *
- * Limits: DEPTH_MAX levels. No aliases: one line must not stand for a thousand, and a line number must point at
- * what is wrong. No tags: types come from our own list of keys. One document. No zero bytes in scalars.
+ * Limits: DEPTH_MAX levels, NODES_MAX values. No aliases: one line must not stand for a thousand, and a line number
+ * must point at what is wrong. No tags: types come from our own list of keys. One document. No zero bytes in scalars.
  */
 #include "daemon/config_tree.h"
 
@@ -23,6 +23,8 @@
 enum {
 	/* The deepest that the list of keys goes is 5: root, interfaces, one interface, its pool, a range. */
 	DEPTH_MAX = 8,
+	/* More than the limits in config.h ask for, every port written by itself. All of it takes 160 MB. */
+	NODES_MAX = 1 << 20,
 };
 
 struct builder {
@@ -34,6 +36,7 @@ struct builder {
 	struct config_node document; /* holds the root, so that every node has a parent */
 	struct config_node *open;    /* the innermost list or map not yet ended; never NULL */
 	unsigned int depth;
+	unsigned int nodes; /* so far */
 
 	char *key; /* read, waiting for its value */
 	unsigned int key_line;
@@ -70,6 +73,8 @@ static unsigned int offset_line(const struct builder *builder, size_t offset)
 		bool after_cr = i > 0 && text[i - 1] == '\r';
 
 		line += text[i] == '\r' || (text[i] == '\n' && !after_cr);
+		if (!(text[i] & 0x80))
+			continue;
 		line += i > 0 && !memcmp(text + i - 1, "\xc2\x85", 2);
 		line += i > 1 && (!memcmp(text + i - 2, "\xe2\x80\xa8", 3) ||
 				  !memcmp(text + i - 2, "\xe2\x80\xa9", 3));
@@ -90,11 +95,19 @@ static int refuse(struct builder *builder, unsigned int line, const char *what, 
 	return -EINVAL;
 }
 
-/* Hang a node where the next one belongs. */
-static void node_add(struct builder *builder, struct config_node *node)
+/* Hang a new node where the next one belongs. 0, -EINVAL, -ENOMEM. */
+static int node_add(struct builder *builder, enum config_kind kind, unsigned int line,
+		    struct config_node **out)
 {
-	struct config_node *parent = builder->open;
+	struct config_node *parent = builder->open, *node;
 
+	if (builder->nodes++ == NODES_MAX)
+		return refuse(builder, line, "too many values", "give a configuration, no other file");
+	node = calloc(1, sizeof(*node));
+	if (!node)
+		return -ENOMEM;
+	node->kind = kind;
+	node->line = line;
 	node->parent = parent;
 	node->key = builder->key;
 	node->key_line = builder->key_line;
@@ -104,6 +117,8 @@ static void node_add(struct builder *builder, struct config_node *node)
 	else
 		parent->child = node;
 	parent->last = node;
+	*out = node;
+	return 0;
 }
 
 /* The next scalar is a key: we are in a map and have none yet. */
@@ -117,6 +132,7 @@ static int scalar_add(struct builder *builder, const yaml_event_t *event, unsign
 	const char *value = (const char *)event->data.scalar.value;
 	struct config_node *node;
 	char *text;
+	int error;
 
 	if (event->data.scalar.tag && strcmp((const char *)event->data.scalar.tag, "!"))
 		return refuse(builder, line, "a tag (\"!...\") is not used here", "delete the tag");
@@ -130,16 +146,13 @@ static int scalar_add(struct builder *builder, const yaml_event_t *event, unsign
 		builder->key_line = line;
 		return 0;
 	}
-	node = calloc(1, sizeof(*node));
-	if (!node) {
+	error = node_add(builder, CONFIG_SCALAR, line, &node);
+	if (error) {
 		free(text);
-		return -ENOMEM;
+		return error;
 	}
-	node->kind = CONFIG_SCALAR;
-	node->line = line;
 	node->text = text;
 	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-	node_add(builder, node);
 	return 0;
 }
 
@@ -147,6 +160,7 @@ static int collection_open(struct builder *builder, enum config_kind kind, const
 			   unsigned int line)
 {
 	struct config_node *node;
+	int error;
 
 	if (tag && strcmp((const char *)tag, "!"))
 		return refuse(builder, line, "a tag (\"!...\") is not used here", "delete the tag");
@@ -156,12 +170,9 @@ static int collection_open(struct builder *builder, enum config_kind kind, const
 	if (builder->depth == DEPTH_MAX)
 		return refuse(builder, line, "too many levels, one inside the other",
 			      "no key needs that many: check brackets and indentation");
-	node = calloc(1, sizeof(*node));
-	if (!node)
-		return -ENOMEM;
-	node->kind = kind;
-	node->line = line;
-	node_add(builder, node);
+	error = node_add(builder, kind, line, &node);
+	if (error)
+		return error;
 	builder->open = node;
 	builder->depth++;
 	return 0;

@@ -23,6 +23,7 @@ struct link_watch;
 struct api;
 struct arp;
 struct claims;
+struct fixed;
 struct pool;
 struct sweeper;
 struct sysctls;
@@ -78,6 +79,7 @@ struct keepnat {
 	struct sysctls *sysctls;
 	struct loader *loader;
 	struct pool *pool;
+	struct fixed *fixed;
 	struct arp *arp;
 	struct link_watch *link;
 	struct sweeper *sweeper;

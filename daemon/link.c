@@ -14,6 +14,7 @@
 #include "daemon/arp.h"
 #include "daemon/claim.h"
 #include "daemon/config.h"
+#include "daemon/fixed.h"
 #include "daemon/forwarding.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
@@ -307,17 +308,6 @@ static int want_add(struct link_watch *w, __be32 addr, u8 interface, unsigned in
 	return 0;
 }
 
-static bool pool_contains(const struct settings_interface *settings, __be32 addr)
-{
-	for (unsigned int i = 0; i < settings->pool_count; i++) {
-		const struct address_range *range = &settings->pool[i].range;
-
-		if (ntohl(addr) >= ntohl(range->first.s_addr) && ntohl(addr) <= ntohl(range->last.s_addr))
-			return true;
-	}
-	return false;
-}
-
 /* How an address that is on an outside interface serves. 0: not at all. */
 static unsigned int address_flags(const struct settings_interface *settings,
 				  const struct link_address *address)
@@ -329,7 +319,7 @@ static unsigned int address_flags(const struct settings_interface *settings,
 			return 0; /* of a former pool */
 		return ADDRESS_LIVE | ADDRESS_LOCAL | (address->scope < RT_SCOPE_LINK ? ADDRESS_POOL : 0u);
 	}
-	if (pool_contains(settings, address->addr))
+	if (settings_pool_contains(settings, (struct in_addr){ address->addr }))
 		return ADDRESS_LIVE | ADDRESS_POOL | (address->ours ? 0u : ADDRESS_LOCAL);
 	return address->ours ? 0 : ADDRESS_LIVE | ADDRESS_LOCAL;
 }
@@ -348,7 +338,9 @@ static int addresses_publish(struct keepnat *k)
 		for (unsigned int j = 0; j < w->addresses.count && interface->role == ROLE_OUTSIDE && !error;
 		     j++) {
 			const struct link_address *address = &w->addresses.items[j];
-			unsigned int flags = address_flags(&k->settings->interfaces[i], address);
+			u8 flags =
+				fixed_address_flags(k->fixed, address->addr,
+						    (u8)address_flags(&k->settings->interfaces[i], address));
 
 			if (interface->ifindex && address->ifindex == interface->ifindex && flags)
 				error = want_add(w, address->addr, interface->number, flags);
@@ -356,6 +348,8 @@ static int addresses_publish(struct keepnat *k)
 	}
 	if (!error)
 		error = pool_apply(k->pool, w->want, w->want_count, &change);
+	if (!error && (!w->started || change.came || change.left || change.renewed))
+		error = fixed_publish(k, w->want, w->want_count);
 	if (error)
 		return error;
 	if (w->started && (change.came || change.left))
@@ -381,7 +375,7 @@ static int leftovers_remove(struct keepnat *k, const struct keepnat_interface *i
 		int error;
 
 		if (address->ifindex != interface->ifindex || !address->ours ||
-		    pool_contains(settings, address->addr))
+		    settings_pool_contains(settings, (struct in_addr){ address->addr }))
 			continue;
 		error = netlink_address_remove(interface->ifindex, address->addr);
 		if (error)

@@ -126,7 +126,7 @@ int list_session(struct list_view *view, const struct list_filter *filter, u32 a
 	    !filter_wants_endpoints(filter, row->inside_address, row->outside_address, row->outside_port))
 		return 0;
 
-	bool paired = flow_peer(nat, f, &other) != NO_PEER &&
+	bool paired = flow_peer(nat, f, &other) != NO_SLOT &&
 		      flow_stands(c, peer->word, peer->interface, peer->own, peer->index);
 	if (f->direction == DIRECTION_IN) {
 		session_counts(row, NULL, f);
@@ -152,7 +152,8 @@ static u64 mapping_other(struct list_view *view, const struct mapping *i)
 	u32 at;
 
 	if (!table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at) ||
-	    !slot_read(nat, TABLE_MAPPINGS, at, w, &o) || word_stale(c, TABLE_MAPPINGS, i->interface, w))
+	    !slot_read(nat, TABLE_MAPPINGS, at, w, &o) ||
+	    (word_stale(c, TABLE_MAPPINGS, i->interface, w) && !(o.mapping.own & OWN_FIXED)))
 		return 0;
 	return o.mapping.addr == i->key_addr && o.mapping.port == i->key_port ? w : 0;
 }
@@ -170,11 +171,13 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	u64 w = LOAD(&env_slot(nat, TABLE_MAPPINGS, at)->word), other;
 
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_MAPPINGS, at, w, &copy) ||
-	    i->half & HALF_OUTSIDE || word_stale(nat->config, TABLE_MAPPINGS, i->interface, w))
+	    i->half & HALF_OUTSIDE ||
+	    (word_stale(nat->config, TABLE_MAPPINGS, i->interface, w) && !(i->own & OWN_FIXED)))
 		return 0;
 	row->protocol = class_protocol(i->class);
 	row->interface = i->interface;
-	row->own = i->own;
+	row->own = i->own & OWN_ROUTER;
+	row->fixed = i->own & OWN_FIXED;
 	row->inside_address = i->key_addr;
 	row->inside_port = i->key_port;
 	row->outside_address = i->addr;
@@ -218,10 +221,12 @@ int list_host(struct list_view *view, const struct list_filter *filter, u32 at, 
 		return 0;
 	copy.words[1] = LOAD(&slot->data[0]);
 	copy.words[2] = LOAD(&slot->data[1]);
-	if (!slot_same(slot, h->word) || word_stale(view->nat.config, TABLE_HOSTS, h->interface, h->word))
+	row->reserved = h->own & OWN_FIXED;
+	if (!slot_same(slot, h->word) || h->key_interface & HOST_OUTSIDE ||
+	    (word_stale(view->nat.config, TABLE_HOSTS, h->interface, h->word) && !row->reserved))
 		return 0;
 	row->interface = h->interface;
-	row->own = h->own;
+	row->own = h->own & OWN_ROUTER;
 	row->inside_address = h->inside;
 	row->outside_address = h->outside;
 	row->idle = word_age(h->word, view->nat.now);

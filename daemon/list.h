@@ -60,6 +60,7 @@ struct mapping_row {
 	u8 protocol;
 	u8 interface;
 	bool own;
+	bool fixed; /* by the configuration: a port mapping */
 	__be32 inside_address, outside_address;
 	__be16 inside_port, outside_port;
 	u32 idle; /* since a session was made by it */
@@ -69,7 +70,8 @@ struct mapping_row {
 struct host_row {
 	u8 interface;
 	bool own;
-	bool counted; /* mappings and sessions hold, as of the last sweep */
+	bool reserved; /* by the configuration */
+	bool counted;  /* mappings and sessions hold, as of the last sweep */
 	__be32 inside_address, outside_address;
 	u32 idle; /* since a mapping was made for it, or the sweep found it in use */
 	u32 generation;

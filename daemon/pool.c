@@ -274,7 +274,10 @@ static u32 addresses_leave(struct pool *pool, const struct pool_address *sorted,
 	return touched;
 }
 
-/* Those that are wanted come; those that serve in another way from now on are changed in place. */
+/*
+ * Those that are wanted come; those that serve in another way from now on are changed in place. Bits of interfaces touched;
+ * *renew: of those whose flows must be renewed when the buckets are filled.
+ */
 static u32 addresses_enter(struct pool *pool, const struct pool_address *sorted, unsigned int count,
 			   u32 *owners, u32 *renew, struct pool_change *change)
 {

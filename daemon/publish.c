@@ -9,6 +9,7 @@
 
 #include "core/env.h"
 #include "daemon/config.h"
+#include "daemon/fixed.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
@@ -219,14 +220,17 @@ int publish_start(struct keepnat *k)
 	__atomic_store_n(&k->nat.config->layout, LAYOUT_VERSION,
 			 __ATOMIC_RELEASE); /* last: now others may adopt it */
 	k->pool = pool_open(&k->nat);
-	return k->pool ? 0 : -ENOMEM;
+	k->fixed = fixed_open(k->settings);
+	return k->pool && k->fixed ? 0 : -ENOMEM;
 }
 
 void publish_stop(struct keepnat *k, bool leave)
 {
 	char path[128];
 
+	fixed_close(k->fixed);
 	pool_close(k->pool);
+	k->fixed = NULL;
 	k->pool = NULL;
 	numbers_path(k, path);
 	if (!leave)

@@ -26,7 +26,8 @@ struct sweeper {
 	struct sweep *sweep;
 	pthread_t thread;
 	bool running;
-	pthread_mutex_t lock; /* over stop and hurry */
+	pthread_mutex_t slice; /* held while one runs */
+	pthread_mutex_t lock;  /* over stop and hurry */
 	pthread_cond_t wake;
 	bool stop;
 	bool hurry; /* somebody waits for the next pass */
@@ -129,7 +130,10 @@ static bool pass_run(struct sweeper *s, double *seconds)
 	pass_begin(s);
 	for (;;) {
 		time_take(s);
-		if (sweep_step(s->sweep, s->nat.now, SLICE))
+		pthread_mutex_lock(&s->slice);
+		int ended = sweep_step(s->sweep, s->nat.now, SLICE);
+		pthread_mutex_unlock(&s->slice);
+		if (ended)
 			break;
 		if (sweeper_wait(s, 0))
 			return true;
@@ -173,6 +177,7 @@ static void sweeper_free(struct sweeper *s)
 	sweep_memory_free(s->sweep);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->slice);
 	free(s);
 }
 
@@ -187,6 +192,7 @@ static struct sweeper *sweeper_new(struct keepnat *k)
 	s->nat = k->nat;
 	s->sweep = sweep_memory_new(&s->nat);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->slice, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->wake, &attributes);
@@ -238,6 +244,18 @@ void sweeper_hurry(struct sweeper *s)
 	s->hurry = true;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
+}
+
+void sweeper_hold(struct sweeper *s)
+{
+	if (s)
+		pthread_mutex_lock(&s->slice);
+}
+
+void sweeper_release(struct sweeper *s)
+{
+	if (s)
+		pthread_mutex_unlock(&s->slice);
 }
 
 const struct sweep *sweeper_sweep(const struct sweeper *sweeper) { return sweeper ? sweeper->sweep : NULL; }

@@ -18,5 +18,12 @@ void sweeper_stop(struct keepnat *k);
 /* Begin the next pass now, or as soon as this one has ended. Any thread. */
 void sweeper_hurry(struct sweeper *sweeper);
 
+/*
+ * Between the two no slice of a pass runs: for who else inserts into the tables (core/sweep.h). Any thread; NULL is allowed, and
+ * then nobody sweeps.
+ */
+void sweeper_hold(struct sweeper *sweeper);
+void sweeper_release(struct sweeper *sweeper);
+
 /* For lists, which read its last_host_* counts; any thread, until sweeper_stop(). NULL if sweeper is. */
 const struct sweep *sweeper_sweep(const struct sweeper *sweeper);

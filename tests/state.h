@@ -48,8 +48,10 @@ static inline int state_flow(struct nat_instance *nat, u32 at, struct state_faul
 				    .zero = 0 };
 	int class = protocol_class(f->protocol);
 
-	if (f->interface >= MAX_OUTSIDE || class < 0)
-		return state_wrong(fault, "a flow of no interface or class", TABLE_FLOWS, at);
+	if (f->interface >= MAX_OUTSIDE)
+		return state_wrong(fault, "a flow of no interface", TABLE_FLOWS, at);
+	if (class < 0) /* of a host that has its address to itself: it needs no mapping */
+		return 0;
 	if (!flow_stands(nat->config, f->word, f->interface, f->own, f->index) ||
 	    f->direction == DIRECTION_PERMIT)
 		return 0;

@@ -14,16 +14,17 @@ static void state_count(struct nat_instance *nat, u32 *sessions, u32 *mappings, 
 	for (u32 i = 0; i <= c->flow_mask; i++) {
 		const struct flow *f = (const struct flow *)env_slot(nat, TABLE_FLOWS, i);
 		*sessions += word_state(f->word) == LIVE && f->direction == DIRECTION_OUT &&
-			     !(f->own & FLOW_ENDED) && !word_stale(c, TABLE_FLOWS, f->interface, f->word);
+			     flow_stands(c, f->word, f->interface, f->own, f->index);
 	}
 	for (u32 i = 0; i <= c->mapping_mask; i++) {
 		const struct mapping *m = (const struct mapping *)env_slot(nat, TABLE_MAPPINGS, i);
 		*mappings += word_state(m->word) == LIVE && !(m->half & HALF_OUTSIDE) &&
-			     !word_stale(c, TABLE_MAPPINGS, m->interface, m->word);
+			     (m->own & OWN_FIXED || !word_stale(c, TABLE_MAPPINGS, m->interface, m->word));
 	}
 	for (u32 i = 0; i <= c->host_mask; i++) {
 		const struct host *h = (const struct host *)env_slot(nat, TABLE_HOSTS, i);
-		*hosts += word_state(h->word) == LIVE && !word_stale(c, TABLE_HOSTS, h->interface, h->word);
+		*hosts += word_state(h->word) == LIVE && !(h->key_interface & HOST_OUTSIDE) &&
+			  (h->own & OWN_FIXED || !word_stale(c, TABLE_HOSTS, h->interface, h->word));
 	}
 }
 

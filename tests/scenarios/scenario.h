@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include "native/fixed.h"
 #include "native/packet_build.h"
 #include "tests/way/way.h"
 
@@ -18,6 +19,7 @@ enum {
 	VARIABLES_MAX = 512,
 	UNIQUE_MAX = 1024,
 	LOOPS_MAX = 4,
+	FIXED_MAX = 32,
 	MUTATIONS_MAX = 6,
 	RAW_MAX = 2048,
 	SWEEPS_PER_STEP = 3,
@@ -55,6 +57,9 @@ struct world {
 	struct sweep *sweeps[2];
 	struct world_interface interfaces[MAX_INTERFACES];
 	u32 interface_count;
+	struct fixed_host reserved[FIXED_MAX];
+	struct fixed_mapping mapped[FIXED_MAX];
+	u32 reserved_count, mapped_count;
 	struct name_value variables[VARIABLES_MAX];
 	u32 variable_count;
 	struct name_value loops[LOOPS_MAX];

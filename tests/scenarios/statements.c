@@ -114,7 +114,8 @@ static const struct statement statements[] = {
 	{ "lose", lose_run },	    { "take", take_run },
 	{ "expect", expect_run },   { "check", check_run },
 	{ "unique", unique_run },   { "let", let_run },
-	{ "only", only_run },
+	{ "only", only_run },	    { "reserve", reserve_run },
+	{ "map", map_run },	    { "unfix", unfix_run },
 };
 
 static int line_run(struct world *w, struct words *words)

@@ -24,6 +24,11 @@ int interface_run(struct world *w, struct words *words);
 int address_run(struct world *w, struct words *words);
 int socket_run(struct world *w, struct words *words);
 
+/* fixed.c */
+int reserve_run(struct world *w, struct words *words);
+int map_run(struct world *w, struct words *words);
+int unfix_run(struct world *w, struct words *words);
+
 /* traffic.c */
 int out_run(struct world *w, struct words *words);
 int own_run(struct world *w, struct words *words);

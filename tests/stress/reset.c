@@ -389,7 +389,7 @@ static struct sweep_place counted(struct test *test)
 			continue;
 		if (flow_stands(nat->config, w, f.flow.interface, f.flow.own, f.flow.index))
 			is.sessions += f.flow.direction == DIRECTION_OUT ||
-				       flow_peer(nat, &f.flow, &peer) == NO_PEER;
+				       flow_peer(nat, &f.flow, &peer) == NO_SLOT;
 	}
 	for (u32 i = 0; i <= nat->config->mapping_mask; i++) {
 		const struct mapping *m = (const struct mapping *)env_slot(nat, TABLE_MAPPINGS, i);

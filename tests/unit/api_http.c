@@ -190,6 +190,15 @@ static void config_is_what_was_read(void **state)
 			    "198.51.100.1-198.51.100.2");
 	json = json_object_get(json_object_get(json, "nat"), "timers");
 	assert_int_equal(number(json, "udp_timeout"), 300);
+	json = json_array_get(json_object_get(all, "reservations"), 0);
+	assert_string_equal(string(json, "inside"), "10.0.0.9");
+	assert_string_equal(string(json, "outside"), "198.51.100.2");
+	assert_true(json_is_true(json_object_get(json, "inbound")));
+	assert_true(json_is_false(json_object_get(json, "address_only")));
+	json = json_array_get(json_object_get(all, "port_mappings"), 0);
+	assert_string_equal(string(json, "protocol"), "both");
+	assert_string_equal(string(json, "outside"), "wan0:8080-8081");
+	assert_string_equal(string(json, "inside"), "10.0.0.8:80-81");
 	json_decref(all);
 }
 

@@ -3,29 +3,11 @@
  * keepnat.yaml: what is refused (line, what, mend), what is only warned about, defaults, and that what is printed
  * reads back to the same settings.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <errno.h>
+#include "tests/unit/settings.h"
+
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "daemon/address.h"
-#include "daemon/config.h"
 #include "daemon/config_keys.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Two interfaces on lines 1 to 3; what is put after them begins on line 4. */
-#define BASE                                \
-	"interfaces:\n"                     \
-	"  - {name: wan0, role: outside}\n" \
-	"  - {name: lan0, role: inside}\n"
 
 /* What line 2 says after the name and role of wan0. */
 #define WAN(rest)                                     \
@@ -40,14 +22,6 @@
 
 #define NAT(rest) BASE "nat:\n  " rest "\n"
 #define TIMER(rest) BASE "nat:\n  timers:\n    " rest "\n"
-
-/* A text that is refused with exactly one note. */
-struct refusal {
-	const char *text;
-	unsigned int line;
-	const char *what;
-	const char *mend;
-};
 
 static const struct refusal refusals[] = {
 	/* The file as a whole. */
@@ -79,7 +53,7 @@ static const struct refusal refusals[] = {
 	  "did you mean \"udp_timeout\"" },
 	{ NAT("udp_timeout: 300"), 5, "nat: unknown key \"udp_timeout\"", "belongs under nat.timers" },
 	{ BASE "hairpin: true\n", 4, "unknown key \"hairpin\"", "belongs under nat" },
-	{ BASE "pool: [192.0.2.1]\n", 4, "unknown key \"pool\"", "belongs to an interface" },
+	{ BASE "pool: [192.0.2.1]\n", 4, "unknown key \"pool\"", "an item of the list under interfaces" },
 	{ NAT("zzzzzz: 1"), 5, "unknown key \"zzzzzz\"", "the keys here are: mapping_type, filtering_type" },
 	{ BASE "\"esc\\e[31m\\n\": 1\n", 4, "unknown key \"esc?[31m?\"", "the keys here are" },
 	{ WAN("pol: [192.0.2.1]"), 2, "interfaces: unknown key \"pol\"", "did you mean \"pool\"" },
@@ -221,10 +195,6 @@ static const struct refusal refusals[] = {
 	{ NAT("mss_clamp: auto"), 5, "nat.mss_clamp: \"auto\" is not yet", "write off" },
 	{ NAT("mss_clamp: 1452"), 5, "nat.mss_clamp: \"1452\" is not yet", "write off" },
 	{ NAT("mss_clamp: 5"), 5, "nat.mss_clamp: \"5\" is out of range", "off, auto, or" },
-	{ BASE "reservations:\n  - {inside: 10.0.0.11, outside: 192.0.2.1}\n", 5, "reservations: not yet",
-	  "delete" },
-	{ BASE "port_mappings: [{protocol: tcp}]\n", 4, "port_mappings: not yet in this version",
-	  "delete it" },
 	{ BASE "pass_through: [192.0.2.0/24]\n", 4, "pass_through: not yet in this version", "delete it" },
 	{ BASE "pass_through: 192.0.2.0/24\n", 4, "pass_through: \"192.0.2.0/24\" is not a list", "a list" },
 	{ BASE "recovery: {restart: true}\n", 4, "recovery: not yet in this version", "delete it" },
@@ -258,104 +228,10 @@ static const char *const accepted[] = {
 	"{\"udp_timeout\": 200}}}",
 };
 
-static int parse(const char *text, struct settings **settings, struct settings_report *report)
-{
-	return settings_parse(text, strlen(text), "test.yaml", settings, report);
-}
-
-/* Settings of a text that must be taken. */
-static struct settings *parsed(const char *text)
-{
-	static struct settings_report report;
-	struct settings *settings;
-
-	if (parse(text, &settings, &report)) {
-		print_message("%s\n", text);
-		settings_report_print(stderr, "error", &report);
-		fail();
-	}
-	assert_int_equal(report.count, 0);
-	assert_non_null(settings);
-	return settings;
-}
-
-static bool note_is(const struct settings_report *report, unsigned int line, const char *what,
-		    const char *mend)
-{
-	return report->count == 1 && !report->more && report->notes[0].line == line &&
-	       strstr(report->notes[0].what, what) && strstr(report->notes[0].mend, mend);
-}
-
 static void refusals_name_line_and_mend(void **state)
 {
-	unsigned int bad = 0;
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
-		const struct refusal *row = &refusals[i];
-		struct settings_report report;
-		struct settings *settings = (struct settings *)&report;
-		int error = parse(row->text, &settings, &report);
-
-		assert_null(settings);
-		if (error == -EINVAL && note_is(&report, row->line, row->what, row->mend))
-			continue;
-		bad++;
-		print_message("row %zu, result %d:\n%s\nexpected line %u: %s; %s\n", i, error, row->text,
-			      row->line, row->what, row->mend);
-		settings_report_print(stdout, "error", &report);
-	}
-	assert_int_equal(bad, 0);
-}
-
-static char *printed(const struct settings *settings)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *file = open_memstream(&text, &size);
-
-	assert_non_null(file);
-	assert_int_equal(settings_print(file, settings), 0);
-	assert_int_equal(fclose(file), 0);
-	return text;
-}
-
-/* Field by field, not by what is printed: a field that the printer forgot must show. */
-static void assert_same_settings(const struct settings *a, const struct settings *b)
-{
-	assert_memory_equal(&a->nat, &b->nat, sizeof(a->nat));
-	assert_memory_equal(&a->capacity, &b->capacity, sizeof(a->capacity));
-	assert_int_equal(a->interface_count, b->interface_count);
-	for (unsigned int i = 0; i < a->interface_count; i++) {
-		const struct settings_interface *x = &a->interfaces[i], *y = &b->interfaces[i];
-
-		assert_string_equal(x->name, y->name);
-		assert_int_equal(x->role, y->role);
-		assert_int_equal(x->pool_count, y->pool_count);
-		assert_int_equal(x->network_count, y->network_count);
-		for (unsigned int j = 0; j < x->pool_count; j++)
-			assert_memory_equal(&x->pool[j].range, &y->pool[j].range, sizeof(x->pool[j].range));
-		for (unsigned int j = 0; j < x->network_count; j++) {
-			assert_int_equal(x->networks[j].prefix.address.s_addr,
-					 y->networks[j].prefix.address.s_addr);
-			assert_int_equal(x->networks[j].prefix.length, y->networks[j].prefix.length);
-		}
-	}
-}
-
-static void assert_round_trip(const char *text)
-{
-	struct settings *first = parsed(text), *second;
-	char *once = printed(first), *twice;
-
-	second = parsed(once);
-	twice = printed(second);
-	assert_same_settings(first, second);
-	assert_string_equal(once, twice);
-	free(once);
-	free(twice);
-	settings_free(first);
-	settings_free(second);
+	assert_refusals(refusals, ARRAY_SIZE(refusals));
 }
 
 static void printed_reads_back_to_the_same(void **state)
@@ -621,7 +497,8 @@ static void hostile_texts_end_soon(void **state)
 {
 	static const char *const units[] = { "[",  "{",	  "- ",	    "? ",    "{a: ", "[a,", "a,",
 					     "\"", "&a ", "a: b\n", "{a: [", "'",    "|" };
-	char *text = malloc(SETTINGS_TEXT_MAX);
+	enum { SIZE = 1 << 20 };
+	char *text = malloc(SIZE);
 	struct settings_report report;
 	struct settings *settings;
 
@@ -631,10 +508,9 @@ static void hostile_texts_end_soon(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 		size_t size = strlen(units[i]);
 
-		for (size_t at = 0; at < SETTINGS_TEXT_MAX; at++)
+		for (size_t at = 0; at < SIZE; at++)
 			text[at] = units[i][at % size];
-		assert_int_equal(settings_parse(text, SETTINGS_TEXT_MAX, "hostile", &settings, &report),
-				 -EINVAL);
+		assert_int_equal(settings_parse(text, SIZE, "hostile", &settings, &report), -EINVAL);
 		assert_true(report.count >= 1);
 	}
 	alarm(0);
@@ -654,7 +530,11 @@ static void texts_are_bounded(void **state)
 	assert_int_equal(settings_parse(text, SETTINGS_TEXT_MAX, "long", &settings, &report), 0);
 	settings_free(settings);
 	assert_int_equal(settings_parse(text, SETTINGS_TEXT_MAX + 1, "long", &settings, &report), -EFBIG);
-	assert_true(note_is(&report, 0, "more than 1048576 bytes", "no other file"));
+	assert_true(note_is(&report, 0, "more than 33554432 bytes", "no other file"));
+	for (size_t at = 0; at < 5 << 20; at++)
+		text[at] = "- a\n"[at % 4];
+	assert_int_equal(settings_parse(text, 5 << 20, "long", &settings, &report), -EINVAL);
+	assert_true(note_is(&report, 1 << 20, "too many values", "no other file"));
 	free(text);
 }
 
