@@ -68,7 +68,7 @@ static int chunk_measure(struct bench *bench, const struct busy_figures *figures
 	if (!rates[r].rate)
 		return 0;
 	turn->lost += (double)(sample.sent - sample.translated);
-	if (r < RATES - 1)
+	if (r != RATES - 1)
 		return 0;
 	figure_put(figures->share, i, turn->share[r]);
 	figure_put(figures->made, i, (double)made.count / sample.seconds);
