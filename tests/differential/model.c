@@ -553,15 +553,19 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 	return NULL;
 }
 
-/* The binding that an endpoint had until it was idle for too long stands again, if its host is still where it was. */
-static bool binding_wake(struct model *m, enum class class, struct model_end inside)
+/*
+ * The binding that an endpoint had until it was idle for too long stands again, if its host is still where it was; or again,
+ * which the address tells that the packet got, NULL: none.
+ */
+static bool binding_wake(struct model *m, enum class class, struct model_end inside, const __be32 *chosen)
 {
 	struct model_limbo *l = limbo_waits(m, class, inside);
-	const struct model_host *h = host_of(m, inside.addr);
+	struct model_host *h = host_of(m, inside.addr);
 
 	if (!l)
 		return false;
-	if (!h || h->outside != l->outside.addr || !address_serves(m, h->outside, l->own)) {
+	__be32 at = h && address_serves(m, h->outside, l->own) ? h->outside : chosen ? *chosen : 0;
+	if (at != l->outside.addr || !address_serves(m, at, l->own)) {
 		limbo_forsake(l);
 		return false;
 	}
@@ -571,6 +575,10 @@ static bool binding_wake(struct model *m, enum class class, struct model_end ins
 								  .inside = inside,
 								  .outside = l->outside,
 								  .touched = m->now };
+	if (!h && m->host_count < MODEL_HOSTS)
+		h = &m->hosts[m->host_count++];
+	if (h)
+		*h = (struct model_host){ inside.addr, at };
 	limbo_end(m, l);
 	return true;
 }
@@ -628,7 +636,7 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 		b->live = false;
 		b = NULL;
 	}
-	if (!b && binding_wake(m, p->class, p->from))
+	if (!b && binding_wake(m, p->class, p->from, got ? &chosen.addr : NULL))
 		b = binding_of_inside(m, p->class, p->from);
 	if (!got) { /* a host whose address has left is forgotten when it asks for another */
 		struct model_host *h = host_of(m, p->from.addr);
