@@ -155,6 +155,8 @@ static inline void tidy_want(struct sweep *s, enum table t, u32 at, const u64 *k
 	u64 h = table_hash(env_config(s->nat), t, key);
 	u32 near = (at - (u32)h) & mask, far = (at - (u32)(h >> 32)) & mask;
 
+	if (far < NEAR)
+		far += mask + 1; /* in the smallest table the run goes round */
 	s->wanted[t][(u32)h & mask] |=
 		(u8)((near - 1 < NEAR - 1u) << zone(near) | (far - NEAR < FAR + 0u) << 3);
 }

@@ -313,6 +313,15 @@ static void hosts_are_kept(void **state)
 	assert_int_equal(live(TABLE_HOSTS), 0);
 }
 
+static struct slot *host_at(__be32 inside)
+{
+	u64 key = host_key(inside, 0), word;
+	u32 number;
+
+	return table_find(&nat, config(), TABLE_HOSTS, table_hash(config(), TABLE_HOSTS, &key), &key, &word,
+			  &number);
+}
+
 /* What a reset made stale ends at once; mappings and hosts when no packet can be at work on them. */
 static void stale_state_ends(void **state)
 {
@@ -604,6 +613,21 @@ static void reach_is_tidied(void **state)
 	}
 }
 
+/* In a table smaller than a key's run a slot may be a candidate by its far end. */
+static void reach_is_tidied_in_the_smallest_table(void **state)
+{
+	(void)state;
+	sweep_memory_free(sweep);
+	native_destroy(&nat);
+	nat_begin((struct native_sizes){ .hosts = WINDOW / 2 }, 1);
+	sweep = sweep_memory_new(&nat);
+	for (u32 i = 0; i < WINDOW / 2; i++)
+		out_udp(htonl(0x0a000001 + i), 5000);
+	passes(2 * SWEEP_TIDY + 1);
+	for (u32 i = 0; i < WINDOW / 2; i++)
+		assert_non_null(host_at(htonl(0x0a000001 + i)));
+}
+
 /* A flow that names a wrong slot for its mapping: no living mapping ends for it. */
 static void wrong_marks_end_nothing(void **state)
 {
@@ -693,6 +717,7 @@ int main(void)
 		CASE(half_made_slots_are_freed),
 		CASE(slow_claimers_are_left_alone),
 		CASE(reach_is_tidied),
+		CASE(reach_is_tidied_in_the_smallest_table),
 		CASE(wrong_marks_end_nothing),
 		CASE(fragments_end),
 		CASE(permissions_live_with_their_sessions),
