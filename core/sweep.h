@@ -831,7 +831,7 @@ static inline void sweep_host(struct sweep *s, u32 at)
 		return;
 	}
 	u32 age = word_age(w, s->now);
-	if (!s->host_mappings[at] && age > c->timers.host_retention) {
+	if (!s->host_mappings[at] && age > c->timers.host_retention_timeout) {
 		if (slot_end(slot, w))
 			return;
 	} else if (s->host_mappings[at] && age) {

@@ -49,7 +49,7 @@ static const char *number_shape(char shape[SHAPE_SIZE], const struct config_key 
 	if (key->unit && key->size) {
 		size_t used = strlen(shape);
 
-		snprintf(shape + used, SHAPE_SIZE - used, "; the default of RFC 8512 is %u", key->initial);
+		snprintf(shape + used, SHAPE_SIZE - used, "; the default is %u", key->initial);
 	}
 	return shape;
 }

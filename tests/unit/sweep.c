@@ -296,7 +296,7 @@ static void per_host_counts(void **state)
 static void hosts_are_kept(void **state)
 {
 	(void)state;
-	config()->timers.host_retention = 5000;
+	config()->timers.host_retention_timeout = 5000;
 	out_udp(HOST_1, 5000);
 	for (u32 now = START + 200; now <= START + 6000; now += 200) {
 		nat.now = now;
