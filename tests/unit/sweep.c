@@ -322,6 +322,50 @@ static struct slot *host_at(__be32 inside)
 			  &number);
 }
 
+/* A host is said to be idle when no mapping of its was seen in two passes, and until its next packet. */
+static void idle_hosts_are_told(void **state)
+{
+	(void)state;
+	out_udp(HOST_1, 5000);
+	out_udp(HOST_2, 5000);
+	for (u32 now = START + 100; now <= START + 300; now += 100) {
+		nat.now = now;
+		out_udp(HOST_2, 5000);
+		passes(1);
+		assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	}
+	nat.now = START + 310;
+	passes(1); /* its mapping comes to rest: a packet that has found it may be under way */
+	assert_int_equal(sweep->counts.ended_mappings, 1);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	nat.now += 5;
+	passes(1);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), HOST_IDLE);
+	assert_int_equal(word_time(host_at(HOST_1)->word), START + 300);
+	assert_int_equal(word_flags(host_at(HOST_2)->word), 0);
+	out_udp(HOST_1, 5000); /* from rest */
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	passes(2);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	/* A mapping that packets from outside brought back, as late as can be, clears it, too. */
+	host_at(HOST_1)->word |= word_make(0, 0, HOST_IDLE);
+	passes(1);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+}
+
+/* A host that is just being made has no mapping yet. */
+static void a_new_host_is_not_idle(void **state)
+{
+	(void)state;
+	ask(CLASS_UDP, HOST_1, 5000);
+	assert_int_equal(host_get(&nat, work()), 0);
+	passes(3);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	nat.now += SWEEP_PATIENCE;
+	passes(1);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), HOST_IDLE);
+}
+
 /* What a reset made stale ends at once; mappings and hosts when no packet can be at work on them. */
 static void stale_state_ends(void **state)
 {
@@ -703,6 +747,8 @@ int main(void)
 		CASE(slices),
 		CASE(per_host_counts),
 		CASE(hosts_are_kept),
+		CASE(idle_hosts_are_told),
+		CASE(a_new_host_is_not_idle),
 		CASE(stale_state_ends),
 		CASE(a_reset_of_flows_keeps_the_ports),
 		CASE(what_was_promised_is_not_cut_short),
