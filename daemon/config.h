@@ -20,7 +20,7 @@
 #include "core/types.h"
 #include "daemon/address.h"
 
-/* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS and MAX_POOL_ADDRESSES, which are for all interfaces together. */
+/* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS, MAX_PASS_THROUGH and MAX_POOL_ADDRESSES, which are for all interfaces together. */
 enum {
 	SETTINGS_TEXT_MAX = 32 << 20, /* bytes of a configuration; what is printed is never longer */
 	SETTINGS_TIMER_MAX = 500000,  /* seconds */
@@ -140,6 +140,8 @@ struct settings {
 	unsigned int reservation_count;
 	struct settings_port_mapping *port_mappings;
 	unsigned int port_mapping_count;
+	struct settings_network *pass_through; /* destinations that are not translated */
+	unsigned int pass_through_count;
 	struct settings_capacity capacity;
 	struct settings_report warnings; /* allowed, but against an RFC's advice */
 };

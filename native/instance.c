@@ -268,6 +268,18 @@ int native_network_add(struct nat_instance *nat, __be32 addr, __be32 mask)
 	return 0;
 }
 
+int native_pass_through_add(struct nat_instance *nat, __be32 addr, __be32 mask)
+{
+	struct config *c = nat->config;
+
+	if (c->pass_through_count == MAX_PASS_THROUGH)
+		return -ENOSPC;
+	c->pass_through[c->pass_through_count].addr = addr & mask;
+	c->pass_through[c->pass_through_count].mask = mask;
+	c->pass_through_count++;
+	return 0;
+}
+
 void native_interface_listed(struct nat_instance *nat, u32 number)
 {
 	nat->config->interfaces[number].listed = 1;

@@ -89,6 +89,7 @@ static int round_begin(struct lab *lab)
 	for (int i = 0; i < 2; i++) {
 		struct nat_instance *nat = &lab->ways[i]->nat;
 		native_network_add(nat, address(10, 0, 0, 0), address(255, 255, 0, 0));
+		native_pass_through_add(nat, address(203, 0, 113, 3), address(255, 255, 255, 255));
 		native_address_set(nat, 0, address(198, 51, 100, 1),
 				   ADDRESS_LIVE | ADDRESS_LOCAL | ADDRESS_POOL);
 		native_address_set(nat, 0, address(198, 51, 100, 2), ADDRESS_LIVE | ADDRESS_POOL);
