@@ -17,6 +17,7 @@
 #include "core/translate.h"
 #include "bpf/rewrite_skb.h"
 #include "bpf/forward.h"
+#include "bpf/sockets.h"
 
 enum { ETHERTYPE_IPV4 = 0x0800 };
 enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN };

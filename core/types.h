@@ -225,6 +225,7 @@ struct config {
 	u8 filtering[CLASSES]; /* enum filtering */
 	u8 zero[2];
 	struct timers timers;
+	u64 netns; /* whose sockets are the router's own: the cookie of its network namespace */
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
 	u32 test_now;
 	u32 zero2;
@@ -243,6 +244,21 @@ struct sweep_place {
 	u64 old_sessions, old_mappings, old_hosts; /* older, and not ended yet */
 	u64 old_moved;				   /* of old_hosts, those that will have another address */
 	u64 ended_sessions, ended_mappings, ended_hosts, ended_moved; /* older, and ended; these only grow */
+};
+
+/* The router's own sockets that were led to an inside endpoint: which, and to where. The value is the outside endpoint. */
+enum { SOCKETS_LED = 16384 };
+struct led_key {
+	u64 socket;
+	__be32 addr;
+	__be16 port;
+	u16 zero;
+};
+
+struct led {
+	__be32 addr;
+	__be16 port;
+	u16 zero;
 };
 
 /* Counters: one record a CPU; packets and bytes by interface and reason. */

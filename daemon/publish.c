@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/env.h"
@@ -193,6 +194,18 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	timers_publish(&c->timers, &nat->timers);
 }
 
+/* The router's own sockets are those of our network namespace. 0 or -errno. */
+static int namespace_publish(struct config *c)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(c->netns);
+	int error = fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &c->netns, &size) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 /* What never changes while the arrays live. */
 static int arrays_found(struct keepnat *k)
 {
@@ -228,6 +241,8 @@ int publish_start(struct keepnat *k)
 	bool adopted = loader_adopted(k->loader);
 	int error = adopted ? 0 : arrays_found(k);
 
+	if (!error)
+		error = namespace_publish(k->nat.config);
 	if (!error)
 		error = numbers_assign(k);
 	if (error) {
