@@ -162,14 +162,13 @@ static __always_inline void learn_out(struct __sk_buff *skb, const struct config
 }
 
 /* Egress of an inside interface. */
-static __always_inline void learn_in(struct __sk_buff *skb)
+static __always_inline void learn_in(struct __sk_buff *skb, const struct config *c)
 {
-	const struct config *c = env_config(skb);
 	struct work *work = env_scratch(skb);
 	struct packet p = {};
 	struct bytes b;
 
-	if (!c || !work || pass_take(skb, c))
+	if (!work)
 		return;
 	const struct interface *from = fast_from(skb, c, ROLE_OUTSIDE), *at = interface_find(c, skb->ifindex);
 	bytes_attach(skb, &b);

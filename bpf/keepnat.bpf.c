@@ -249,7 +249,10 @@ SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HO
 SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
 SEC("tc") int learn_ethernet(struct __sk_buff *skb)
 {
-	learn_in(skb);
+	const struct config *c = env_config(skb);
+
+	if (c && !pass_take(skb, c))
+		learn_in(skb, c);
 	return TC_ACT_UNSPEC;
 }
 SEC("tc") int out_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_OUT); }
