@@ -56,6 +56,7 @@ static __always_inline int flow_find(struct nat_instance *nat, const struct conf
 		return 0;
 	hit->value.word[0] = LOAD(&hit->slot->data[2]);
 	hit->value.word[1] = LOAD(&hit->slot->data[3]);
+	hit->value.word[2] = LOAD(&hit->slot->data[4]);
 	return flow_stands(c, hit->word, hit->value.interface, hit->value.own, hit->value.index) &&
 	       slot_same(hit->slot, hit->word);
 }
@@ -102,7 +103,7 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 	value.port = to.port;
 	value.index = (u16)r->index;
 	value.mapping = r->mapping;
-	value.created = r->now;
+	value.lease = 0;
 	ins->words[0] =
 		word_make(r->now, generation_in(r->generation, TABLE_FLOWS), with_packet ? r->flags : 0);
 	ins->words[1] = key.word[0];

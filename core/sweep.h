@@ -469,7 +469,6 @@ static inline void flow_bury(struct nat_instance *nat, const struct flow *f, u64
 	value.mapping = NO_SLOT;
 	value.addr = f->addr;
 	value.port = f->port;
-	value.created = f->created;
 	ins.words[0] = word_make(word_time(w), generation_now(c, TABLE_FLOWS, f->interface), word_flags(w));
 	ins.words[1] = key.word[0];
 	ins.words[2] = key.word[1];

@@ -32,6 +32,7 @@ enum {
 	POOL_BUCKETS = 4096,	   /* per interface: where the hash of a host lands */
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
 	FRAGMENT_SLOTS = 8192,
+	NEXT_HOPS = 4096,			 /* a lease has room for their numbers: see lease.h */
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
@@ -92,7 +93,7 @@ struct flow {
 	__be16 port;
 	u16 index;   /* of the outside address: see config.left */
 	u32 mapping; /* slot of the mapping's inside half */
-	u32 created; /* tick */
+	u32 lease;   /* by which way its packets may leave without the kernel, and since when: see lease.h */
 	u64 packets;
 	u64 bytes; /* of IP packets, from the IP header on */
 };
@@ -154,6 +155,18 @@ struct fragment {
 };
 _Static_assert(sizeof(struct fragment) == 32, "two fragments to a cache line");
 
+/* A way by which the kernel sent a packet; see lease.h. */
+struct next_hop {
+	u64 word;     /* bit 63: whole; 62..20: version; 19..0: tick of the last lease to it */
+	u8 frame[12]; /* the Ethernet header: destination, source */
+	u16 mtu;      /* of the device */
+	u8 from;      /* number of the interface by which the packets come */
+	u8 zero;
+	u32 ifindex;
+	u32 zero2;
+};
+_Static_assert(sizeof(struct next_hop) == 32, "two next hops to a cache line");
+
 /* One outside address, packed into the 64 bits that one store replaces; 0: none. See address_pack(). */
 enum {
 	ADDRESS_LIVE = 1,     /* it is on the interface */
@@ -176,7 +189,7 @@ struct interface {
 	u8 role;
 	u8 number; /* its index in config.interfaces; below MAX_OUTSIDE for outside interfaces */
 	u8 listed; /* inside: only config.networks are inside here */
-	u8 zero;
+	u8 fast;   /* known flows pass without the kernel's routing: see lease.h */
 };
 
 struct prefix {
@@ -213,6 +226,8 @@ struct config {
 	u32 address_mask;
 	u32 addresses;		     /* port bitmaps there are */
 	u64 generation[MAX_OUTSIDE]; /* see generation_*() in table.h */
+	u64 watch;		     /* how long leases hold: see lease.h */
+	u32 pass[2]; /* secret: what a translated packet carries to the next device's egress */
 	u64 left[MAX_POOL_ADDRESSES /
 		 64]; /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];

@@ -211,7 +211,8 @@ static int arrays_found(struct keepnat *k)
 {
 	struct config *c = k->nat.config;
 
-	if (getrandom(c->seed, sizeof(c->seed), 0) != sizeof(c->seed))
+	if (getrandom(c->seed, sizeof(c->seed), 0) != sizeof(c->seed) ||
+	    getrandom(c->pass, sizeof(c->pass), 0) != sizeof(c->pass))
 		return -EIO;
 	c->tick_mul = (1u << 24) / k->jiffies_hz;
 	c->flow_mask = k->sizes.flow_slots - 1;
@@ -307,6 +308,7 @@ int publish_interface(struct keepnat *k, const struct keepnat_interface *interfa
 	r.interface.ifindex = interface->ifindex;
 	r.interface.role = interface->role;
 	r.interface.number = interface->number;
+	r.interface.fast = interface->fast;
 	STORE(record_at(bucket), r.word);
 	STORE(record_at(&c->interfaces[interface->number]), r.word);
 	return 0;

@@ -590,10 +590,9 @@ static void surplus_tell(const struct lab *lab)
 		story_end(ends[0], 32, from);
 		story_end(ends[1], 32, to);
 		story_end(ends[2], 32, (struct model_end){ f->addr, be16_to_host(f->port) });
-		printf("# the core has: direction %u protocol %u %s > %s (%s) flags %u, idle %u, created %u "
-		       "ago\n",
+		printf("# the core has: direction %u protocol %u %s > %s (%s) flags %u, idle %u ago\n",
 		       f->direction, f->protocol, ends[0], ends[1], ends[2], word_flags(f->word),
-		       word_age(f->word, lab->nat.now), (u32)((lab->nat.now - f->created) & TIME));
+		       word_age(f->word, lab->nat.now));
 	}
 }
 

@@ -161,6 +161,10 @@ int config_run(struct world *w, struct words *words)
 		return config_filtering(w, words);
 	if (words_take(words, "ports"))
 		return config_ports(w, words);
+	if (words_take(words, "accelerate")) {
+		w->fast = true;
+		return 0;
+	}
 	if (words_take(words, "timer"))
 		return config_timer(w, words);
 	if (words_take(words, "pass-through"))
@@ -288,6 +292,8 @@ int interface_run(struct world *w, struct words *words)
 		if (number < 0)
 			return world_fail(w, "too many interfaces");
 		at->number = (u32)number;
+		if (w->fast)
+			native_interface_fast(nat, at->number);
 	}
 	return role == ROLE_OUTSIDE ? outside_addresses(w, words, at->number)
 				    : inside_networks(w, words, at->number);
