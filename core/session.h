@@ -40,10 +40,13 @@ static __always_inline int address_left(const struct config *c, u32 index)
 	return (int)(LOAD(&c->left[index / 64 % (MAX_POOL_ADDRESSES / 64)]) >> (index & 63) & 1);
 }
 
-/* May packets go by a flow of this word and these fields? Of the present generation, on an address that is there. */
+/*
+ * May packets go by a flow of this word and these fields? On an address that is there, of the present generation. In this
+ * order: an address that comes back gets a new generation first.
+ */
 static __always_inline int flow_stands(const struct config *c, u64 w, u32 interface, u32 own, u32 index)
 {
-	return !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED) && !address_left(c, index);
+	return !address_left(c, index) && !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED);
 }
 
 /* The flow with this key, if it stands and was read whole: 1 and *hit; else 0. */

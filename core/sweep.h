@@ -488,7 +488,8 @@ static inline int flow_left(struct nat_instance *nat, const struct flow *f)
 	if (!address_left(c, f->index) || f->own & FLOW_ENDED)
 		return 0;
 	r.inside.addr = f->direction == DIRECTION_OUT ? f->saddr : f->addr;
-	return f->direction == DIRECTION_PERMIT || host_can_move(nat, &r);
+	return f->direction == DIRECTION_PERMIT ||
+	       host_can_move(nat, &r, f->direction == DIRECTION_OUT ? f->addr : f->daddr);
 }
 
 /*
