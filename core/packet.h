@@ -207,6 +207,23 @@ static __always_inline u32 tuple_ip(const struct bytes *b, struct tuple *t)
 	return header;
 }
 
+/* Where the transport checksum is that follows addresses or ports; the transport header itself: there is none. */
+static __always_inline u32 tuple_check(const struct tuple *t)
+{
+	switch (t->protocol) {
+	case PROTOCOL_TCP:
+		return t->l4 + TCP_CHECK;
+	case PROTOCOL_UDP:
+	case PROTOCOL_DCCP:
+	case PROTOCOL_UDPLITE:
+		return t->l4 + UDP_CHECK;
+	case PROTOCOL_ICMP:
+		return t->l4 + ICMP_CHECK;
+	default:
+		return t->l4;
+	}
+}
+
 /* The packet that an ICMP error quotes. 0 or a reason. RFC 5508 section 4; options are skipped (REQ-3b). */
 static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 {
@@ -219,18 +236,12 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 	if (!ip || (be16_to_host(get16(ip, IPV4_FRAGMENT)) & IPV4_OFFSET_MASK))
 		return REASON_malformed_error; /* a later fragment: nothing says whose */
 	int class = protocol_class(q->protocol);
-	if (class < 0) { /* perhaps the router's own, ESP say */
-		p->kind = PACKET_OTHER;
-		return 0;
-	}
-	q->class = (u8) class;
 	u32 end = p->ip.l3 + p->length; /* what lies behind the IP packet is the link's padding */
-	if (tuple_ports(b, p, q, 1) || q->l4 + QUOTE_MIN > end)
+	q->class = class < 0 ? (u8)CLASSES : (u8) class;
+	if (class >= 0 && (tuple_ports(b, p, q, 1) || q->l4 + QUOTE_MIN > end))
 		return REASON_malformed_error;
-	u32 check = q->l4 + (q->protocol == PROTOCOL_TCP   ? TCP_CHECK
-			     : q->protocol == PROTOCOL_UDP ? UDP_CHECK
-							   : ICMP_CHECK);
-	q->has_check = check + 2 <= end && packet_bytes(b, check, 2) != 0;
+	u32 check = tuple_check(q);
+	q->has_check = check > q->l4 && check + 2 <= end && packet_bytes(b, check, 2) != 0;
 	return 0;
 }
 

@@ -49,6 +49,8 @@ static __always_inline int rewrite_ports(const struct bytes *b, const struct tup
 {
 	u8 *at = packet_bytes(b, t->l4, QUOTE_MIN);
 
+	if (t->class >= CLASSES) /* quoted, and without ports */
+		return 0;
 	if (!at)
 		return -1;
 	if (t->protocol == PROTOCOL_ICMP) {
@@ -61,14 +63,11 @@ static __always_inline int rewrite_ports(const struct bytes *b, const struct tup
 	return 0;
 }
 
-/* The transport checksum after its words changed by ports and, for TCP and UDP, its pseudo header by addresses. */
+/* The transport checksum after its words changed by ports and, but for ICMP, its pseudo header by addresses. */
 static __always_inline int rewrite_check(const struct bytes *b, const struct tuple *t, const struct target *n,
 					 u64 *sum)
 {
-	u32 off = t->l4 + (t->protocol == PROTOCOL_TCP	 ? TCP_CHECK
-			   : t->protocol == PROTOCOL_UDP ? UDP_CHECK
-							 : ICMP_CHECK);
-	u8 *at = packet_bytes(b, off, 2);
+	u8 *at = packet_bytes(b, tuple_check(t), 2);
 
 	if (!at)
 		return -1;

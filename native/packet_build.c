@@ -4,7 +4,7 @@
 
 #include "native/packet_build.h"
 
-enum { ICMP = 1, TCP = 6, UDP = 17 };
+enum { ICMP = 1, TCP = 6, UDP = 17, DCCP = 33, UDPLITE = 136 };
 enum { FIN = 1, RST = 4, ACK = 16 };
 
 static uint16_t word_at(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
@@ -45,7 +45,18 @@ static size_t header_length(const uint8_t *ip) { return (size_t)(ip[0] & 15) * 4
 /* Where the transport checksum lies, from the transport header on; 0: a protocol without. */
 static size_t check_place(uint8_t protocol)
 {
-	return protocol == TCP ? 16 : protocol == UDP ? 6 : protocol == ICMP ? 2 : 0;
+	switch (protocol) {
+	case TCP:
+		return 16;
+	case UDP:
+	case DCCP:
+	case UDPLITE: /* as if it covered all */
+		return 6;
+	case ICMP:
+		return 2;
+	default:
+		return 0;
+	}
 }
 
 static size_t transport_header(const struct packet_spec *s)
@@ -106,8 +117,9 @@ static void check_put(const struct packet_spec *s, const uint8_t *ip, uint8_t *a
 {
 	size_t place = check_place(s->protocol);
 
-	if (!place || (s->no_check && s->protocol == UDP))
+	if (!place || length < place + 2 || (s->no_check && s->protocol == UDP))
 		return;
+	word_put(at + place, 0);
 	uint32_t sum = sum_bytes(s->protocol == ICMP ? 0 : sum_pseudo(ip, length), at, length);
 	uint32_t check = 0xffff - sum;
 	if (!check && s->protocol == UDP)
