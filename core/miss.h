@@ -44,6 +44,7 @@ static __always_inline struct request *request_start(struct work *work)
 	r->mapping = 0;
 	r->fixed = 0;
 	r->inbound = 0;
+	r->alone = 0;
 	return r;
 }
 
@@ -55,6 +56,21 @@ static __always_inline struct request *request_start(struct work *work)
 static __always_inline int tcp_goes_on(const struct packet *p)
 {
 	return !(p->tcp_flags & (TCP_SYN | TCP_RST)) && !p->first && !p->later;
+}
+
+/* A packet of a protocol without ports leaves: as session_out(), where its host has an outside address to itself. */
+static __always_inline u32 portless_out(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	u32 alone = host_alone(nat, work);
+
+	if (interface_alone(c, work->req.interface)) {
+		u32 reason = host_out(nat, work);
+		if (reason)
+			return reason;
+	} else if (!alone) {
+		return REASON_protocol_unsupported;
+	}
+	return session_alone(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
 }
 
 /* A packet leaves to a destination that is not translated, from where it would be. 1: and so it shall. */
@@ -85,9 +101,7 @@ static __always_inline u32 open_out(struct nat_instance *nat, const struct confi
 			return REASON_own_other;
 		if (work->packet.kind == PACKET_FRAGMENT)
 			return REASON_fragment_unknown;
-		if (r->protocol != PROTOCOL_ICMP && host_alone(nat, work))
-			return session_alone(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
-		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
+		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : portless_out(nat, c, work);
 	}
 	if (r->class == CLASS_ICMP && !work->packet.request)
 		return r->own ? REASON_own_error : REASON_reply_no_session;
@@ -105,8 +119,12 @@ static __always_inline u32 error_out(struct nat_instance *nat, const struct conf
 
 	if (own && address_is_ours(nat, c, r->inside.addr))
 		return REASON_own_error; /* about a packet to the router itself */
-	if (mapping_peek_out(nat, work))
+	if (r->class >= CLASSES) {
+		if (!host_alone(nat, work))
+			return own ? REASON_own_other : REASON_icmp_unsupported;
+	} else if (mapping_peek_out(nat, work)) {
 		return REASON_error_no_mapping;
+	}
 	r->own = (u8)own;
 	return REASON_out_error;
 }
@@ -193,6 +211,10 @@ static __always_inline u32 error_in(struct nat_instance *nat, const struct confi
 
 	if (reason)
 		return reason;
+	if (r->class >= CLASSES)
+		return a.flags & ADDRESS_LOCAL	 ? REASON_local_address
+		       : host_inbound(nat, work) ? REASON_in_error
+						 : REASON_icmp_unsupported;
 	if (!mapping_in(nat, work, 0))
 		return r->own ? REASON_own_error : REASON_in_error;
 	return a.flags & ADDRESS_LOCAL ? REASON_own_error : REASON_error_no_mapping;
@@ -331,7 +353,7 @@ SLOW u32 miss_hairpin(struct nat_instance *nat, struct work *work)
 	struct request *r = request_start(work);
 
 	r->interface = address_find(nat, c, p->ip.daddr).interface & (MAX_OUTSIDE - 1);
-	if (p->kind == PACKET_ERROR) {
+	if (p->kind == PACKET_ERROR && r->class < CLASSES) {
 		r->inside = destination_of(&p->quote);
 		r->outside = source_of(&p->quote);
 		plan_because(plan, error_hairpin(nat, work));

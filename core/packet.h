@@ -263,12 +263,10 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 	if (!ip || fragment & IPV4_OFFSET_MASK)
 		return REASON_malformed_error; /* a later fragment: nothing says whose */
 	int class = protocol_class(q->protocol);
-	if (class < 0) { /* perhaps the router's own, ESP say */
-		p->kind = PACKET_OTHER;
-		return 0;
-	}
-	q->class = (u8) class;
 	u32 end = p->ip.l3 + p->length; /* what lies behind the IP packet is the link's padding */
+	q->class = class < 0 ? (u8)CLASSES : (u8) class;
+	if (class < 0) /* neither ports nor a checksum that we know */
+		return 0;
 	if (tuple_ports(b, p, q, 1) || q->l4 + QUOTE_MIN > end)
 		return REASON_malformed_error;
 	u32 check = q->l4 + class_check(q->class), bytes = q->class == CLASS_SCTP ? 4 : 2;

@@ -269,6 +269,7 @@ static __always_inline u32 session_alone(struct nat_instance *nat, struct work *
 	struct request *r = &work->req;
 
 	r->class = CLASS_UDP; /* its timers */
+	r->outside.port = 0;
 	r->mapping = NO_SLOT;
 	return session_publish(nat, work, out);
 }

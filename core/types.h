@@ -17,7 +17,7 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
-enum { LAYOUT_VERSION = 3 };
+enum { LAYOUT_VERSION = 4 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
@@ -36,6 +36,7 @@ enum {
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
+	ADDRESS_WORDS = MAX_POOL_ADDRESSES / 64, /* a bit for each outside address */
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };
@@ -120,8 +121,8 @@ struct mapping {
 _Static_assert(sizeof(struct mapping) == 32, "two halves to a cache line");
 
 /*
- * An inside address with the outside address that it keeps on one outside interface. Beside it, where all that comes in to a
- * reserved outside address is the host's, the reverse: HOST_OUTSIDE in the key, inside and outside changed about.
+ * An inside address with the outside address that it keeps on one outside interface. Beside it, where the outside address is
+ * the host's alone, the reverse: HOST_OUTSIDE in the key, inside and outside changed about.
  */
 enum { HOST_OUTSIDE = 0x80 };
 struct host {
@@ -228,8 +229,7 @@ struct config {
 	u64 generation[MAX_OUTSIDE]; /* see generation_*() in table.h */
 	u64 watch;		     /* how long leases hold: see lease.h */
 	u32 pass[2]; /* secret: what a translated packet carries to the next device's egress */
-	u64 left[MAX_POOL_ADDRESSES /
-		 64]; /* a bit an index: its address has left, and no flow with it exists */
+	u64 left[ADDRESS_WORDS];     /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];
 	struct interface buckets[INTERFACE_BUCKETS];
 	struct prefix networks[MAX_NETWORKS];
@@ -240,13 +240,17 @@ struct config {
 	u8 port_parity;
 	u8 hairpin;
 	u8 filtering[FILTERINGS]; /* enum filtering */
-	u8 zero[2];
+	u16 alone; /* a bit an outside interface: each address of its pool is one host's alone, see host.h */
 	struct timers timers;
 	u64 netns; /* whose sockets are the router's own: the cookie of its network namespace */
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
 	u32 test_now;
 	u32 zero2;
 	u64 test_random;
+	/* Of the interfaces in `alone`: which addresses look free, a bit an index; and which address has an index. */
+	u64 vacant[MAX_OUTSIDE][ADDRESS_WORDS];
+	u64 refused[MAX_OUTSIDE]; /* not 0: since the sweep last looked, a host was refused for want of one */
+	u64 indexes[MAX_POOL_ADDRESSES];
 	struct prefix pass_through[MAX_PASS_THROUGH];
 	u32 pass_through_count;
 	u32 zero3;

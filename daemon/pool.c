@@ -8,6 +8,7 @@
 
 #include "core/host.h"
 #include "core/ports.h"
+#include "native/vacant.h"
 
 enum { NOBODY = 0xffff, NO_PLACE = 0xffffffff };
 
@@ -482,6 +483,13 @@ out:
 	return error;
 }
 
+/* Where an address is one host's alone, packets ask for vacant ones by number. */
+static void vacant_fill_all(const struct pool *pool)
+{
+	for (u32 i = 0; i < MAX_OUTSIDE; i++)
+		vacant_fill(pool->nat, i);
+}
+
 /* A copy in the order of the addresses, each of them once: the first that was named. */
 static struct pool_address *want_sort(const struct pool_address *want, unsigned int *count)
 {
@@ -526,8 +534,10 @@ int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int 
 	memset(change, 0, sizeof(*change));
 	if (!error)
 		error = buckets_fill_all(pool, addresses_leave(pool, sorted, count, change));
+	vacant_fill_all(pool);
 	if (!error)
 		error = buckets_fill_all(pool, addresses_enter(pool, sorted, count, owners, &renew, change));
+	vacant_fill_all(pool);
 	for (u32 i = 0; i < MAX_OUTSIDE; i++)
 		if (renew & 1u << i)
 			flows_renew(pool, i, change);

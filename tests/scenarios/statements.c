@@ -227,6 +227,7 @@ int scenario_run(struct world *w, const struct scenario *scenario)
 	w->sweeping = true;
 	w->fast = w->roads;
 	w->interface_count = w->variable_count = w->loop_count = w->unique_count = 0;
+	w->reserved_count = w->mapped_count = 0;
 	w->error[0] = 0;
 	int rc = block_run(w, 0, scenario->count);
 	if (!rc && w->begun) { /* at the end nothing half-done may be left that a few passes do not mend */
