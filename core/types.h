@@ -193,7 +193,7 @@ struct timers {
 	u32 icmp_timeout;
 	u32 fragment_min_timeout;
 	u32 hold_down_timeout;
-	u32 host_retention;
+	u32 host_retention_timeout;
 	u32 zero;
 };
 

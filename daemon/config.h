@@ -62,7 +62,7 @@ struct settings_ports {
 	u16 min, max;
 };
 
-/* Seconds, 1 to SETTINGS_TIMER_MAX; names and defaults are RFC 8512's. */
+/* Seconds, 1 to SETTINGS_TIMER_MAX; names and defaults are RFC 8512's, but for the last. */
 struct settings_timers {
 	u32 udp_timeout;
 	u32 tcp_idle_timeout;
@@ -72,6 +72,7 @@ struct settings_timers {
 	u32 icmp_timeout;
 	u32 fragment_min_timeout;
 	u32 hold_down_timeout;
+	u32 host_retention_timeout;
 };
 
 struct settings_nat {

@@ -15,7 +15,7 @@
 #include "daemon/log.h"
 #include "daemon/pool.h"
 
-enum { HOST_RETENTION = 86400, NO_DEVICE = 0xffffffff };
+enum { NO_DEVICE = 0xffffffff };
 
 /* The record of a device is one aligned word, which programs read while it changes. */
 union record {
@@ -140,7 +140,7 @@ static void timers_publish(struct timers *to, const struct settings_timers *from
 	to->icmp_timeout = from->icmp_timeout;
 	to->fragment_min_timeout = from->fragment_min_timeout;
 	to->hold_down_timeout = from->hold_down_timeout;
-	to->host_retention = HOST_RETENTION;
+	to->host_retention_timeout = from->host_retention_timeout;
 }
 
 static void networks_publish(struct config *c, const struct settings *settings)

@@ -115,7 +115,7 @@ static void config_begin(struct config *c, const struct native_sizes *s, u64 see
 		.icmp_timeout = 60,
 		.fragment_min_timeout = 2,
 		.hold_down_timeout = 120,
-		.host_retention = 86400,
+		.host_retention_timeout = 86400,
 	};
 
 	c->layout = LAYOUT_VERSION;

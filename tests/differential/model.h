@@ -64,6 +64,9 @@ struct model_former {
 struct model_host {
 	__be32 inside;
 	__be32 outside;
+	u32 idle; /* sweeps that found no binding of its, one after the other, no packet of its between them */
+	u32 since;  /* time of the first of them */
+	bool doubt; /* it was idle when another came: it may have given way */
 };
 
 /* A port whose last owner is gone: it rests for hold_down_timeout, and may be kept from others for a while longer. */

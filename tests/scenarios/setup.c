@@ -74,7 +74,7 @@ static int config_timer(struct world *w, struct words *words)
 		TIMER(icmp_timeout),
 		TIMER(fragment_min_timeout),
 		TIMER(hold_down_timeout),
-		TIMER(host_retention),
+		TIMER(host_retention_timeout),
 #undef TIMER
 	};
 	const char *name = words_next(words);
