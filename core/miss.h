@@ -57,6 +57,29 @@ static __always_inline int tcp_goes_on(const struct packet *p)
 	return !(p->tcp_flags & (TCP_SYN | TCP_RST)) && !p->first && !p->later;
 }
 
+/* A packet of a protocol without ports leaves: as open_out(). */
+static __always_inline u32 portless_out(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+
+	r->generation = generation_word(c, r->interface);
+	if (r->protocol == PROTOCOL_AH)
+		return r->own ? REASON_own_other : REASON_ah_unsupported;
+	if (r->own) {
+		r->outside = r->inside;
+		r->index = address_find(nat, c, r->inside.addr).index;
+		return reason_verdict(session_claim(nat, work)) == VERDICT_DROP ? REASON_own_other
+										: REASON_out_created;
+	}
+	if (host_alone(nat, work))
+		return session_alone(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
+	u32 reason = host_get(nat, work);
+	if (reason)
+		return reason;
+	r->outside.port = 0;
+	return session_claim(nat, work);
+}
+
 /* A packet leaves from r->inside to r->remote. The reason; on a TRANSLATE one r->outside is the new source. */
 static __always_inline u32 open_out(struct nat_instance *nat, const struct config *c, struct work *work)
 {
@@ -67,14 +90,13 @@ static __always_inline u32 open_out(struct nat_instance *nat, const struct confi
 		return reason;
 	if (r->own && address_is_multicast(r->remote.addr))
 		return REASON_own_other;
+	if (packet_portless(&work->packet))
+		return portless_out(nat, c, work);
 	if (r->class >= CLASSES) {
 		if (r->own)
 			return REASON_own_other;
-		if (work->packet.kind == PACKET_FRAGMENT)
-			return REASON_fragment_unknown;
-		if (r->protocol != PROTOCOL_ICMP && host_alone(nat, work))
-			return session_alone(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
-		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
+		return work->packet.kind == PACKET_FRAGMENT ? REASON_fragment_unknown
+							    : REASON_icmp_unsupported;
 	}
 	if (r->class == CLASS_ICMP && !work->packet.request)
 		return r->own ? REASON_own_error : REASON_reply_no_session;
@@ -92,7 +114,7 @@ static __always_inline u32 error_out(struct nat_instance *nat, const struct conf
 
 	if (own && address_is_ours(nat, c, r->inside.addr))
 		return REASON_own_error; /* about a packet to the router itself */
-	if (mapping_peek_out(nat, work))
+	if (r->class >= CLASSES ? !session_peek(nat, work, 1) : mapping_peek_out(nat, work))
 		return REASON_error_no_mapping;
 	r->own = (u8)own;
 	return REASON_out_error;
@@ -111,6 +133,7 @@ SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
 
 	if (p->kind == PACKET_ERROR) {
 		r->inside = destination_of(&p->quote);
+		r->remote = source_of(&p->quote);
 		plan_because(plan, error_out(nat, c, work));
 		plan->quote.daddr = r->outside.addr;
 		plan->quote.dport = r->outside.port;
@@ -145,9 +168,13 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	if (r->class >= CLASSES) {
 		if (a.flags & ADDRESS_LOCAL)
 			return REASON_local_address;
-		if (r->protocol != PROTOCOL_ICMP && a.flags & ADDRESS_INBOUND && host_inbound(nat, work))
+		if (r->protocol == PROTOCOL_ICMP)
+			return REASON_icmp_unsupported;
+		if (r->protocol == PROTOCOL_AH)
+			return REASON_ah_unsupported;
+		if (a.flags & ADDRESS_INBOUND && host_inbound(nat, work))
 			return session_alone(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
-		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
+		return REASON_no_mapping;
 	}
 	if (r->class == CLASS_ICMP && p->request && (a.flags & ADDRESS_LOCAL || !(a.flags & ADDRESS_INBOUND)))
 		return a.flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
@@ -176,7 +203,7 @@ static __always_inline u32 error_in(struct nat_instance *nat, const struct confi
 
 	if (reason)
 		return reason;
-	if (!mapping_in(nat, work, 0))
+	if (r->class >= CLASSES ? session_peek(nat, work, 0) : !mapping_in(nat, work, 0))
 		return r->own ? REASON_own_error : REASON_in_error;
 	return a.flags & ADDRESS_LOCAL ? REASON_own_error : REASON_error_no_mapping;
 }
@@ -194,6 +221,7 @@ SLOW u32 miss_in(struct nat_instance *nat, struct work *work)
 
 	if (p->kind == PACKET_ERROR) {
 		r->outside = source_of(&p->quote);
+		r->remote = destination_of(&p->quote);
 		plan_because(plan, error_in(nat, c, work));
 		plan->quote.saddr = plan->ip.daddr = r->inside.addr;
 		plan->quote.sport = r->inside.port;

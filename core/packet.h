@@ -26,6 +26,7 @@ enum {
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
 	PROTOCOL_DCCP = 33,
+	PROTOCOL_AH = 51,
 	PROTOCOL_SCTP = 132,
 	PROTOCOL_UDPLITE = 136,
 };
@@ -263,11 +264,9 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 	if (!ip || fragment & IPV4_OFFSET_MASK)
 		return REASON_malformed_error; /* a later fragment: nothing says whose */
 	int class = protocol_class(q->protocol);
-	if (class < 0) { /* perhaps the router's own, ESP say */
-		p->kind = PACKET_OTHER;
+	q->class = class < 0 ? (u8)CLASSES : (u8) class;
+	if (class < 0)
 		return 0;
-	}
-	q->class = (u8) class;
 	u32 end = p->ip.l3 + p->length; /* what lies behind the IP packet is the link's padding */
 	if (tuple_ports(b, p, q, 1) || q->l4 + QUOTE_MIN > end)
 		return REASON_malformed_error;

@@ -50,6 +50,8 @@ static __always_inline int rewrite_ports(const struct bytes *b, const struct tup
 {
 	u8 *at = packet_bytes(b, t->l4, QUOTE_MIN);
 
+	if (t->class >= CLASSES) /* quoted, and without ports */
+		return 0;
 	if (!at)
 		return -1;
 	if (t->protocol == PROTOCOL_ICMP) {

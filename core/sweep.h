@@ -288,6 +288,26 @@ static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoi
 		       : NO_SLOT;
 }
 
+/* The slot of a host: the hint if it is right, else by look-up, else NO_SLOT. */
+static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u8 interface)
+{
+	const struct config *c = env_config(nat);
+	union host_key key = { .word = 0 };
+	u64 w;
+	u32 at;
+
+	key.inside = inside;
+	key.interface = interface;
+	if (hint <= c->host_mask) {
+		struct slot *slot = env_slot(nat, TABLE_HOSTS, hint);
+		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key.word)
+			return hint;
+	}
+	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at)
+		       ? at
+		       : NO_SLOT;
+}
+
 static inline u16 mark_tag(u64 key) { return (u16)((key * 0x9e3779b97f4a7c15ull) >> 48); }
 
 static inline void sweep_mark(struct sweep *s, const struct flow *f)
@@ -302,6 +322,13 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 	if (!address_left(env_config(s->nat), f->index)) { /* else it waits, and is none now */
 		s->counts.sessions[class]++;
 		sweep_at(s, interface)->sessions++;
+	}
+	if (protocol_class(f->protocol) <
+	    0) { /* it has no mapping, so it says itself that its host is in use */
+		at = host_slot(s->nat, NO_SLOT, inside.addr, (u8)interface);
+		if (at != NO_SLOT)
+			s->host_sessions[at]++;
+		return;
 	}
 	if (s->distrust > 1)
 		at = mapping_slot(s->nat, at, inside, class, interface);
@@ -355,6 +382,34 @@ static inline int session_end(struct sweep *s, u32 out_slot, u64 out, u32 in_slo
 	return slot_end(env_slot(s->nat, TABLE_FLOWS, out_slot), out);
 }
 
+/*
+ * A session without ports (session.h): it goes on by its claim alone, which for that counts as used when the outbound flow was.
+ * 0: it ended.
+ */
+static inline int sweep_claim(struct sweep *s, u32 at, const struct insert *out)
+{
+	const struct config *c = env_config(s->nat);
+	u64 ow = out->words[0];
+	struct insert in;
+	u32 claim = flow_peer(s->nat, &out->flow, &in), idle = word_age(ow, s->now);
+	struct slot *slot = env_slot(s->nat, TABLE_FLOWS, claim & c->flow_mask);
+
+	if (claim == NO_SLOT || word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0]))
+		return !slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow);
+	u64 iw = in.words[0];
+	bit_set(s->paired, claim);
+	if (word_age(iw, s->now) <= idle)
+		idle = word_age(iw, s->now);
+	else
+		slot_touch(slot, iw, word_time(ow), word_gen(iw), 0);
+	if (idle <= class_timeout(c, CLASSES))
+		return 1;
+	if (!slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow))
+		return 1;
+	slot_end(slot, iw); /* last: a packet that found no outbound flow may have touched it */
+	return 0;
+}
+
 /* An outbound flow and its other half: a session. */
 static inline void sweep_session(struct sweep *s, u32 at, const struct insert *out)
 {
@@ -366,7 +421,12 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 			slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow);
 		return;
 	}
-	if (flow_is_young(s, &out->flow, ow)) {
+	if (flow_class(&out->flow) == CLASSES) {
+		if (!sweep_claim(s, at, out)) {
+			s->counts.ended_sessions++;
+			return;
+		}
+	} else if (flow_is_young(s, &out->flow, ow)) {
 		if (out->flow.peer <= c->flow_mask)
 			bit_set(s->paired, out->flow.peer);
 	} else {
@@ -600,26 +660,6 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
 /*
  * Mappings
  */
-
-/* The slot of a host: the hint if it is right, else by look-up, else NO_SLOT. */
-static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u8 interface)
-{
-	const struct config *c = env_config(nat);
-	union host_key key = { .word = 0 };
-	u64 w;
-	u32 at;
-
-	key.inside = inside;
-	key.interface = interface;
-	if (hint <= c->host_mask) {
-		struct slot *slot = env_slot(nat, TABLE_HOSTS, hint);
-		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key.word)
-			return hint;
-	}
-	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at)
-		       ? at
-		       : NO_SLOT;
-}
 
 /* An inside half has ended: end the outside half that it named, and give the port back. */
 static inline void sweep_release(struct sweep *s, const struct mapping *i)
@@ -877,6 +917,12 @@ static inline int host_is_idle(const struct sweep *s, u32 at, u32 age)
 	return s->passes && !s->host_mappings[at] && !s->last_host_mappings[at] && age >= SWEEP_PATIENCE;
 }
 
+/* Is the host in use: has it mappings, or sessions without? */
+static inline int host_is_used(const struct sweep *s, u32 at)
+{
+	return s->host_mappings[at] || s->host_sessions[at];
+}
+
 static inline void sweep_host(struct sweep *s, u32 at)
 {
 	const struct config *c = env_config(s->nat);
@@ -895,10 +941,10 @@ static inline void sweep_host(struct sweep *s, u32 at)
 		return;
 	}
 	u32 age = word_age(w, s->now);
-	if (!fixed && !s->host_mappings[at] && age > c->timers.host_retention_timeout) {
+	if (!fixed && !host_is_used(s, at) && age > c->timers.host_retention_timeout) {
 		if (slot_end(slot, w))
 			return;
-	} else if (s->host_mappings[at] && (age || word_flags(w))) {
+	} else if (host_is_used(s, at) && (age || word_flags(w))) {
 		slot_touch(slot, w, s->now, word_gen(w), 0);
 	} else if (!fixed && !word_flags(w) && host_is_idle(s, at, age)) {
 		(void)CAS(&slot->word, w, w | word_make(0, 0, HOST_IDLE));
