@@ -153,6 +153,24 @@ SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
  * IN
  */
 
+/*
+ * A packet that has no class came in, to an address of ours. The reason; on a TRANSLATE one r->inside is the new destination.
+ */
+static __always_inline u32 portless_in(struct nat_instance *nat, struct work *work, u8 flags)
+{
+	struct request *r = &work->req;
+
+	if (flags & ADDRESS_LOCAL)
+		return REASON_local_address;
+	if (r->protocol == PROTOCOL_ICMP)
+		return REASON_icmp_unsupported;
+	if (r->protocol == PROTOCOL_AH)
+		return REASON_ah_unsupported;
+	if (flags & ADDRESS_INBOUND && host_inbound(nat, work))
+		return session_alone(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
+	return REASON_no_mapping;
+}
+
 /* A packet came in from r->remote to r->outside. The reason; on a TRANSLATE one r->inside is the new destination. */
 static __always_inline u32 open_in(struct nat_instance *nat, const struct config *c, struct work *work)
 {
@@ -160,36 +178,28 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	struct request *r = &work->req;
 	struct outside_address a;
 	u32 reason = target_classify(nat, c, r, p->ip.saddr, p->ip.daddr, &a);
+	u8 flags = a.flags;
 
 	if (reason)
 		return reason;
 	if (p->kind == PACKET_FRAGMENT)
 		return REASON_fragment_unknown;
-	if (r->class >= CLASSES) {
-		if (a.flags & ADDRESS_LOCAL)
-			return REASON_local_address;
-		if (r->protocol == PROTOCOL_ICMP)
-			return REASON_icmp_unsupported;
-		if (r->protocol == PROTOCOL_AH)
-			return REASON_ah_unsupported;
-		if (a.flags & ADDRESS_INBOUND && host_inbound(nat, work))
-			return session_alone(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
-		return REASON_no_mapping;
-	}
-	if (r->class == CLASS_ICMP && p->request && (a.flags & ADDRESS_LOCAL || !(a.flags & ADDRESS_INBOUND)))
-		return a.flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
+	if (r->class >= CLASSES)
+		return portless_in(nat, work, flags);
+	if (r->class == CLASS_ICMP && p->request && (flags & ADDRESS_LOCAL || !(flags & ADDRESS_INBOUND)))
+		return flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
 	int socket = env_local_socket(nat, r->class, r->remote, r->outside);
 	if (socket == SOCKET_CONNECTED)
 		return REASON_local_socket;
-	if (!socket || !(a.flags & ADDRESS_LOCAL)) /* where the router answers, its services come first */
-		r->inbound = a.flags & ADDRESS_INBOUND;
+	if (!socket || !(flags & ADDRESS_LOCAL)) /* where the router answers, its services come first */
+		r->inbound = flags & ADDRESS_INBOUND;
 	reason = session_in(nat, work);
 	if (reason != REASON_no_mapping)
 		return reason;
 	if (socket)
 		return REASON_local_socket;
 	/* Of the rare classes nobody tells us about the router's sockets: it gets what is nobody's. */
-	return a.flags & ADDRESS_LOCAL && (!(a.flags & ADDRESS_POOL) || class_shares_ports(r->class))
+	return flags & ADDRESS_LOCAL && (!(flags & ADDRESS_POOL) || class_shares_ports(r->class))
 		       ? REASON_local_address
 		       : REASON_no_mapping;
 }

@@ -72,7 +72,7 @@ static __always_inline int flow_pass(const struct flow_hit *hit, const struct pa
 {
 	u32 flags = word_flags(hit->word), after = flags;
 
-	if (class_connects(p->ip.class) && !p->later)
+	if ((p->ip.protocol == PROTOCOL_TCP || p->tcp_flags) && !p->later) /* of a class that connects */
 		after = tcp_flags_after(flags, p->tcp_flags);
 	if (now != word_time(hit->word) || after != flags)
 		if (!slot_touch(hit->slot, hit->word, now, word_gen(hit->word), after))

@@ -121,6 +121,42 @@ SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 }
 
 /*
+ * An identification that no other packet with this source, destination and protocol had lately, whichever host sends it
+ * (RFC 6864 section 5.3.1, RFC 7857 section 10, RFC 3022 section 6.3): for packets that are fragments or may become some. Hosts
+ * count each for itself, so that what they send cannot be unique behind one address; a counter of ours can. Many triples share
+ * one, which only makes it go round sooner, after 65536 packets as a counter of 16 bits must. One atomic addition on a line
+ * that such packets alone touch: a counter a CPU would need the CPU's number in the identification, and go round so much
+ * sooner. Most packets are atomic (TCP, and UDP with path MTU discovery), and cost one look at a bit.
+ */
+static __always_inline void identify(struct nat_instance *nat, const struct tuple *t, struct target *n)
+{
+	struct config *c = env_config(nat);
+
+	if (!c)
+		return;
+	u64 h = hash_words(c, (u64)(u32)n->saddr << 32 | (u32)n->daddr, t->protocol);
+	u64 next = FETCH_ADD(&c->identifications[h & (IDENTIFICATIONS - 1)], (u64)env_segments(nat));
+	n->id = host_to_be16((u16)(next + (h >> 32)));
+	n->has_id = 1;
+}
+
+/* The same after the plan is made; all fragments of a datagram leave with one identification. */
+static __always_inline void translate_identify(struct nat_instance *nat, struct work *work)
+{
+	const struct packet *p = &work->packet;
+	struct plan *plan = &work->plan;
+
+	if (p->atomic || plan->verdict != VERDICT_TRANSLATE)
+		return;
+	if (!p->later) {
+		identify(nat, &p->ip, &plan->ip);
+		return;
+	}
+	plan->ip.id = p->new_id;
+	plan->ip.has_id = 1;
+}
+
+/*
  * After a first fragment got its way, its later ones shall find it. A fragment does not tell how long its datagram is, so a CRC over
  * all of it cannot follow a port.
  */
@@ -129,7 +165,10 @@ static __always_inline void translate_remember(struct nat_instance *nat, const s
 {
 	struct plan *plan = &work->plan;
 
-	if (!work->packet.first || work->packet.kind != PACKET_PORTS || plan->verdict == VERDICT_DROP)
+	if (!(work->packet.first && work->packet.kind == PACKET_PORTS) &&
+	    !(work->packet.piece && plan->ip.has_id))
+		return;
+	if (plan->verdict == VERDICT_DROP)
 		return;
 	if (work->packet.ip.class == CLASS_SCTP && ports_change(&work->packet.ip, &plan->ip))
 		plan_because(plan, REASON_fragment_sctp);
@@ -161,6 +200,7 @@ static __always_inline void translate_out(struct nat_instance *nat, const struct
 		plan_because(&work->plan, (u32)reason);
 	else
 		miss_out(nat, work);
+	translate_identify(nat, work);
 	translate_remember(nat, c, work, DIRECTION_OUT);
 }
 
@@ -186,5 +226,6 @@ static __always_inline void translate_hairpin(struct nat_instance *nat, const st
 	work->plan.hairpin = 1;
 	if ((work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) && miss_hairpin(nat, work))
 		hairpin_open(nat, work);
+	translate_identify(nat, work);
 	translate_remember(nat, c, work, DIRECTION_OUT);
 }

@@ -31,6 +31,7 @@ enum {
 	POOL_BUCKETS = 4096,	   /* per interface: where the hash of a host lands */
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
 	FRAGMENT_SLOTS = 8192,
+	IDENTIFICATIONS = 2048,			 /* counters, a power of two: see identify() */
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
@@ -147,7 +148,8 @@ struct fragment {
 	u8 direction;
 	u32 key_zero;
 	u8 interface;
-	u8 zero[3];
+	u8 zero;
+	__be16 new_id; /* of the datagram as it leaves; inbound: 0 */
 	__be16 sport;
 	__be16 dport;
 };
@@ -198,7 +200,7 @@ struct timers {
 };
 
 /*
- * The configuration as the data path sees it. The daemon is its only writer; what changes while packets run is
+ * The configuration as the data path sees it. The daemon is its only writer, but for the end of it; what changes while packets run is
  * one aligned store each: generations, interfaces, addresses (in their own array), timers.
  */
 struct config {
@@ -230,6 +232,10 @@ struct config {
 	u32 test_now;
 	u32 zero2;
 	u64 test_random;
+	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */
+	u64 apart[8];
+	u64 identifications[IDENTIFICATIONS];
+	u64 apart_too[8];
 };
 
 /*

@@ -73,6 +73,11 @@ static __always_inline u64 *env_port_word(struct nat_instance *nat, u32 i) { ret
 static __always_inline u64 *env_address(struct nat_instance *nat, u32 i) { return &nat->addresses[i]; }
 static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i) { return &nat->pools[i]; }
 static __always_inline struct work *env_scratch(struct nat_instance *nat) { return nat->work; }
+static __always_inline u32 env_segments(struct nat_instance *nat)
+{
+	(void)nat;
+	return 1;
+}
 static __always_inline u32 env_now(struct nat_instance *nat) { return nat->now & 0xfffff; }
 /* Threads may draw at once, and then perhaps the same number; one alone repeats itself. */
 static __always_inline u32 env_random(struct nat_instance *nat)
