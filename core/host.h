@@ -5,7 +5,8 @@
  * Paired pooling (RFC 4787 REQ-2, RFC 6888 REQ-2): all mappings of a host use one outside address of the interface
  * by which they leave. The address is chosen once, by where the hash of the host lands in the interface's
  * buckets, and then kept in the host table; the daemon fills the buckets so that a change of the pool moves few
- * of them. Hosts that are in the table move only when their address has left.
+ * of them. Hosts that are in the table move only when their address has left. tests/model/reset.pml has SPIN check what that
+ * and resets mean for them, their mappings and flows.
  *
  * A host without mappings keeps its address for timers.host_retention_timeout, if there is room. The sweep sets HOST_IDLE in
  * its word; every touch takes it away, so that it says: nothing has happened since, and the host has nothing to lose but
@@ -111,10 +112,10 @@ static __always_inline struct slot *host_find(struct nat_instance *nat, const st
 }
 
 /*
- * Is there an address now that r->inside could have? While there is none, nobody loses the one that he had; and whoever has
- * his by reservation has no other.
+ * Is there an address now that r->inside could have, and not the one that was seen not to serve (0: any)? That may have come
+ * back since. While there is none, nobody loses the one that he had; and whoever has his by reservation has no other.
  */
-SLOW u32 host_can_move(struct nat_instance *nat, struct request *r)
+SLOW u32 host_can_move(struct nat_instance *nat, struct request *r, __be32 lost)
 {
 	const struct config *c = env_config(nat);
 	union host_value value;
@@ -124,7 +125,8 @@ SLOW u32 host_can_move(struct nat_instance *nat, struct request *r)
 	SLOW_ENTER(nat);
 	if (!r || !c)
 		return 0;
-	if (!address_serves(host_choose(nat, c, r), r->interface, r->own))
+	struct outside_address a = host_choose(nat, c, r);
+	if (a.addr == lost || !address_serves(a, r->interface, r->own))
 		return 0;
 	return !host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
 	       !(value.own & OWN_FIXED);
@@ -150,7 +152,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	if (fixed && !serves)
 		return -1;
 	if (!serves || (word_stale(c, TABLE_HOSTS, r->interface, w) && !fixed)) {
-		if (host_can_move(nat, r))
+		if (host_can_move(nat, r, serves ? 0 : value.outside))
 			slot_end(s, w);
 		return 0;
 	}

@@ -371,7 +371,7 @@ static __always_inline u32 mapping_use(struct nat_instance *nat, const struct co
 
 	r->fixed = i->value.own & OWN_FIXED;
 	if (!address_serves(a, r->interface, r->own | r->fixed))
-		return !r->fixed && host_can_move(nat, r) ? MAPPING_ABSENT : MAPPING_WAITS;
+		return !r->fixed && host_can_move(nat, r, i->value.addr) ? MAPPING_ABSENT : MAPPING_WAITS;
 	r->outside.addr = i->value.addr;
 	r->outside.port = i->value.port;
 	r->mapping = i->number;

@@ -82,7 +82,7 @@ union flow_value {
 		__be16 port;
 		u16 index;
 		u32 mapping;
-		u32 created;
+		u32 lease;
 	};
 };
 
@@ -110,6 +110,17 @@ static __always_inline void flow_key_of(union flow_key *key, const struct reques
 	flow_key_between(key, from, out ? r->remote : r->outside, r->protocol, direction);
 }
 
+/* A packet that the kernel sent, as inside sees it, and the way that it took: see lease.h. */
+struct offer {
+	struct endpoint inside;
+	struct endpoint remote;
+	u8 protocol;
+	u8 direction;
+	u16 zero;
+	u32 now;
+	struct next_hop hop;
+};
+
 /* All that the way of one packet needs. */
 struct work {
 	struct packet packet;
@@ -117,4 +128,5 @@ struct work {
 	struct meeting meeting;
 	struct insert ins;
 	struct request req;
+	struct offer offer;
 };

@@ -48,6 +48,21 @@ static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple 
 	return 0;
 }
 
+/* One hop less; there must be two. The header checksum follows. 0 or -1. */
+static __always_inline int rewrite_ttl(const struct bytes *b, u32 l3)
+{
+	u8 *ip = packet_bytes(b, l3, IP_MIN);
+
+	if (!ip)
+		return -1;
+	u16 was = (u16)get16(ip, IPV4_TTL);
+	ip[IPV4_TTL]--;
+	put16(ip, IPV4_CHECK,
+	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK),
+				     checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
+	return 0;
+}
+
 /* The ports, or the identifier of an ICMP query. 0 or -1. */
 static __always_inline int rewrite_ports(const struct bytes *b, const struct tuple *t, const struct target *n,
 					 u64 *sum)

@@ -47,10 +47,13 @@ static __always_inline int address_left(const struct config *c, u32 index)
 	return (int)(LOAD(&c->left[index / 64 % (MAX_POOL_ADDRESSES / 64)]) >> (index & 63) & 1);
 }
 
-/* May packets go by a flow of this word and these fields? Of the present generation, on an address that is there. */
+/*
+ * May packets go by a flow of this word and these fields? On an address that is there, of the present generation. In this
+ * order: an address that comes back gets a new generation first.
+ */
 static __always_inline int flow_stands(const struct config *c, u64 w, u32 interface, u32 own, u32 index)
 {
-	return !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED) && !address_left(c, index);
+	return !address_left(c, index) && !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED);
 }
 
 /* The flow with this key, if it stands and was read whole: 1 and *hit; else 0. */
@@ -63,6 +66,7 @@ static __always_inline int flow_find(struct nat_instance *nat, const struct conf
 		return 0;
 	hit->value.word[0] = LOAD(&hit->slot->data[2]);
 	hit->value.word[1] = LOAD(&hit->slot->data[3]);
+	hit->value.word[2] = LOAD(&hit->slot->data[4]);
 	return flow_stands(c, hit->word, hit->value.interface, hit->value.own, hit->value.index) &&
 	       slot_same(hit->slot, hit->word);
 }
@@ -113,7 +117,7 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 	value.port = to.port;
 	value.index = (u16)r->index;
 	value.mapping = r->mapping;
-	value.created = r->now;
+	value.lease = 0;
 	ins->words[0] =
 		word_make(r->now, generation_in(r->generation, TABLE_FLOWS), with_packet ? r->flags : 0);
 	ins->words[1] = key.word[0];

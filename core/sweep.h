@@ -529,7 +529,6 @@ static inline void flow_bury(struct nat_instance *nat, const struct flow *f, u64
 	value.mapping = NO_SLOT;
 	value.addr = f->addr;
 	value.port = f->port;
-	value.created = f->created;
 	ins.words[0] = word_make(word_time(w), generation_now(c, TABLE_FLOWS, f->interface), word_flags(w));
 	ins.words[1] = key.word[0];
 	ins.words[2] = key.word[1];
@@ -549,7 +548,8 @@ static inline int flow_left(struct nat_instance *nat, const struct flow *f)
 	if (!address_left(c, f->index) || f->own & FLOW_ENDED)
 		return 0;
 	r.inside.addr = f->direction == DIRECTION_OUT ? f->saddr : f->addr;
-	return f->direction == DIRECTION_PERMIT || host_can_move(nat, &r);
+	return f->direction == DIRECTION_PERMIT ||
+	       host_can_move(nat, &r, f->direction == DIRECTION_OUT ? f->addr : f->daddr);
 }
 
 /*

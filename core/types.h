@@ -27,10 +27,12 @@ enum {
 	INTERFACE_BUCKETS = 256, /* ifindex -> number, open addressing */
 	INTERFACE_PROBES = 8,
 	MAX_NETWORKS = 64,	   /* inside networks that the administrator named */
+	MAX_PASS_THROUGH = 32,	   /* networks that are not translated to */
 	MAX_POOL_ADDRESSES = 4096, /* outside addresses of all interfaces */
 	POOL_BUCKETS = 4096,	   /* per interface: where the hash of a host lands */
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
 	FRAGMENT_SLOTS = 8192,
+	NEXT_HOPS = 4096,			 /* a lease has room for their numbers: see lease.h */
 	IDENTIFICATIONS = 2048,			 /* counters, a power of two: see identify() */
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
@@ -92,7 +94,7 @@ struct flow {
 	__be16 port;
 	u16 index;   /* of the outside address: see config.left */
 	u32 mapping; /* slot of the mapping's inside half */
-	u32 created; /* tick */
+	u32 lease;   /* by which way its packets may leave without the kernel, and since when: see lease.h */
 	u64 packets;
 	u64 bytes; /* of IP packets, from the IP header on */
 };
@@ -155,6 +157,18 @@ struct fragment {
 };
 _Static_assert(sizeof(struct fragment) == 32, "two fragments to a cache line");
 
+/* A way by which the kernel sent a packet; see lease.h. */
+struct next_hop {
+	u64 word;     /* bit 63: whole; 62..20: version; 19..0: tick of the last lease to it */
+	u8 frame[12]; /* the Ethernet header: destination, source */
+	u16 mtu;      /* of the device */
+	u8 from;      /* number of the interface by which the packets come */
+	u8 zero;
+	u32 ifindex;
+	u32 zero2;
+};
+_Static_assert(sizeof(struct next_hop) == 32, "two next hops to a cache line");
+
 /* One outside address, packed into the 64 bits that one store replaces; 0: none. See address_pack(). */
 enum {
 	ADDRESS_LIVE = 1,     /* it is on the interface */
@@ -177,7 +191,7 @@ struct interface {
 	u8 role;
 	u8 number; /* its index in config.interfaces; below MAX_OUTSIDE for outside interfaces */
 	u8 listed; /* inside: only config.networks are inside here */
-	u8 zero;
+	u8 fast;   /* known flows pass without the kernel's routing: see lease.h */
 };
 
 struct prefix {
@@ -214,6 +228,8 @@ struct config {
 	u32 address_mask;
 	u32 addresses;		     /* port bitmaps there are */
 	u64 generation[MAX_OUTSIDE]; /* see generation_*() in table.h */
+	u64 watch;		     /* how long leases hold: see lease.h */
+	u32 pass[2]; /* secret: what a translated packet carries to the next device's egress */
 	u64 left[MAX_POOL_ADDRESSES /
 		 64]; /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];
@@ -228,10 +244,14 @@ struct config {
 	u8 filtering[FILTERINGS]; /* enum filtering */
 	u8 zero[2];
 	struct timers timers;
+	u64 netns; /* whose sockets are the router's own: the cookie of its network namespace */
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
 	u32 test_now;
 	u32 zero2;
 	u64 test_random;
+	struct prefix pass_through[MAX_PASS_THROUGH];
+	u32 pass_through_count;
+	u32 zero3;
 	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */
 	u64 apart[8];
 	u64 identifications[IDENTIFICATIONS];
@@ -247,6 +267,21 @@ struct sweep_place {
 	u64 old_sessions, old_mappings, old_hosts; /* older, and not ended yet */
 	u64 old_moved;				   /* of old_hosts, those that will have another address */
 	u64 ended_sessions, ended_mappings, ended_hosts, ended_moved; /* older, and ended; these only grow */
+};
+
+/* The router's own sockets that were led to an inside endpoint: which, and to where. The value is the outside endpoint. */
+enum { SOCKETS_LED = 16384 };
+struct led_key {
+	u64 socket;
+	__be32 addr;
+	__be16 port;
+	u16 zero;
+};
+
+struct led {
+	__be32 addr;
+	__be16 port;
+	u16 zero;
 };
 
 /* Counters: one record a CPU; packets and bytes by interface and reason. */

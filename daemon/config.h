@@ -20,7 +20,7 @@
 #include "core/types.h"
 #include "daemon/address.h"
 
-/* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS and MAX_POOL_ADDRESSES, which are for all interfaces together. */
+/* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS, MAX_PASS_THROUGH and MAX_POOL_ADDRESSES, which are for all interfaces together. */
 enum {
 	SETTINGS_TEXT_MAX = 32 << 20, /* bytes of a configuration; what is printed is never longer */
 	SETTINGS_TIMER_MAX = 500000,  /* seconds */
@@ -30,7 +30,13 @@ enum {
 	SETTINGS_MAPPED_PORTS_MAX = 131072, /* of all port mappings; one for TCP and UDP counts as two */
 };
 
-enum settings_accelerate { SETTINGS_ACCELERATE_AUTO, SETTINGS_ACCELERATE_OFF };
+/* How known flows pass. DEFAULT, of an interface: as nat.accelerate says. */
+enum settings_accelerate {
+	SETTINGS_ACCELERATE_DEFAULT,
+	SETTINGS_ACCELERATE_AUTO,
+	SETTINGS_ACCELERATE_OFF,
+	SETTINGS_ACCELERATE_TC,
+};
 
 /* A run of outside addresses, and the line that it came from (0: the command line). */
 struct settings_range {
@@ -46,6 +52,7 @@ struct settings_network {
 struct settings_interface {
 	char name[SETTINGS_NAME_SIZE]; /* printable ASCII, no blank, '/' or ':' */
 	enum role role;
+	enum settings_accelerate accelerate;
 	unsigned int line; /* where it is configured; 0: the command line */
 
 	/* Outside only. None: the interface's own addresses, as they come and go. In the order of the file. */
@@ -140,6 +147,8 @@ struct settings {
 	unsigned int reservation_count;
 	struct settings_port_mapping *port_mappings;
 	unsigned int port_mapping_count;
+	struct settings_network *pass_through; /* destinations that are not translated */
+	unsigned int pass_through_count;
 	struct settings_capacity capacity;
 	struct settings_report warnings; /* allowed, but against an RFC's advice */
 };

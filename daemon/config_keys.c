@@ -37,12 +37,9 @@ static const struct config_word filtering_words[] = {
 	{ 0 },
 };
 static const struct config_word accelerate_words[] = {
-	{ "auto", SETTINGS_ACCELERATE_AUTO },
-	{ "off", SETTINGS_ACCELERATE_OFF },
-	{ "xdp", 2 },
-	{ "tc", 3 },
-	{ "all", 4 },
-	{ 0 },
+	{ "auto", SETTINGS_ACCELERATE_AUTO },  { "off", SETTINGS_ACCELERATE_OFF },
+	{ "tc", SETTINGS_ACCELERATE_TC },      { "xdp", SETTINGS_ACCELERATE_TC + 1 },
+	{ "all", SETTINGS_ACCELERATE_TC + 2 }, { 0 },
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
 static const struct config_word clamp_words[] = { { "off", 0 }, { "auto", 1 }, { 0 } };
@@ -62,6 +59,8 @@ const struct config_key config_interface_keys[] = {
 	KEY("role", CONFIG_WORD, .required = true, FIELD(settings_interface, role), .words = role_words),
 	KEY("pool", CONFIG_POOL),
 	KEY("networks", CONFIG_NETWORKS),
+	KEY("accelerate", CONFIG_WORD, FIELD(settings_interface, accelerate),
+	    .initial = SETTINGS_ACCELERATE_DEFAULT, .words = accelerate_words),
 	{ 0 },
 };
 
@@ -194,7 +193,7 @@ const struct config_key config_keys[] = {
 	KEY("nat", CONFIG_SECTION, .keys = nat_keys),
 	KEY("reservations", CONFIG_SECTIONS, .keys = reservation_keys, .list = &reservation_list),
 	KEY("port_mappings", CONFIG_SECTIONS, .keys = port_mapping_keys, .list = &port_mapping_list),
-	KEY("pass_through", CONFIG_ANY_LIST),
+	KEY("pass_through", CONFIG_PASS_THROUGH),
 	KEY("capacity", CONFIG_SECTION, .keys = capacity_keys),
 	KEY("recovery", CONFIG_SECTION, .keys = recovery_keys),
 	KEY("api", CONFIG_SECTION, .keys = api_keys),
@@ -207,14 +206,14 @@ static const struct {
 	const char *now;
 } laters[] = {
 	{ "nat.mapping_type", "eim" },
-	{ "nat.accelerate", "auto off" },
+	{ "interfaces.accelerate", "auto tc off" },
+	{ "nat.accelerate", "auto tc off" },
 	{ "nat.blocks.size", "0" },
 	{ "nat.limits.mappings_per_host", "0" },
 	{ "nat.limits.sessions_per_host", "0" },
 	{ "nat.limits.new_mappings_per_second", "0" },
 	{ "nat.on_exhaustion", "silent" },
 	{ "nat.mss_clamp", "off" },
-	{ "pass_through", "" },
 	{ "recovery", "" },
 	{ "api.listen", "" },
 	{ "api.token_file", "" },

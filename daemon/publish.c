@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/env.h"
@@ -143,19 +144,38 @@ static void timers_publish(struct timers *to, const struct settings_timers *from
 	to->host_retention_timeout = from->host_retention_timeout;
 }
 
+static struct prefix prefix_of(const struct settings_network *network)
+{
+	const struct address_prefix *prefix = &network->prefix;
+	u32 mask = prefix->length ? ~0u << (32 - prefix->length) : 0;
+
+	return (struct prefix){ .addr = prefix->address.s_addr, .mask = htonl(mask) };
+}
+
 static void networks_publish(struct config *c, const struct settings *settings)
 {
 	u32 count = 0;
 
 	for (unsigned int i = 0; i < settings->interface_count; i++)
 		for (unsigned int j = 0; j < settings->interfaces[i].network_count && count < MAX_NETWORKS;
-		     j++) {
-			const struct address_prefix *prefix = &settings->interfaces[i].networks[j].prefix;
-
-			c->networks[count].addr = prefix->address.s_addr;
-			c->networks[count++].mask = prefix->length ? htonl(~0u << (32 - prefix->length)) : 0;
-		}
+		     j++)
+			c->networks[count++] = prefix_of(&settings->interfaces[i].networks[j]);
 	c->network_count = count;
+}
+
+/* While the list changes there is none: no packet may be passed by half of an entry. */
+static void pass_through_publish(struct config *c, const struct settings *settings)
+{
+	struct prefix list[MAX_PASS_THROUGH] = { 0 };
+
+	for (unsigned int i = 0; i < settings->pass_through_count; i++)
+		list[i] = prefix_of(&settings->pass_through[i]);
+	if (c->pass_through_count == settings->pass_through_count &&
+	    !memcmp(c->pass_through, list, sizeof(list)))
+		return;
+	__atomic_store_n(&c->pass_through_count, 0, __ATOMIC_SEQ_CST);
+	memcpy(c->pass_through, list, sizeof(list));
+	__atomic_store_n(&c->pass_through_count, settings->pass_through_count, __ATOMIC_SEQ_CST);
 }
 
 static void settings_publish(struct config *c, const struct settings *settings)
@@ -163,6 +183,7 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	const struct settings_nat *nat = &settings->nat;
 
 	networks_publish(c, settings);
+	pass_through_publish(c, settings);
 	c->port_min = nat->ports.min;
 	c->port_max = nat->ports.max;
 	c->port_preserve = nat->ports_preserve;
@@ -173,12 +194,25 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	timers_publish(&c->timers, &nat->timers);
 }
 
+/* The router's own sockets are those of our network namespace. 0 or -errno. */
+static int namespace_publish(struct config *c)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(c->netns);
+	int error = fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &c->netns, &size) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 /* What never changes while the arrays live. */
 static int arrays_found(struct keepnat *k)
 {
 	struct config *c = k->nat.config;
 
-	if (getrandom(c->seed, sizeof(c->seed), 0) != sizeof(c->seed))
+	if (getrandom(c->seed, sizeof(c->seed), 0) != sizeof(c->seed) ||
+	    getrandom(c->pass, sizeof(c->pass), 0) != sizeof(c->pass))
 		return -EIO;
 	c->tick_mul = (1u << 24) / k->jiffies_hz;
 	c->flow_mask = k->sizes.flow_slots - 1;
@@ -208,6 +242,8 @@ int publish_start(struct keepnat *k)
 	bool adopted = loader_adopted(k->loader);
 	int error = adopted ? 0 : arrays_found(k);
 
+	if (!error)
+		error = namespace_publish(k->nat.config);
 	if (!error)
 		error = numbers_assign(k);
 	if (error) {
@@ -272,6 +308,7 @@ int publish_interface(struct keepnat *k, const struct keepnat_interface *interfa
 	r.interface.ifindex = interface->ifindex;
 	r.interface.role = interface->role;
 	r.interface.number = interface->number;
+	r.interface.fast = interface->fast;
 	STORE(record_at(bucket), r.word);
 	STORE(record_at(&c->interfaces[interface->number]), r.word);
 	return 0;

@@ -43,6 +43,7 @@ struct native_extent native_extent(const struct native_sizes *sizes, enum native
 		[NATIVE_PORTS] = { (size_t)s.addresses * PORT_AREAS * PORT_AREA, sizeof(u64) },
 		[NATIVE_ADDRESSES] = { address_places(&s), sizeof(u64) },
 		[NATIVE_POOLS] = { MAX_OUTSIDE * POOL_BUCKETS, sizeof(u64) },
+		[NATIVE_NEXT_HOPS] = { NEXT_HOPS, sizeof(struct next_hop) },
 		[NATIVE_COUNTERS] = { s.cpus, sizeof(struct counters) },
 	};
 	struct native_extent e = all[array];
@@ -62,6 +63,8 @@ void *native_array(const struct nat_instance *nat, enum native_array array)
 		return nat->addresses;
 	case NATIVE_POOLS:
 		return nat->pools;
+	case NATIVE_NEXT_HOPS:
+		return nat->next_hops;
 	case NATIVE_COUNTERS:
 		return nat->counters;
 	default:
@@ -83,6 +86,9 @@ void native_array_set(struct nat_instance *nat, enum native_array array, void *m
 		break;
 	case NATIVE_POOLS:
 		nat->pools = memory;
+		break;
+	case NATIVE_NEXT_HOPS:
+		nat->next_hops = memory;
 		break;
 	case NATIVE_COUNTERS:
 		nat->counters = memory;
@@ -268,9 +274,27 @@ int native_network_add(struct nat_instance *nat, __be32 addr, __be32 mask)
 	return 0;
 }
 
+int native_pass_through_add(struct nat_instance *nat, __be32 addr, __be32 mask)
+{
+	struct config *c = nat->config;
+
+	if (c->pass_through_count == MAX_PASS_THROUGH)
+		return -ENOSPC;
+	c->pass_through[c->pass_through_count].addr = addr & mask;
+	c->pass_through[c->pass_through_count].mask = mask;
+	c->pass_through_count++;
+	return 0;
+}
+
 void native_interface_listed(struct nat_instance *nat, u32 number)
 {
 	nat->config->interfaces[number].listed = 1;
+	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
+}
+
+void native_interface_fast(struct nat_instance *nat, u32 number)
+{
+	nat->config->interfaces[number].fast = 1;
 	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
 }
 

@@ -795,6 +795,8 @@ static const char *out_judge(struct model *m, const struct model_packet *p, cons
 	if (!own && (!is_inside(m, p->from.addr) || address_ours(m, p->from.addr)))
 		return unless(dropped(o, IS_source_not_inside),
 			      "a source that is not inside was not refused");
+	if (!own && p->to.addr == m->untranslated)
+		return unless(passed(o, IS_pass_through_out), "a destination that is not translated");
 	if (o->verdict == VERDICT_ANSWER)
 		return unless(!own && p->class == CLASS_TCP, "an answer to what is no TCP from inside")
 			       ?: answer_judge(m, p);
@@ -846,6 +848,8 @@ static const char *in_judge(struct model *m, const struct model_packet *p, const
 				      end_is(o->from, p->from),
 			      "a packet of a session did not reach its owner");
 	}
+	if (is_inside(m, p->to.addr) && p->from.addr == m->untranslated)
+		return unless(passed(o, IS_pass_through_in), "from whom is not translated to");
 	if (!(flags & ADDRESS_LIVE))
 		return unless(is_inside(m, p->to.addr) ? dropped(o, IS_to_inside) : passed(o, IS_transit),
 			      "not to us");

@@ -100,6 +100,7 @@ struct model {
 	struct model_address addresses[MODEL_ADDRESSES];
 	u32 address_count;
 	__be32 network, netmask;
+	__be32 untranslated;	 /* a remote that is talked to as it is; 0: none */
 	struct model_end socket; /* a listening UDP socket of the router */
 	u32 now;
 	struct model_binding bindings[MODEL_BINDINGS];

@@ -96,6 +96,10 @@ static int round_begin(struct lab *lab)
 	m->network = address(10, 0, 0, 0);
 	m->netmask = address(255, 255, 0, 0);
 	native_network_add(&lab->nat, m->network, m->netmask);
+	if (chance(lab, 2)) {
+		m->untranslated = address(203, 0, 113, 1 + chance(lab, REMOTES));
+		native_pass_through_add(&lab->nat, m->untranslated, address(255, 255, 255, 255));
+	}
 	lab->pool = chance(lab, 4);
 	lab_address(lab, address(198, 51, 100, 1),
 		    ADDRESS_LIVE | ADDRESS_LOCAL | (lab->pool ? 0 : ADDRESS_POOL));
@@ -337,7 +341,7 @@ static void packet_op(struct lab *lab, struct model_packet *p)
 		bytes_judge(lab, &reset, ip, r.length - ETHERNET);
 		return;
 	}
-	if (p->hook == MODEL_OUT && r.verdict != VERDICT_DROP &&
+	if (p->hook == MODEL_OUT && r.verdict != VERDICT_DROP && r.reason != REASON_pass_through_out &&
 	    !(model_address_flags(lab->model, o.from.addr) & ADDRESS_LIVE))
 		wrong_set(lab, "LEAK: it left with a source that is not ours");
 	if (r.verdict != VERDICT_TRANSLATE)
@@ -457,6 +461,12 @@ static void error_op(struct lab *lab)
 		lab_send(lab, in ? NATIVE_IN : NATIVE_OUT, in ? 0 : IN_IFINDEX, ip, (u32)length);
 	struct model_outcome o = { .from = about.from, .to = about.to };
 	story_tell(lab, &about, &r, &o);
+	if (!in && far.addr == lab->model->untranslated) {
+		wrong_set(lab, r.reason == REASON_pass_through_out
+				       ? NULL
+				       : "an error to a destination that is not translated");
+		return;
+	}
 	known = in ? model_inside_of(lab->model, about.class, near, &new, &own)
 		   : model_outside_of(lab->model, about.class, near, &new);
 	if (!known || own) {
@@ -583,10 +593,9 @@ static void surplus_tell(const struct lab *lab)
 		story_end(ends[0], 32, from);
 		story_end(ends[1], 32, to);
 		story_end(ends[2], 32, (struct model_end){ f->addr, be16_to_host(f->port) });
-		printf("# the core has: direction %u protocol %u %s > %s (%s) flags %u, idle %u, created %u "
-		       "ago\n",
+		printf("# the core has: direction %u protocol %u %s > %s (%s) flags %u, idle %u ago\n",
 		       f->direction, f->protocol, ends[0], ends[1], ends[2], word_flags(f->word),
-		       word_age(f->word, lab->nat.now), (u32)((lab->nat.now - f->created) & TIME));
+		       word_age(f->word, lab->nat.now));
 	}
 }
 

@@ -173,7 +173,8 @@ static int bytes_fit(struct world *world, const struct event *e, const struct pa
 	    (!(e->before[6] & 0x40) || e->before[6] & 0x3f || e->before[7]))
 		text.spec.id = word_at(e->after + 4); /* not atomic: the NAT's own count */
 	if (e->result.reason == REASON_hairpin || e->result.reason == REASON_hairpin_error ||
-	    e->result.reason == REASON_hairpin_fragment)
+	    e->result.reason == REASON_hairpin_fragment || e->result.reason == REASON_out_fast ||
+	    e->result.reason == REASON_in_fast)
 		text.spec.ttl = (u8)((text.spec.ttl ? text.spec.ttl : 64) - 1);
 	int length = packet_make(world, &text, ip, sizeof(ip));
 	if (length < 0)

@@ -365,7 +365,7 @@ static void reset(struct test *test, u32 keep)
 	static const u64 masks[] = { GENERATION_MASK, (u64)GENERATION_MASK << GENERATION_BITS,
 				     (u64)GENERATION_MASK << 2 * GENERATION_BITS };
 
-	for (u32 i = 0; i <= keep; i++)
+	for (u32 i = 0; i < 3 && i <= keep; i++)
 		next = (next & ~masks[i]) | ((next + (masks[i] & -masks[i])) & masks[i]);
 	STORE(word, next);
 	test->resets++;
