@@ -119,7 +119,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 			return TC_ACT_SHOT;
 		}
 	}
-	if (rewrite_skb(skb, b, &work->packet, plan)) {
+	if (rewrite_skb(skb, b, work)) {
 		plan_because(plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
@@ -200,12 +200,26 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 		reason = hit_in(skb, c, &p, now, &n);
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
+	if (hook == HOOK_OUT && !p.atomic)
+		identify(skb, &p.ip, &n);
 	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
 		reason = REASON_internal;
 	count(interface, (u32)reason, length);
 	if (hook == HOOK_OUT && l3 && at->fast && (lease & TIME) != now)
 		learn_out(skb, c, &p);
 	return reason == REASON_spoofed_own || reason == REASON_internal ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+/* packet_parse(), beside the programs, whose stack it would take. */
+SLOW u32 packet_read(struct __sk_buff *skb, struct work *work, u32 length)
+{
+	struct bytes b;
+
+	SLOW_ENTER(skb);
+	if (!work)
+		return REASON_internal;
+	bytes_attach(skb, &b);
+	return (u32)packet_parse(&b, &work->packet, length);
 }
 
 static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
@@ -240,7 +254,7 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	meeting_fill(skb, c, &work->meeting, at, hook);
 	__builtin_memset(&work->packet, 0, sizeof(work->packet));
 	work->packet.ip.l3 = (u16)l3;
-	u32 reason = (u32)packet_parse(&b, &work->packet, length);
+	u32 reason = packet_read(skb, work, length);
 	if (reason)
 		plan_because(&work->plan, reason);
 	else

@@ -391,7 +391,7 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	}
 }
 
-/* What address_claim() and host_settle() say beside reasons. */
+/* What claims say beside reasons. */
 enum { CLAIM_DONE, CLAIM_TAKEN = 0xfffe, CLAIM_AGAIN = 0xffff };
 
 /* What is to be done about the reverse entry that was there already. CLAIM_*. */

@@ -33,6 +33,7 @@
  * ended meanwhile and another of the same mapping has the slot, the lease is taken back.
  */
 #pragma once
+#include "core/identification.h"
 #include "core/session.h"
 
 enum {
@@ -213,6 +214,8 @@ static __always_inline int hit_fast(struct nat_instance *nat, const struct confi
 	if (direction == DIRECTION_OUT) {
 		flight->to.saddr = hit.value.addr;
 		flight->to.sport = hit.value.port;
+		if (!p->atomic)
+			identify(nat, &p->ip, &flight->to);
 		return REASON_out_fast;
 	}
 	flight->to.daddr = hit.value.addr;

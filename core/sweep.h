@@ -335,8 +335,7 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 		s->counts.sessions[class]++;
 		sweep_at(s, interface)->sessions++;
 	}
-	if (protocol_class(f->protocol) <
-	    0) { /* it has no mapping, so it says itself that its host is in use */
+	if (protocol_class(f->protocol) < 0) { /* without a mapping it says itself that its host is in use */
 		at = host_slot(s->nat, NO_SLOT, inside.addr, (u8)interface);
 		if (at != NO_SLOT)
 			s->host_sessions[at]++;
@@ -394,6 +393,34 @@ static inline int session_end(struct sweep *s, u32 out_slot, u64 out, u32 in_slo
 	return slot_end(env_slot(s->nat, TABLE_FLOWS, out_slot), out);
 }
 
+/*
+ * A session without ports (session.h): it goes on by its claim alone, which for that counts as used when the outbound flow was.
+ * 0: it ended.
+ */
+static inline int sweep_claim(struct sweep *s, u32 at, const struct insert *out)
+{
+	const struct config *c = env_config(s->nat);
+	u64 ow = out->words[0];
+	struct insert in;
+	u32 claim = flow_peer(s->nat, &out->flow, &in), idle = word_age(ow, s->now);
+	struct slot *slot = env_slot(s->nat, TABLE_FLOWS, claim & c->flow_mask);
+
+	if (claim == NO_SLOT || word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0]))
+		return !slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow);
+	u64 iw = in.words[0];
+	bit_set(s->paired, claim);
+	if (word_age(iw, s->now) <= idle)
+		idle = word_age(iw, s->now);
+	else
+		slot_touch(slot, iw, word_time(ow), word_gen(iw), 0);
+	if (idle <= class_timeout(c, CLASSES))
+		return 1;
+	if (!slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow))
+		return 1;
+	slot_end(slot, iw); /* last: a packet that found no outbound flow may have touched it */
+	return 0;
+}
+
 /* An outbound flow and its other half: a session. */
 static inline void sweep_session(struct sweep *s, u32 at, const struct insert *out)
 {
@@ -405,7 +432,12 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 			slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow);
 		return;
 	}
-	if (flow_is_young(s, &out->flow, ow)) {
+	if (flow_class(&out->flow) == CLASSES) {
+		if (!sweep_claim(s, at, out)) {
+			s->counts.ended_sessions++;
+			return;
+		}
+	} else if (flow_is_young(s, &out->flow, ow)) {
 		if (out->flow.peer <= c->flow_mask)
 			bit_set(s->paired, out->flow.peer);
 	} else {

@@ -33,6 +33,7 @@ enum {
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
 	FRAGMENT_SLOTS = 8192,
 	NEXT_HOPS = 4096,			 /* a lease has room for their numbers: see lease.h */
+	IDENTIFICATIONS = 2048,			 /* counters, a power of two: see identify() */
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
@@ -150,7 +151,8 @@ struct fragment {
 	u8 direction;
 	u32 key_zero;
 	u8 interface;
-	u8 zero[3];
+	u8 zero;
+	__be16 new_id; /* of the datagram as it leaves; inbound: 0 */
 	__be16 sport;
 	__be16 dport;
 };
@@ -213,7 +215,7 @@ struct timers {
 };
 
 /*
- * The configuration as the data path sees it. The daemon is its only writer; what changes while packets run is
+ * The configuration as the data path sees it. The daemon is its only writer, but for the end of it; what changes while packets run is
  * one aligned store each: generations, interfaces, addresses (in their own array), timers.
  */
 struct config {
@@ -254,6 +256,10 @@ struct config {
 	struct prefix pass_through[MAX_PASS_THROUGH];
 	u32 pass_through_count;
 	u32 zero3;
+	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */
+	u64 apart[8];
+	u64 identifications[IDENTIFICATIONS];
+	u64 apart_too[8];
 };
 
 /*
