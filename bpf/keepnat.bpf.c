@@ -216,7 +216,7 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		return TC_ACT_UNSPEC;
 	int known = NOT_KNOWN;
 	if (hook != HOOK_OUT && l3 && at->fast)
-		known = meet_fast(skb, at->number, hook == HOOK_IN ? DIRECTION_IN : DIRECTION_OUT);
+		known = hook == HOOK_IN ? meet_fast_in(skb, at->number) : meet_fast_out(skb, at->number);
 	if (hook != HOOK_HAIRPIN && known == NOT_KNOWN)
 		known = meet_known(skb, c, at, l3, hook);
 	if (known != NOT_KNOWN)
