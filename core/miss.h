@@ -35,7 +35,7 @@ static __always_inline struct request *request_start(struct work *work)
 	r->class = p->kind == PACKET_PORTS || p->kind == PACKET_ERROR ? t->class : (u8)CLASSES;
 	r->interface = work->meeting.interface & (MAX_OUTSIDE - 1);
 	r->own = 0;
-	r->flags = p->kind == PACKET_PORTS && t->protocol == PROTOCOL_TCP && !p->later
+	r->flags = p->kind == PACKET_PORTS && class_connects(t->class) && !p->later
 			   ? (u8)tcp_flags_after(0, p->tcp_flags)
 			   : 0;
 	r->hairpin = 0;
@@ -55,6 +55,19 @@ static __always_inline struct request *request_start(struct work *work)
 static __always_inline int tcp_goes_on(const struct packet *p)
 {
 	return !(p->tcp_flags & (TCP_SYN | TCP_RST)) && !p->first && !p->later;
+}
+
+/* A packet leaves to a destination that is not translated, from where it would be. 1: and so it shall. */
+static __always_inline u32 passes_out(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+
+	if (!address_passes(nat, work->packet.ip.daddr))
+		return 0;
+	r->inside = source_of(&work->packet.ip);
+	u32 inside = !source_classify(nat, c, &work->meeting, r) && !r->own;
+	r->own = 0;
+	return inside;
 }
 
 /* A packet leaves from r->inside to r->remote. The reason; on a TRANSLATE one r->outside is the new source. */
@@ -109,6 +122,10 @@ SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
 	struct plan *plan = &work->plan;
 	struct request *r = request_start(work);
 
+	if (passes_out(nat, c, work)) {
+		plan_because(plan, REASON_pass_through_out);
+		return 0;
+	}
 	if (p->kind == PACKET_ERROR) {
 		r->inside = destination_of(&p->quote);
 		plan_because(plan, error_out(nat, c, work));
@@ -161,8 +178,10 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 		return reason;
 	if (socket)
 		return REASON_local_socket;
-	return a.flags & ADDRESS_LOCAL && !(a.flags & ADDRESS_POOL) ? REASON_local_address
-								    : REASON_no_mapping;
+	/* Of the rare classes nobody tells us about the router's sockets: it gets what is nobody's. */
+	return a.flags & ADDRESS_LOCAL && (!(a.flags & ADDRESS_POOL) || class_shares_ports(r->class))
+		       ? REASON_local_address
+		       : REASON_no_mapping;
 }
 
 /* An ICMP error came in, about a packet from r->outside (RFC 5508 REQ-4). */
@@ -192,6 +211,7 @@ SLOW u32 miss_in(struct nat_instance *nat, struct work *work)
 
 	if (p->kind == PACKET_ERROR) {
 		r->outside = source_of(&p->quote);
+		r->remote = destination_of(&p->quote);
 		plan_because(plan, error_in(nat, c, work));
 		plan->quote.saddr = plan->ip.daddr = r->inside.addr;
 		plan->quote.sport = r->inside.port;

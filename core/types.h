@@ -27,6 +27,7 @@ enum {
 	INTERFACE_BUCKETS = 256, /* ifindex -> number, open addressing */
 	INTERFACE_PROBES = 8,
 	MAX_NETWORKS = 64,	   /* inside networks that the administrator named */
+	MAX_PASS_THROUGH = 32,	   /* networks that are not translated to */
 	MAX_POOL_ADDRESSES = 4096, /* outside addresses of all interfaces */
 	POOL_BUCKETS = 4096,	   /* per interface: where the hash of a host lands */
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
@@ -34,7 +35,7 @@ enum {
 	NEXT_HOPS = 4096,			 /* a lease has room for their numbers: see lease.h */
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
-	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words per outside address and class */
+	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };
@@ -42,8 +43,10 @@ enum {
 /* The tables in slots; see table.h. */
 enum table { TABLE_FLOWS, TABLE_MAPPINGS, TABLE_HOSTS, TABLE_FRAGMENTS };
 
-/* What has ports of its own: mappings and filters are per class (RFC 7857 sections 5 and 6). */
-enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASSES };
+/* What has ports of its own: mappings are per class (RFC 7857 section 5). The rare ones share one port bitmap (ports.h). */
+enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASS_DCCP, CLASS_SCTP, CLASS_UDPLITE, CLASSES };
+enum { PORT_AREAS = CLASS_DCCP + 1 }; /* port bitmaps of an outside address */
+enum { FILTERINGS = CLASS_ICMP + 1 }; /* the rare ones are filtered as TCP or UDP is */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
 enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_PERMIT };
@@ -217,7 +220,7 @@ struct timers {
 	u32 icmp_timeout;
 	u32 fragment_min_timeout;
 	u32 hold_down_timeout;
-	u32 host_retention;
+	u32 host_retention_timeout;
 	u32 zero;
 };
 
@@ -249,13 +252,17 @@ struct config {
 	u8 port_preserve;
 	u8 port_parity;
 	u8 hairpin;
-	u8 filtering[CLASSES]; /* enum filtering */
+	u8 filtering[FILTERINGS]; /* enum filtering */
 	u8 zero[2];
 	struct timers timers;
+	u64 netns; /* whose sockets are the router's own: the cookie of its network namespace */
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
 	u32 test_now;
 	u32 zero2;
 	u64 test_random;
+	struct prefix pass_through[MAX_PASS_THROUGH];
+	u32 pass_through_count;
+	u32 zero3;
 };
 
 /*
@@ -267,6 +274,21 @@ struct sweep_place {
 	u64 old_sessions, old_mappings, old_hosts; /* older, and not ended yet */
 	u64 old_moved;				   /* of old_hosts, those that will have another address */
 	u64 ended_sessions, ended_mappings, ended_hosts, ended_moved; /* older, and ended; these only grow */
+};
+
+/* The router's own sockets that were led to an inside endpoint: which, and to where. The value is the outside endpoint. */
+enum { SOCKETS_LED = 16384 };
+struct led_key {
+	u64 socket;
+	__be32 addr;
+	__be16 port;
+	u16 zero;
+};
+
+struct led {
+	__be32 addr;
+	__be16 port;
+	u16 zero;
 };
 
 /* Counters: one record a CPU; packets and bytes by interface and reason. */

@@ -82,6 +82,9 @@ int native_interface_add(struct nat_instance *nat, u32 ifindex, enum role role);
 int native_network_add(struct nat_instance *nat, __be32 addr, __be32 mask);
 void native_interface_listed(struct nat_instance *nat, u32 number);
 
+/* A destination that is not translated: as native_network_add(). */
+int native_pass_through_add(struct nat_instance *nat, __be32 addr, __be32 mask);
+
 /* Known flows may take the fast path from and to this interface. */
 void native_interface_fast(struct nat_instance *nat, u32 number);
 
