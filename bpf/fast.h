@@ -114,6 +114,7 @@ static __always_inline int meet_fast(struct __sk_buff *skb, u32 from, u32 direct
 	/* TCP or UDP, cut by offload or not: from here on one way to the verifier. */
 	u32 size = FORGET(wire_size(skb, &b, &p), length);
 	p.ip.protocol = (u8)FORGET(p.ip.protocol, length);
+	p.tcp_flags = (u8)FORGET(p.tcp_flags, length);
 	int reason = hit_fast(skb, c, &p, from, (u8)direction, size, env_now(skb), &flight);
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
