@@ -222,6 +222,19 @@ SLOW u32 packet_read(struct __sk_buff *skb, struct work *work, u32 length)
 	return (u32)packet_parse(&b, &work->packet, length);
 }
 
+/* Of the in programs, whose slow path needs all the stack there is, beside it. */
+static __attribute__((noinline)) int known_in_ethernet(struct __sk_buff *skb, const struct config *c,
+						       const struct interface *at)
+{
+	return meet_known(skb, c, at, ETHERNET, HOOK_IN);
+}
+
+static __attribute__((noinline)) int known_in_bare(struct __sk_buff *skb, const struct config *c,
+						   const struct interface *at)
+{
+	return meet_known(skb, c, at, 0, HOOK_IN);
+}
+
 static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 {
 	const struct config *c = env_config(skb);
@@ -236,9 +249,11 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		return TC_ACT_UNSPEC;
 	int known = NOT_KNOWN;
 	if (hook != HOOK_OUT && l3 && at->fast)
-		known = meet_fast(skb, at->number, hook == HOOK_IN ? DIRECTION_IN : DIRECTION_OUT);
-	if (hook != HOOK_HAIRPIN && known == NOT_KNOWN)
+		known = hook == HOOK_IN ? meet_fast_in(skb, at->number) : meet_fast_out(skb, at->number);
+	if (hook == HOOK_OUT)
 		known = meet_known(skb, c, at, l3, hook);
+	if (hook == HOOK_IN && known == NOT_KNOWN)
+		known = l3 ? known_in_ethernet(skb, c, at) : known_in_bare(skb, c, at);
 	if (known != NOT_KNOWN)
 		return known;
 	struct work *work = env_scratch(skb);

@@ -166,9 +166,22 @@ struct next_hop {
 	u8 from;      /* number of the interface by which the packets come */
 	u8 zero;
 	u32 ifindex;
+	u32 mark;     /* of the packet, for what looks at it at the egress */
+	u32 priority; /* and its priority, or PRIORITY_BY_SERVICE */
 	u32 zero2;
+	u64 room[3];
 };
-_Static_assert(sizeof(struct next_hop) == 32, "two next hops to a cache line");
+_Static_assert(sizeof(struct next_hop) == 64, "a next hop is one cache line");
+enum { PRIORITY_BY_SERVICE = 0x7fffffff }; /* by the packet's type of service, as the kernel has it */
+
+/* What ends leases, in the one word that the daemon stores. */
+union lease_watch {
+	u64 word;
+	struct {
+		u32 looked;  /* tick when the daemon last looked */
+		u32 changed; /* tick when what leases rest on last changed */
+	};
+};
 
 /* One outside address, packed into the 64 bits that one store replaces; 0: none. See address_pack(). */
 enum {
@@ -229,7 +242,7 @@ struct config {
 	u32 address_mask;
 	u32 addresses;		     /* port bitmaps there are */
 	u64 generation[MAX_OUTSIDE]; /* see generation_*() in table.h */
-	u64 watch;		     /* how long leases hold: see lease.h */
+	u64 watch;		     /* union lease_watch: how long leases hold */
 	u32 pass[2]; /* secret: what a translated packet carries to the next device's egress */
 	u64 left[ADDRESS_WORDS];     /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];

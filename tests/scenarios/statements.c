@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/lease.h"
 #include "core/sweep.h"
 #include "native/sweep_memory.h"
 #include "tests/scenarios/world.h"
@@ -116,8 +115,10 @@ static int watch_run(struct world *w, struct words *words)
 	bool changed = words_take(words, "changed");
 
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
-		u32 was = (u32)(nat->config->watch >> 32);
-		nat->config->watch = watch_make(nat->now & TIME, changed ? nat->now & TIME : was);
+		union lease_watch watch = { .word = nat->config->watch };
+		watch.looked = nat->now & TIME;
+		watch.changed = changed ? watch.looked : watch.changed;
+		nat->config->watch = watch.word;
 	}
 	return 0;
 }
