@@ -192,7 +192,6 @@ static __always_inline int address_taken(struct nat_instance *nat, const struct 
 }
 
 /*
-/*
  * Asked where an address is one host's alone. Does the host r->inside.addr have r->outside.addr? reverse, HOST_OUTSIDE: by the
  * claim on the address; 0: by the host's own entry.
  */

@@ -236,9 +236,9 @@ static __always_inline u32 error_in(struct nat_instance *nat, const struct confi
 
 	if (reason)
 		return reason;
-	if (r->class >= CLASSES ? session_peek(nat, work, 0) ||
-					  (!(a.flags & ADDRESS_LOCAL) && host_inbound(nat, work))
-				: !mapping_in(nat, work, 0))
+	if (r->class >= CLASSES
+		    ? session_peek(nat, work, 0) || (!(a.flags & ADDRESS_LOCAL) && host_inbound(nat, work))
+		    : !mapping_in(nat, work, 0))
 		return r->own ? REASON_own_error : REASON_in_error;
 	return a.flags & ADDRESS_LOCAL ? REASON_own_error : REASON_error_no_mapping;
 }

@@ -243,8 +243,8 @@ struct config {
 	u32 addresses;		     /* port bitmaps there are */
 	u64 generation[MAX_OUTSIDE]; /* see generation_*() in table.h */
 	u64 watch;		     /* union lease_watch: how long leases hold */
-	u32 pass[2]; /* secret: what a translated packet carries to the next device's egress */
-	u64 left[ADDRESS_WORDS];     /* a bit an index: its address has left, and no flow with it exists */
+	u32 pass[2];		 /* secret: what a translated packet carries to the next device's egress */
+	u64 left[ADDRESS_WORDS]; /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];
 	struct interface buckets[INTERFACE_BUCKETS];
 	struct prefix networks[MAX_NETWORKS];
