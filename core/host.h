@@ -259,7 +259,8 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	u32 stale = word_stale(c, TABLE_HOSTS, r->interface, w) && !fixed;
 	if (!serves || stale) {
 		__be32 lost = serves ? 0 : value.outside;
-		if (request_alone(c, r) ? stale : host_can_move(nat, r, lost)) /* alone: once another is claimed */
+		if (request_alone(c, r) ? stale
+					: host_can_move(nat, r, lost)) /* alone: once another is claimed */
 			slot_end(s, w);
 		return 0;
 	}

@@ -116,8 +116,10 @@ static int watch_run(struct world *w, struct words *words)
 
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
 		union lease_watch watch = { .word = nat->config->watch };
-		watch.looked = nat->now & TIME;
-		watch.changed = changed ? watch.looked : watch.changed;
+		u32 now = nat->now & TIME;
+		watch.looked = now;
+		if (changed)
+			watch.changed = now;
 		nat->config->watch = watch.word;
 	}
 	return 0;
