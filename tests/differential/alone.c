@@ -239,6 +239,8 @@ static bool host_has_any(const struct host_model *h)
 static void sweep(struct lab *lab, u32 passes)
 {
 	const struct timers *t = &lab->nat.config->timers;
+	u32 without = t->hold_down_timeout < t->host_retention_timeout ? t->hold_down_timeout
+								       : t->host_retention_timeout;
 	struct state_fault fault;
 
 	for (u32 i = 0; i < passes; i++)
@@ -247,7 +249,7 @@ static void sweep(struct lab *lab, u32 passes)
 		struct host_model *h = &lab->hosts[i];
 		u32 idle = lab->now - h->last;
 
-		h->doubt |= h->address && idle > (host_has_any(h) ? t->udp_timeout : t->hold_down_timeout);
+		h->doubt |= h->address && idle > (host_has_any(h) ? t->udp_timeout : without);
 		if (h->address && idle > 2 * t->udp_timeout + t->host_retention_timeout + 2 * STEP)
 			host_leaves(lab, h);
 	}
