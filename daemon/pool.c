@@ -171,6 +171,15 @@ static void bitmaps_clear(const struct pool *pool, u32 index)
 			STORE(&area[i], 0);
 }
 
+/* An address that left has its bitmaps no more: what is left of its mappings is not to take the ports of who has them now. */
+static void bitmaps_lose(const struct pool *pool, u32 place)
+{
+	union entry e = entry_at(pool, place);
+
+	e.address.index = NOBODY;
+	STORE(&pool->nat->addresses[place], e.word);
+}
+
 /* All flows of an interface become older; the next packet of each makes it anew, if its mapping still stands. */
 static void flows_renew(const struct pool *pool, u32 interface, struct pool_change *change)
 {
@@ -219,6 +228,8 @@ static int address_enter(struct pool *pool, const struct pool_address *want, u32
 		flows_renew(pool, former, change);
 		left_set(pool, index, false);
 	}
+	if (owners[index] != NO_PLACE && owners[index] != place)
+		bitmaps_lose(pool, owners[index]);
 	owners[index] = place;
 	e.address.addr = want->addr;
 	e.address.index = (u16)index;
