@@ -430,6 +430,7 @@ static int end_check(struct test *test, struct worker *w, struct state_fault *fa
 	const struct sweep_place *told = &test->sweep->last.at[0];
 	struct sweep_place is;
 
+	addresses_set(test, 1); /* the mover may have left none */
 	settle(test);
 	u32 sent = all_send(w);
 	settle(test);
