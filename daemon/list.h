@@ -105,9 +105,6 @@ struct counter list_reason(const struct list_view *view, u32 interface, enum rea
 /* Has each host of this outside interface an address of its pool to itself? */
 bool list_address_only(const struct list_view *view, u32 interface);
 
-/* Bytes of all arrays together. */
-u64 list_memory(const struct list_view *view);
-
 /* "udp", "gre", ...; NULL for a number that has no name here. And back, also from digits: 0 for any other word. */
 const char *protocol_name(u8 protocol);
 u8 protocol_number(const char *name);

@@ -68,18 +68,6 @@ bool list_address_only(const struct list_view *view, u32 interface)
 	return interface_alone(view->nat.config, interface);
 }
 
-u64 list_memory(const struct list_view *view)
-{
-	const struct config *c = view->nat.config;
-	u64 flows = c->flow_mask + 1ull, mappings = c->mapping_mask + 1ull, hosts = c->host_mask + 1ull;
-
-	return sizeof(*c) + flows * sizeof(struct flow) + mappings * sizeof(struct mapping) +
-	       hosts * sizeof(struct host) + (c->fragment_mask + 1ull) * sizeof(struct fragment) +
-	       (u64)c->addresses * PORT_AREAS * PORT_AREA * sizeof(u64) +
-	       (c->address_mask + 1ull) * sizeof(u64) + (u64)MAX_OUTSIDE * POOL_BUCKETS * sizeof(u64) +
-	       view->cpus * sizeof(struct counters);
-}
-
 static const struct {
 	const char *name;
 	u8 number;
@@ -93,7 +81,7 @@ static const struct {
 		  { "6in4", 41 },
 		  { "gre", 47 },
 		  { "esp", 50 },
-		  { "ah", 51 } };
+		  { "ah", PROTOCOL_AH } };
 
 const char *protocol_name(u8 protocol)
 {
