@@ -35,6 +35,7 @@ static u32 sessions_auto(u64 memory)
 	return sessions;
 }
 
+/* Of more than MAX_POOL_ADDRESSES, which the largest pools have already, the interfaces' own are refused with a warning. */
 static u32 addresses_wanted(const struct settings *settings)
 {
 	u64 addresses = 0;
@@ -48,6 +49,8 @@ static u32 addresses_wanted(const struct settings *settings)
 		for (unsigned int j = 0; j < interface->pool_count; j++)
 			addresses += address_range_count(&interface->pool[j].range);
 	}
+	if (addresses > MAX_POOL_ADDRESSES)
+		return MAX_POOL_ADDRESSES;
 	return addresses < ADDRESSES_MIN ? ADDRESSES_MIN : (u32)addresses;
 }
 
