@@ -74,16 +74,16 @@ static __always_inline u32 target_not_ours(struct nat_instance *nat, const struc
 }
 
 /*
- * A packet came in from one address to another: *to is ours, and r->interface becomes the one that it belongs to (0); or the
+ * A packet came in from one address to another: *to is ours, and the request's interface becomes the one that it belongs to (0); or the
  * reason to pass or drop it.
  */
 static __always_inline u32 target_classify(struct nat_instance *nat, const struct config *c,
-					   struct request *r, __be32 from, __be32 to,
+					   struct work *work, __be32 from, __be32 to,
 					   struct outside_address *a)
 {
 	*a = address_find(nat, c, to);
-	r->interface = a->interface & (MAX_OUTSIDE - 1);
-	if (!(a->flags & ADDRESS_LIVE))
+	work->req.interface = a->interface & (MAX_OUTSIDE - 1);
+	if (!(a->flags & work->meeting.ours))
 		return target_not_ours(nat, c, from, to);
 	return address_is_ours(nat, c, from) ? REASON_spoofed_own : 0;
 }

@@ -54,12 +54,12 @@ static __always_inline struct outside_address address_find(struct nat_instance *
 
 /*
  * May hosts use this address on this interface now? own: OWN_ROUTER, the router may; OWN_FIXED, whom the configuration lets.
- * Of a reserved one the daemon sees to it that only those have entries who may (native/fixed.h).
+ * Of a reserved one the daemon sees to it that only those have entries who may (native/fixed.h). One for clients is for all.
  */
 static __always_inline int address_serves(struct outside_address a, u32 interface, u32 own)
 {
-	return (a.flags & ADDRESS_LIVE) && a.interface == interface &&
-	       (own || a.flags & (ADDRESS_POOL | ADDRESS_RESERVED));
+	return a.flags & (ADDRESS_LIVE | ADDRESS_CLIENTS) && a.interface == interface &&
+	       (own || a.flags & (ADDRESS_POOL | ADDRESS_RESERVED | ADDRESS_CLIENTS));
 }
 
 static __always_inline struct outside_address host_choose(struct nat_instance *nat, const struct config *c,
@@ -72,8 +72,8 @@ static __always_inline struct outside_address host_choose(struct nat_instance *n
 	u32 bucket = (u32)hash_words(c, r->inside.addr, 1) & (POOL_BUCKETS - 1);
 	u64 *at;
 
-	if (r->own)
-		return address_find(nat, c, r->inside.addr);
+	if (r->own || r->client)
+		return address_find(nat, c, r->client ? r->client : r->inside.addr);
 	at = env_pool(nat, r->interface * POOL_BUCKETS + bucket);
 	if (at)
 		chosen.word = LOAD(at);
@@ -154,6 +154,27 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	r->host = number;
 	r->same_port = value.own & OWN_SAME_PORTS;
 	return 1;
+}
+
+/*
+ * The address that stands for a client of full NAT, in place of the above. 0 or a reason. Clients are no hosts: there may be
+ * more of them than hosts, and who they are is for others to say.
+ */
+SLOW u32 client_address(struct nat_instance *nat, struct request *r)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!r || !c)
+		return REASON_internal;
+	struct outside_address a = address_find(nat, c, r->client);
+	if (!address_serves(a, r->interface, r->own))
+		return REASON_no_address;
+	r->outside.addr = a.addr;
+	r->index = a.index;
+	r->host = 0xffffffff; /* none */
+	r->same_port = 0;
+	return 0;
 }
 
 /*

@@ -407,7 +407,7 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work, u32 wake)
 	struct half i;
 	int found = half_find(nat, c, key, r->interface, &i);
 
-	r->fixed = 0;
+	r->fixed = r->full = 0;
 	if (found == HALF_ABSENT)
 		return MAPPING_ABSENT;
 	if (found == HALF_LOST)
@@ -438,7 +438,7 @@ static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *wo
 			return REASON_no_address;
 		if (known == MAPPING_AGAIN)
 			continue;
-		u32 reason = host_get(nat, work);
+		u32 reason = work->req.client ? client_address(nat, &work->req) : host_get(nat, work);
 		if (!reason && known == MAPPING_RESTS) {
 			if (mapping_known(nat, work, 1) == MAPPING_STANDS)
 				return 0;
@@ -485,6 +485,7 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 		return REASON_no_mapping;
 	struct outside_address a = address_find(nat, c, r->outside.addr);
 	r->fixed = o.value.own & OWN_FIXED;
+	r->full = i.value.own & OWN_FULL;
 	if (!address_serves(a, r->interface, r->own | r->fixed))
 		return REASON_no_mapping;
 	r->index = a.index;

@@ -38,11 +38,13 @@ static __always_inline struct request *request_start(struct work *work)
 	r->flags = p->kind == PACKET_PORTS && t->protocol == PROTOCOL_TCP && !p->later
 			   ? (u8)tcp_flags_after(0, p->tcp_flags)
 			   : 0;
-	r->hairpin = 0;
+	r->hairpin = work->meeting.ours == ADDRESS_CLIENTS ? FLOW_HAIRPIN : 0;
 	r->bytes = p->length;
 	r->now = work->meeting.now;
 	r->mapping = 0;
 	r->fixed = 0;
+	r->full = 0;
+	r->client = 0;
 	r->inbound = 0;
 	return r;
 }
@@ -136,12 +138,12 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	const struct packet *p = &work->packet;
 	struct request *r = &work->req;
 	struct outside_address a;
-	u32 reason = target_classify(nat, c, r, p->ip.saddr, p->ip.daddr, &a);
+	u32 reason = target_classify(nat, c, work, p->ip.saddr, p->ip.daddr, &a);
 
 	if (reason)
 		return reason;
-	if (p->kind == PACKET_FRAGMENT)
-		return REASON_fragment_unknown;
+	if (p->kind == PACKET_FRAGMENT) /* from inside perhaps for the router itself */
+		return a.flags & ADDRESS_CLIENTS ? REASON_local_address : REASON_fragment_unknown;
 	if (r->class >= CLASSES) {
 		if (a.flags & ADDRESS_LOCAL)
 			return REASON_local_address;
@@ -170,7 +172,7 @@ static __always_inline u32 error_in(struct nat_instance *nat, const struct confi
 {
 	struct request *r = &work->req;
 	struct outside_address a;
-	u32 reason = target_classify(nat, c, r, work->packet.ip.saddr, work->packet.ip.daddr, &a);
+	u32 reason = target_classify(nat, c, work, work->packet.ip.saddr, work->packet.ip.daddr, &a);
 
 	if (reason)
 		return reason;

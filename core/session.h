@@ -97,7 +97,7 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 
 	flow_key_of(&key, r, direction);
 	value.interface = r->interface;
-	value.own = r->own | (direction == DIRECTION_IN ? r->hairpin : 0);
+	value.own = (u8)(r->own | r->full | (direction == DIRECTION_IN ? r->hairpin : 0));
 	value.idle_max = flow_idle_max(c, r->class);
 	value.peer = peer;
 	value.addr = to.addr;

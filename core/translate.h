@@ -2,18 +2,20 @@
 /*
  * translate.h - decide: what becomes of a packet, and why. Read this first.
  *
- * Three questions, one for each place where a packet is met:
+ * Three questions, one for each place where a packet is met, and two that are asked where there is full NAT (clients.h):
  *
  *   translate_out	leaves by an outside interface: its source must become an outside endpoint
  *   translate_in	came in by an outside interface: its destination may be one
  *   translate_hairpin	came in by an inside interface and goes to an address of ours: perhaps both
+ *   translate_client	leaves by an inside interface: its source may be a client of full NAT
+ *   translate_answer	came in by an inside interface and goes to the address that stands for clients
  *
  * Each reads work->packet and work->meeting and fills work->plan (plan.h): verdict, reason, and for each header the addresses
  * and ports that it shall have. Nothing is written here but state. A known session is a look at one line; everything else
  * is a miss (miss.h), from there session.h, mapping.h and host.h.
  */
 #pragma once
-#include "core/miss.h"
+#include "core/clients.h"
 
 /*
  * A packet that came in by an inside interface will most likely leave by an outside one: ask for its flow now, and for what
@@ -46,6 +48,7 @@ static __always_inline void translate_ahead(struct nat_instance *nat, const stru
 	r->class = protocol == PROTOCOL_TCP ? CLASS_TCP : CLASS_UDP;
 	r->interface = AHEAD_INTERFACE;
 	r->own = 0;
+	r->client = 0;
 	mapping_guess(nat, work);
 }
 
@@ -70,9 +73,9 @@ static __always_inline int hit_out(struct nat_instance *nat, const struct config
 	return p->later ? REASON_out_fragment : REASON_out_session;
 }
 
-/* A packet of a known session came in: as above, with its destination. */
+/* A packet of a known session came in: as above, with its destination. refused: FLOW_HAIRPIN from outside, else 0. */
 static __always_inline int hit_in(struct nat_instance *nat, const struct config *c, const struct packet *p,
-				  u32 now, struct target *n)
+				  u32 refused, u32 now, struct target *n)
 {
 	union flow_key key;
 	struct flow_hit hit;
@@ -80,7 +83,7 @@ static __always_inline int hit_in(struct nat_instance *nat, const struct config 
 	flow_key(&key, &p->ip, DIRECTION_IN);
 	if (!flow_find(nat, c, key.word, &hit))
 		return NO_SESSION;
-	if (hit.value.own & FLOW_HAIRPIN) /* its remote is an address of ours: nobody outside may use it */
+	if (hit.value.own & refused) /* its remote is inside or an address of ours: nobody outside may use it */
 		return REASON_spoofed_own;
 	if (!flow_pass(&hit, p, now))
 		return NO_SESSION;
@@ -161,12 +164,41 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 
 	translate_begin(nat, c, work, DIRECTION_IN);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
-		reason = hit_in(nat, c, &work->packet, work->meeting.now, &work->plan.ip);
+		reason = hit_in(nat, c, &work->packet,
+				work->meeting.ours & ADDRESS_CLIENTS ? 0 : FLOW_HAIRPIN, work->meeting.now,
+				&work->plan.ip);
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);
 	else
 		miss_in(nat, work);
 	translate_remember(nat, c, work, DIRECTION_IN);
+}
+
+/* Leaves by an inside interface, to a host that may be a server of full NAT: the caller has looked (server_maybe()). */
+static __always_inline void translate_client(struct nat_instance *nat, const struct config *c,
+					     struct work *work)
+{
+	int reason = NO_SESSION;
+
+	translate_begin(nat, c, work, DIRECTION_OUT);
+	if (work->packet.kind == PACKET_PORTS)
+		reason = hit_out(nat, c, &work->packet, clients_number(work->meeting.interface),
+				 work->meeting.now, &work->plan.ip);
+	if (reason == NO_SESSION)
+		miss_client(nat, work);
+	else
+		plan_because(&work->plan, REASON_full_nat);
+	if (work->plan.verdict == VERDICT_TRANSLATE)
+		translate_remember(nat, c, work, DIRECTION_OUT);
+}
+
+/* Came in by an inside interface, to the address that stands for clients of full NAT. */
+static __always_inline void translate_answer(struct nat_instance *nat, const struct config *c,
+					     struct work *work)
+{
+	translate_in(nat, c, work);
+	if (work->plan.verdict == VERDICT_TRANSLATE)
+		work->plan.reason = REASON_full_nat_answer;
 }
 
 /* The packet is to an address of ours: the caller has looked (address_is_ours()). */

@@ -23,6 +23,7 @@ struct link_watch;
 struct api;
 struct arp;
 struct claims;
+struct clients;
 struct fixed;
 struct pool;
 struct sweeper;
@@ -52,6 +53,7 @@ struct keepnat_interface {
 	u8 number;   /* in the data path's configuration: counters and generations */
 	bool bare;   /* no Ethernet header */
 	bool up;     /* running */
+	bool full;   /* inside: there is full NAT */
 	u32 mtu;
 	u8 mac[6];	  /* not bare */
 	const char *hook; /* "tcx", "clsact", or NULL: not attached */
@@ -80,6 +82,7 @@ struct keepnat {
 	struct loader *loader;
 	struct pool *pool;
 	struct fixed *fixed;
+	struct clients *clients;
 	struct arp *arp;
 	struct link_watch *link;
 	struct sweeper *sweeper;

@@ -23,10 +23,12 @@ static const char *const place_names[PLACES] = { "egress", "ingress" };
 
 enum program program_for(const struct keepnat_interface *interface, enum place place)
 {
+	if (interface->role == ROLE_INSIDE && place == PLACE_EGRESS)
+		return !interface->full ? PROGRAM_NONE
+		       : interface->bare ? PROGRAM_CLIENT_BARE
+					 : PROGRAM_CLIENT_ETHERNET;
 	if (interface->role == ROLE_INSIDE)
-		return place == PLACE_EGRESS ? PROGRAM_NONE
-		       : interface->bare     ? PROGRAM_HAIRPIN_BARE
-					     : PROGRAM_HAIRPIN_ETHERNET;
+		return interface->bare ? PROGRAM_HAIRPIN_BARE : PROGRAM_HAIRPIN_ETHERNET;
 	if (place == PLACE_EGRESS)
 		return interface->bare ? PROGRAM_OUT_BARE : PROGRAM_OUT_ETHERNET;
 	return interface->bare ? PROGRAM_IN_BARE : PROGRAM_IN_ETHERNET;
@@ -215,14 +217,26 @@ static bool place_is_taken(const struct keepnat *k, const struct keepnat_interfa
 	return false;
 }
 
+/* No program is to be there: ours may, of a former configuration. */
+static void place_clear(struct keepnat *k, const struct keepnat_interface *interface, enum place place)
+{
+	u32 id = clsact_read(interface->ifindex, place);
+
+	link_drop(k, interface->number, place);
+	if (id && program_owner(k->loader, id) == OWNER_US)
+		clsact_detach(interface->ifindex, place);
+}
+
 static int place_attach(struct keepnat *k, struct keepnat_interface *interface, enum place place)
 {
 	enum program program = program_for(interface, place);
 	bool wanted[PROGRAMS] = { false };
 	int error;
 
-	if (program == PROGRAM_NONE)
+	if (program == PROGRAM_NONE) {
+		place_clear(k, interface, place);
 		return 0;
+	}
 	wanted[program] = true;
 	error = programs_load(k->loader, wanted);
 	if (error)

@@ -10,6 +10,7 @@ enum native_hook {
 	NATIVE_OUT,	/* leaves by an outside interface */
 	NATIVE_IN,	/* came in by an outside interface */
 	NATIVE_HAIRPIN, /* came in by an inside interface */
+	NATIVE_CLIENT,	/* leaves by an inside interface */
 };
 
 struct native_frame {
@@ -17,11 +18,11 @@ struct native_frame {
 	u32 length;	     /* of the frame */
 	u32 l3;		     /* bytes before the IP header: 14, or 0 on a device without an Ethernet header */
 	u32 ifindex;	     /* the interface whose hook it is */
-	u32 ingress_ifindex; /* NATIVE_OUT: by which it came, 0: the router's own */
+	u32 ingress_ifindex; /* NATIVE_OUT, NATIVE_CLIENT: by which it came, 0: the router's own */
 	u16 ethertype;	     /* without an Ethernet header: what the device says it is; 0: IPv4 */
 };
 
-/* What came of it. reason REASONS: the interface has no such role, nothing was counted. */
+/* What came of it. reason REASONS: the interface has no such role, or it goes to no server; nothing was counted. */
 struct native_result {
 	enum verdict verdict;
 	u32 reason;
