@@ -154,7 +154,7 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	if (r->class == CLASS_ICMP && p->request && (a.flags & ADDRESS_LOCAL || !(a.flags & ADDRESS_INBOUND)))
 		return a.flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
 	int socket = env_local_socket(nat, r->class, r->remote, r->outside);
-	if (socket == SOCKET_CONNECTED)
+	if (socket == SOCKET_CONNECTED || (socket && a.flags & ADDRESS_CLIENTS))
 		return REASON_local_socket;
 	if (!socket || !(a.flags & ADDRESS_LOCAL)) /* where the router answers, its services come first */
 		r->inbound = a.flags & ADDRESS_INBOUND;
