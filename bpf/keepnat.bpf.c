@@ -86,10 +86,9 @@ static __always_inline void bytes_pull(struct __sk_buff *skb, struct bytes *b, u
 /*
  * Send a hairpinned packet on its way, after it was rewritten. The program's return value.
  */
-static __always_inline int hairpin_send(struct __sk_buff *skb, const struct config *c, u32 l3,
-					struct plan *plan)
+static __always_inline int hairpin_send(struct __sk_buff *skb, u32 l3, struct plan *plan)
 {
-	u32 to = hairpin_interface(skb, c, plan->ip.saddr, plan->ip.daddr), mtu = 0;
+	u32 to = hairpin_interface(skb, plan->ip.saddr, plan->ip.daddr), mtu = 0;
 
 	if (!to) {
 		plan_because(plan, REASON_no_mapping);
@@ -154,7 +153,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 	}
 	if (hook != HOOK_HAIRPIN)
 		return TC_ACT_UNSPEC;
-	return plan->hairpin ? hairpin_send(skb, c, work->packet.ip.l3, plan) : client_send(skb, c, plan);
+	return plan->hairpin ? hairpin_send(skb, work->packet.ip.l3, plan) : client_send(skb, c, plan);
 }
 
 static __always_inline int is_ipv4(const struct __sk_buff *skb)

@@ -32,6 +32,23 @@ static __always_inline int address_is_inside(const struct config *c, __be32 addr
 	return 0;
 }
 
+/* Is it a destination that is not translated (RFC 6888 REQ-6)? */
+SLOW u32 address_passes(struct nat_instance *nat, u32 addr)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!c)
+		return 0;
+	for (u32 i = 0; i < MAX_PASS_THROUGH; i++) {
+		if (i >= c->pass_through_count)
+			break;
+		if ((addr & c->pass_through[i].mask) == c->pass_through[i].addr)
+			return 1;
+	}
+	return 0;
+}
+
 static __always_inline int address_is_ours(struct nat_instance *nat, const struct config *c, __be32 addr)
 {
 	return (address_find(nat, c, addr).flags & ADDRESS_LIVE) != 0;
@@ -62,20 +79,21 @@ static __always_inline u32 source_classify(struct nat_instance *nat, const struc
 	return m->local ? REASON_own_other : REASON_transit;
 }
 
-/* A packet came in to an address that is none of ours. */
-static __always_inline u32 target_not_ours(struct nat_instance *nat, const struct config *c, __be32 from,
-					   __be32 to)
+/* A packet came in to an address that is none of ours. remote: whom it is from, or, an ICMP error, about a packet to. */
+static __always_inline u32 target_not_ours(struct nat_instance *nat, const struct config *c, __be32 remote,
+					   __be32 from, __be32 to)
 {
 	if (address_is_multicast(to))
 		return REASON_multicast;
-	if (address_is_inside(c, to) || env_route_inside(nat, from, to))
-		return REASON_to_inside;
-	return REASON_transit;
+	if (!address_is_inside(c, to) && !env_route_inside(nat, from, to))
+		return REASON_transit;
+	return address_passes(nat, remote) && !address_is_ours(nat, c, from) ? REASON_pass_through_in
+									     : REASON_to_inside;
 }
 
 /*
- * A packet came in from one address to another: *to is ours, and the request's interface becomes the one that it belongs to (0); or the
- * reason to pass or drop it.
+ * A packet came in from one address to another, its far end is the request's remote: *to is ours, and the request's interface
+ * becomes the one that it belongs to (0); or the reason to pass or drop it.
  */
 static __always_inline u32 target_classify(struct nat_instance *nat, const struct config *c,
 					   struct work *work, __be32 from, __be32 to,
@@ -84,6 +102,6 @@ static __always_inline u32 target_classify(struct nat_instance *nat, const struc
 	*a = address_find(nat, c, to);
 	work->req.interface = a->interface & (MAX_OUTSIDE - 1);
 	if (!(a->flags & work->meeting.ours))
-		return target_not_ours(nat, c, from, to);
+		return target_not_ours(nat, c, work->req.remote.addr, from, to);
 	return address_is_ours(nat, c, from) ? REASON_spoofed_own : 0;
 }

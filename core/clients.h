@@ -63,6 +63,8 @@ SLOW u32 client_find(struct nat_instance *nat, struct work *work)
 		interface = hit.value.interface;
 		if (!(hit.value.own & OWN_FULL) && mapping_peek_out(nat, work))
 			return 0;
+	} else if (address_passes(nat, (u32)r->inside.addr)) {
+		return 0; /* it needs no port mapping to come here */
 	}
 	if (half_find(nat, c, mapping_key(r->remote, r->class, HALF_INSIDE, interface), interface, &half) !=
 	    HALF_LIVE)

@@ -59,6 +59,19 @@ static __always_inline int tcp_goes_on(const struct packet *p)
 	return !(p->tcp_flags & (TCP_SYN | TCP_RST)) && !p->first && !p->later;
 }
 
+/* A packet leaves to a destination that is not translated, from where it would be. 1: and so it shall. */
+static __always_inline u32 passes_out(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+
+	if (!address_passes(nat, work->packet.ip.daddr))
+		return 0;
+	r->inside = source_of(&work->packet.ip);
+	u32 inside = !source_classify(nat, c, &work->meeting, r) && !r->own;
+	r->own = 0;
+	return inside;
+}
+
 /* A packet leaves from r->inside to r->remote. The reason; on a TRANSLATE one r->outside is the new source. */
 static __always_inline u32 open_out(struct nat_instance *nat, const struct config *c, struct work *work)
 {
@@ -111,6 +124,10 @@ SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
 	struct plan *plan = &work->plan;
 	struct request *r = request_start(work);
 
+	if (passes_out(nat, c, work)) {
+		plan_because(plan, REASON_pass_through_out);
+		return 0;
+	}
 	if (p->kind == PACKET_ERROR) {
 		r->inside = destination_of(&p->quote);
 		plan_because(plan, error_out(nat, c, work));
@@ -194,6 +211,7 @@ SLOW u32 miss_in(struct nat_instance *nat, struct work *work)
 
 	if (p->kind == PACKET_ERROR) {
 		r->outside = source_of(&p->quote);
+		r->remote = destination_of(&p->quote);
 		plan_because(plan, error_in(nat, c, work));
 		plan->quote.saddr = plan->ip.daddr = r->inside.addr;
 		plan->quote.sport = r->inside.port;

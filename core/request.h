@@ -35,6 +35,10 @@ struct request {
 	u32 index;   /* port bitmaps of the outside address */
 	u32 in_slot; /* the inbound flow, and the first word of its value */
 	u64 in_head;
+	/* the search for an idle host, which gives way */
+	u64 idle_word; /* 0: none */
+	u32 idle_slot;
+	u32 idle_age;
 	/* the search for a port */
 	u32 port; /* candidate, 0: none */
 	u32 port_min;

@@ -13,7 +13,7 @@
  *   outside    outside halves that no inside half agrees with rest, too, and end, once they are older than any packet's run:
  *	        what resets, lost races and dead processes left. An eighth of them is asked in each pass, and after a reset all.
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
- *   hosts      marked ones count as used now; idle ones beyond the retention time end.
+ *   hosts      marked ones count as used now; the others are said to be idle (host.h), and end beyond the retention time.
  *   fragments  expired ones end.
  *   tidy       reach bits that no key needs any more are given back (table.h): every SWEEP_TIDY passes a turn through the
  *	        tables, then the same streams tell what is needed.
@@ -156,6 +156,8 @@ static inline void tidy_want(struct sweep *s, enum table t, u32 at, const u64 *k
 	u64 h = table_hash(env_config(s->nat), t, key);
 	u32 near = (at - (u32)h) & mask, far = (at - (u32)(h >> 32)) & mask;
 
+	if (far < NEAR)
+		far += mask + 1; /* in the smallest table the run goes round */
 	s->wanted[t][(u32)h & mask] |=
 		(u8)((near - 1 < NEAR - 1u) << zone(near) | (far - NEAR < FAR + 0u) << 3);
 }
@@ -882,6 +884,15 @@ static inline void sweep_host_old(struct sweep *s, struct slot *slot, u64 w, con
 	place->old_moved += moved;
 }
 
+/*
+ * No mapping of its, in this pass and the last, and no packet lately: a packet from outside that has found a mapping, which came
+ * to rest then, might still have it back.
+ */
+static inline int host_is_idle(const struct sweep *s, u32 at, u32 age)
+{
+	return s->passes && !s->host_mappings[at] && !s->last_host_mappings[at] && age >= SWEEP_PATIENCE;
+}
+
 static inline void sweep_host(struct sweep *s, u32 at)
 {
 	const struct config *c = env_config(s->nat);
@@ -900,11 +911,13 @@ static inline void sweep_host(struct sweep *s, u32 at)
 		return;
 	}
 	u32 age = word_age(w, s->now);
-	if (!fixed && !s->host_mappings[at] && age > c->timers.host_retention) {
+	if (!fixed && !s->host_mappings[at] && age > c->timers.host_retention_timeout) {
 		if (slot_end(slot, w))
 			return;
-	} else if (s->host_mappings[at] && age) {
+	} else if (s->host_mappings[at] && (age || word_flags(w))) {
 		slot_touch(slot, w, s->now, word_gen(w), 0);
+	} else if (!fixed && !word_flags(w) && host_is_idle(s, at, age)) {
+		(void)CAS(&slot->word, w, w | word_make(0, 0, HOST_IDLE));
 	}
 	s->counts.hosts++;
 	sweep_at(s, copy.host.interface)->hosts++;

@@ -17,7 +17,7 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
-enum { LAYOUT_VERSION = 3 };
+enum { LAYOUT_VERSION = 4 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
@@ -27,6 +27,7 @@ enum {
 	INTERFACE_BUCKETS = 256, /* ifindex -> number, open addressing */
 	INTERFACE_PROBES = 8,
 	MAX_NETWORKS = 64,	   /* inside networks that the administrator named */
+	MAX_PASS_THROUGH = 32,	   /* networks that are not translated to */
 	MAX_POOL_ADDRESSES = 4096, /* outside addresses of all interfaces */
 	POOL_BUCKETS = 4096,	   /* per interface: where the hash of a host lands */
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
@@ -194,7 +195,7 @@ struct timers {
 	u32 icmp_timeout;
 	u32 fragment_min_timeout;
 	u32 hold_down_timeout;
-	u32 host_retention;
+	u32 host_retention_timeout;
 	u32 zero;
 };
 
@@ -233,6 +234,9 @@ struct config {
 	u32 test_now;
 	u32 zero2;
 	u64 test_random;
+	struct prefix pass_through[MAX_PASS_THROUGH];
+	u32 pass_through_count;
+	u32 zero3;
 };
 
 /*

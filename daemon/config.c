@@ -49,6 +49,7 @@ void settings_free(struct settings *settings)
 	free(settings->interfaces);
 	free(settings->reservations);
 	free(settings->port_mappings);
+	free(settings->pass_through);
 	free(settings);
 }
 

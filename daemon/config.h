@@ -20,7 +20,7 @@
 #include "core/types.h"
 #include "daemon/address.h"
 
-/* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS and MAX_POOL_ADDRESSES, which are for all interfaces together. */
+/* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS, MAX_PASS_THROUGH and MAX_POOL_ADDRESSES, which are for all interfaces together. */
 enum {
 	SETTINGS_TEXT_MAX = 32 << 20, /* bytes of a configuration; what is printed is never longer */
 	SETTINGS_TIMER_MAX = 500000,  /* seconds */
@@ -62,7 +62,7 @@ struct settings_ports {
 	u16 min, max;
 };
 
-/* Seconds, 1 to SETTINGS_TIMER_MAX; names and defaults are RFC 8512's. */
+/* Seconds, 1 to SETTINGS_TIMER_MAX; names and defaults are RFC 8512's, but for the last. */
 struct settings_timers {
 	u32 udp_timeout;
 	u32 tcp_idle_timeout;
@@ -72,6 +72,7 @@ struct settings_timers {
 	u32 icmp_timeout;
 	u32 fragment_min_timeout;
 	u32 hold_down_timeout;
+	u32 host_retention_timeout;
 };
 
 struct settings_nat {
@@ -140,6 +141,8 @@ struct settings {
 	unsigned int reservation_count;
 	struct settings_port_mapping *port_mappings;
 	unsigned int port_mapping_count;
+	struct settings_network *pass_through; /* destinations that are not translated */
+	unsigned int pass_through_count;
 	struct settings_capacity capacity;
 	struct settings_report warnings; /* allowed, but against an RFC's advice */
 };

@@ -121,24 +121,33 @@ bool config_range_take(struct config_reader *reader, const char *path, unsigned 
 	return true;
 }
 
-bool config_network_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
-			 struct settings_interface *interface)
+/* A network of hosts. */
+static bool prefix_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
+			struct settings_network *taken)
 {
-	struct settings_network taken = { .line = line };
 	char meant[ADDRESS_TEXT_SIZE] = "";
-	int error = address_prefix_parse(text, &taken.prefix);
+	int error = address_prefix_parse(text, &taken->prefix);
 	struct address_range range;
-	void *grown;
 
 	if (error) {
 		if (error == -EDOM)
-			address_prefix_format(meant, &taken.prefix);
+			address_prefix_format(meant, &taken->prefix);
 		address_refuse(reader, path, line, text, error, meant,
 			       "write ADDRESS/LENGTH, such as 10.0.0.0/16");
 		return false;
 	}
-	range = address_prefix_range(&taken.prefix);
-	if (!unicast_check(reader, path, line, text, &range))
+	taken->line = line;
+	range = address_prefix_range(&taken->prefix);
+	return unicast_check(reader, path, line, text, &range);
+}
+
+bool config_network_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
+			 struct settings_interface *interface)
+{
+	struct settings_network taken;
+	void *grown;
+
+	if (!prefix_take(reader, path, line, text, &taken))
 		return false;
 	if (reader->networks == MAX_NETWORKS) {
 		report_what(reader->report, line, "%s: more than %u networks", path, MAX_NETWORKS);
@@ -153,6 +162,29 @@ bool config_network_take(struct config_reader *reader, const char *path, unsigne
 	reader->networks++;
 	interface->networks = grown;
 	interface->networks[interface->network_count++] = taken;
+	return true;
+}
+
+bool config_pass_through_take(struct config_reader *reader, const char *path, unsigned int line,
+			      const char *text)
+{
+	struct settings *settings = reader->settings;
+	struct settings_network taken;
+	void *grown;
+
+	if (!prefix_take(reader, path, line, text, &taken))
+		return false;
+	if (settings->pass_through_count == MAX_PASS_THROUGH) {
+		report_what(reader->report, line, "%s: more than %u networks", path, MAX_PASS_THROUGH);
+		report_mend(reader->report, "write fewer, larger networks");
+		return false;
+	}
+	grown = config_list_grow(reader, settings->pass_through, settings->pass_through_count,
+				 sizeof(*settings->pass_through));
+	if (!grown)
+		return false;
+	settings->pass_through = grown;
+	settings->pass_through[settings->pass_through_count++] = taken;
 	return true;
 }
 
@@ -326,6 +358,25 @@ static void network_pool_check(const struct config_reader *reader, const struct 
 	}
 }
 
+static void pass_through_check(const struct config_reader *reader)
+{
+	const struct settings_network *list = reader->settings->pass_through;
+	char text[ADDRESS_TEXT_SIZE], place[REPORT_PLACE_SIZE];
+
+	for (unsigned int i = 1; i < reader->settings->pass_through_count; i++) {
+		unsigned int first = 0;
+
+		while (!networks_equal(&list[first], &list[i]))
+			first++;
+		if (first == i)
+			continue;
+		report_what(reader->report, list[i].line, "pass_through: %s is there already%s",
+			    address_prefix_format(text, &list[i].prefix),
+			    report_place(place, list[first].line));
+		report_mend(reader->report, "name each network once");
+	}
+}
+
 static void networks_check(const struct config_reader *reader)
 {
 	for (unsigned int i = 0; i < reader->settings->interface_count; i++) {
@@ -347,6 +398,7 @@ void config_check(struct config_reader *reader)
 	role_check(reader, ROLE_OUTSIDE, "outside", MAX_OUTSIDE);
 	role_check(reader, ROLE_INSIDE, "inside", MAX_INSIDE);
 	networks_check(reader);
+	pass_through_check(reader);
 	pools = pools_check(reader, &count);
 	reader->interfaces_refused |= reader->report->count > notes;
 	if (!pools || config_fixed_check(reader, pools, count))

@@ -116,6 +116,7 @@ static const struct config_key timer_keys[] = {
 	TIMER(icmp_timeout, 60, 60, "RFC 5508 REQ-2"),
 	TIMER(fragment_min_timeout, 2, 2, "RFC 6146 section 4"),
 	TIMER(hold_down_timeout, 120, 120, "RFC 6888 REQ-8"),
+	TIMER(host_retention_timeout, 86400, 0, NULL), /* of our own */
 	{ 0 },
 };
 
@@ -194,7 +195,7 @@ const struct config_key config_keys[] = {
 	KEY("nat", CONFIG_SECTION, .keys = nat_keys),
 	KEY("reservations", CONFIG_SECTIONS, .keys = reservation_keys, .list = &reservation_list),
 	KEY("port_mappings", CONFIG_SECTIONS, .keys = port_mapping_keys, .list = &port_mapping_list),
-	KEY("pass_through", CONFIG_ANY_LIST),
+	KEY("pass_through", CONFIG_PASS_THROUGH),
 	KEY("capacity", CONFIG_SECTION, .keys = capacity_keys),
 	KEY("recovery", CONFIG_SECTION, .keys = recovery_keys),
 	KEY("api", CONFIG_SECTION, .keys = api_keys),
@@ -214,7 +215,6 @@ static const struct {
 	{ "nat.limits.new_mappings_per_second", "0" },
 	{ "nat.on_exhaustion", "silent" },
 	{ "nat.mss_clamp", "off" },
-	{ "pass_through", "" },
 	{ "recovery", "" },
 	{ "api.listen", "" },
 	{ "api.token_file", "" },

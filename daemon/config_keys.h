@@ -12,14 +12,14 @@ struct config_reader;
 struct settings;
 
 enum config_type {
-	CONFIG_SECTION,	 /* keys of its own */
-	CONFIG_SECTIONS, /* list of sections, each a struct of its own */
-	CONFIG_POOL,	 /* list of ranges, of an interface */
-	CONFIG_NETWORKS, /* list of prefixes, of an interface */
-	CONFIG_ANY_LIST, /* list that only a later version understands */
-	CONFIG_NAME,	 /* of an interface */
-	CONFIG_WORD,	 /* one of some words */
-	CONFIG_NUMBER,	 /* from min to max, or one of some words */
+	CONFIG_SECTION,	     /* keys of its own */
+	CONFIG_SECTIONS,     /* list of sections, each a struct of its own */
+	CONFIG_POOL,	     /* list of ranges, of an interface */
+	CONFIG_NETWORKS,     /* list of prefixes, of an interface */
+	CONFIG_PASS_THROUGH, /* list of prefixes, of the settings */
+	CONFIG_NAME,	     /* of an interface */
+	CONFIG_WORD,	     /* one of some words */
+	CONFIG_NUMBER,	     /* from min to max, or one of some words */
 	CONFIG_BOOLEAN,
 	CONFIG_PORTS,	      /* FIRST-LAST */
 	CONFIG_ADDRESS,	      /* of a host */

@@ -66,25 +66,35 @@ static int sections_walk(const struct walk *walk, const struct config_key *key)
 	return error ? error : walk->visitor->end(walk->context, true);
 }
 
-/* A pool or the networks; nothing is said about an empty one: that is the default. */
-static int items_walk(const struct walk *walk, const struct config_key *key,
-		      const struct settings_interface *interface)
+/* A pool; nothing is said about an empty one: that is the default. */
+static int pool_walk(const struct walk *walk, const struct config_key *key,
+		     const struct settings_interface *interface)
 {
-	bool pool = key->type == CONFIG_POOL;
-	unsigned int count = pool ? interface->pool_count : interface->network_count;
+	char text[ADDRESS_TEXT_SIZE];
+	int error;
+
+	if (!interface->pool_count)
+		return 0;
+	error = walk->visitor->begin(walk->context, key->name, true);
+	for (unsigned int i = 0; !error && i < interface->pool_count; i++)
+		error = walk->visitor->text(walk->context, NULL,
+					    address_range_format(text, &interface->pool[i].range));
+	return error ? error : walk->visitor->end(walk->context, true);
+}
+
+/* So networks. */
+static int networks_walk(const struct walk *walk, const struct config_key *key,
+			 const struct settings_network *networks, unsigned int count)
+{
 	char text[ADDRESS_TEXT_SIZE];
 	int error;
 
 	if (!count)
 		return 0;
 	error = walk->visitor->begin(walk->context, key->name, true);
-	for (unsigned int i = 0; !error && i < count; i++) {
-		if (pool)
-			address_range_format(text, &interface->pool[i].range);
-		else
-			address_prefix_format(text, &interface->networks[i].prefix);
-		error = walk->visitor->text(walk->context, NULL, text);
-	}
+	for (unsigned int i = 0; !error && i < count; i++)
+		error = walk->visitor->text(walk->context, NULL,
+					    address_prefix_format(text, &networks[i].prefix));
 	return error ? error : walk->visitor->end(walk->context, true);
 }
 
@@ -116,6 +126,7 @@ static int address_walk(const struct walk *walk, const struct config_key *key, c
 
 static int key_walk(const struct walk *walk, const struct config_key *key, const void *base)
 {
+	const struct settings_interface *interface = base;
 	char endpoint[CONFIG_ENDPOINT_SIZE];
 
 	switch (key->type) {
@@ -124,8 +135,12 @@ static int key_walk(const struct walk *walk, const struct config_key *key, const
 	case CONFIG_SECTIONS:
 		return sections_walk(walk, key);
 	case CONFIG_POOL:
+		return pool_walk(walk, key, interface);
 	case CONFIG_NETWORKS:
-		return items_walk(walk, key, base);
+		return networks_walk(walk, key, interface->networks, interface->network_count);
+	case CONFIG_PASS_THROUGH:
+		return networks_walk(walk, key, walk->settings->pass_through,
+				     walk->settings->pass_through_count);
 	case CONFIG_NAME:
 		return walk->visitor->text(walk->context, key->name, (const char *)base + key->offset);
 	case CONFIG_ADDRESS:

@@ -21,7 +21,7 @@ enum {
 static void section_read(struct config_reader *reader, const struct config_key *keys,
 			 const struct config_node *node, void *base, const char *path);
 
-/* A list of an interface: what takes each of its items. */
+/* A list of addresses or networks: what takes each of its items. */
 static void items_read(struct config_reader *reader, const struct config_key *key,
 		       const struct config_node *list, void *base, const char *path)
 {
@@ -33,6 +33,8 @@ static void items_read(struct config_reader *reader, const struct config_key *ke
 					    "an item that is not one address or range");
 		else if (key->type == CONFIG_POOL)
 			config_range_take(reader, path, node->line, node->text, base);
+		else if (key->type == CONFIG_PASS_THROUGH)
+			config_pass_through_take(reader, path, node->line, node->text);
 		else
 			config_network_take(reader, path, node->line, node->text, base);
 	}
@@ -168,12 +170,9 @@ static void value_read(struct config_reader *reader, const struct config_key *ke
 		break;
 	case CONFIG_POOL:
 	case CONFIG_NETWORKS:
+	case CONFIG_PASS_THROUGH:
 		if (list_expect(reader, key, node, path))
 			items_read(reader, key, node, base, path);
-		break;
-	case CONFIG_ANY_LIST:
-		if (list_expect(reader, key, node, path))
-			later_check(reader, node, path);
 		break;
 	default:
 		if (config_value_read(reader, key, node, base, path))

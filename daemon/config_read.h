@@ -38,6 +38,8 @@ bool config_range_take(struct config_reader *reader, const char *path, unsigned 
 		       struct settings_interface *interface);
 bool config_network_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
 			 struct settings_interface *interface);
+bool config_pass_through_take(struct config_reader *reader, const char *path, unsigned int line,
+			      const char *text);
 
 /* Room for one more item of a list that holds `count`. NULL, and noted in the reader, if there is no memory. */
 void *config_list_grow(struct config_reader *reader, void *list, unsigned int count, size_t size);

@@ -27,7 +27,7 @@ static const char *number_shape(char shape[CONFIG_SHAPE_SIZE], const struct conf
 	if (key->unit && key->size) {
 		size_t used = strlen(shape);
 
-		snprintf(shape + used, CONFIG_SHAPE_SIZE - used, "; the default of RFC 8512 is %u",
+		snprintf(shape + used, CONFIG_SHAPE_SIZE - used, "; the default is %u",
 			 key->initial);
 	}
 	return shape;
@@ -39,7 +39,7 @@ const char *config_value_shape(char shape[CONFIG_SHAPE_SIZE], const struct confi
 		[CONFIG_SECTION] = "write its keys below it, indented, each as KEY: VALUE",
 		[CONFIG_POOL] = "write a list: [198.51.100.1-198.51.100.4, 198.51.100.8/30]",
 		[CONFIG_NETWORKS] = "write a list: [10.0.0.0/16, 192.168.0.0/24]",
-		[CONFIG_ANY_LIST] = "write a list, or delete it",
+		[CONFIG_PASS_THROUGH] = "write a list: [192.0.2.0/24, 203.0.113.7/32]",
 		[CONFIG_NAME] = "write the name of a network interface, such as eth0",
 		[CONFIG_BOOLEAN] = "write true or false, without quotes",
 		[CONFIG_PORTS] = "write FIRST-LAST, two ports from 1 to 65535, such as 1024-65535",

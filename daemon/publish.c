@@ -17,7 +17,7 @@
 #include "daemon/log.h"
 #include "daemon/pool.h"
 
-enum { HOST_RETENTION = 86400, NO_DEVICE = 0xffffffff };
+enum { NO_DEVICE = 0xffffffff };
 
 /* The record of a device is one aligned word, which programs read while it changes. */
 union record {
@@ -142,7 +142,15 @@ static void timers_publish(struct timers *to, const struct settings_timers *from
 	to->icmp_timeout = from->icmp_timeout;
 	to->fragment_min_timeout = from->fragment_min_timeout;
 	to->hold_down_timeout = from->hold_down_timeout;
-	to->host_retention = HOST_RETENTION;
+	to->host_retention_timeout = from->host_retention_timeout;
+}
+
+static struct prefix prefix_of(const struct settings_network *network)
+{
+	const struct address_prefix *prefix = &network->prefix;
+	u32 mask = prefix->length ? ~0u << (32 - prefix->length) : 0;
+
+	return (struct prefix){ .addr = prefix->address.s_addr, .mask = htonl(mask) };
 }
 
 static void networks_publish(struct config *c, const struct settings *settings)
@@ -151,13 +159,24 @@ static void networks_publish(struct config *c, const struct settings *settings)
 
 	for (unsigned int i = 0; i < settings->interface_count; i++)
 		for (unsigned int j = 0; j < settings->interfaces[i].network_count && count < MAX_NETWORKS;
-		     j++) {
-			const struct address_prefix *prefix = &settings->interfaces[i].networks[j].prefix;
-
-			c->networks[count].addr = prefix->address.s_addr;
-			c->networks[count++].mask = prefix->length ? htonl(~0u << (32 - prefix->length)) : 0;
-		}
+		     j++)
+			c->networks[count++] = prefix_of(&settings->interfaces[i].networks[j]);
 	c->network_count = count;
+}
+
+/* While the list changes there is none: no packet may be passed by half of an entry. */
+static void pass_through_publish(struct config *c, const struct settings *settings)
+{
+	struct prefix list[MAX_PASS_THROUGH] = { 0 };
+
+	for (unsigned int i = 0; i < settings->pass_through_count; i++)
+		list[i] = prefix_of(&settings->pass_through[i]);
+	if (c->pass_through_count == settings->pass_through_count &&
+	    !memcmp(c->pass_through, list, sizeof(list)))
+		return;
+	__atomic_store_n(&c->pass_through_count, 0, __ATOMIC_SEQ_CST);
+	memcpy(c->pass_through, list, sizeof(list));
+	__atomic_store_n(&c->pass_through_count, settings->pass_through_count, __ATOMIC_SEQ_CST);
 }
 
 static void settings_publish(struct config *c, const struct settings *settings)
@@ -165,6 +184,7 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	const struct settings_nat *nat = &settings->nat;
 
 	networks_publish(c, settings);
+	pass_through_publish(c, settings);
 	c->port_min = nat->ports.min;
 	c->port_max = nat->ports.max;
 	c->port_preserve = nat->ports_preserve;

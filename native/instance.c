@@ -115,7 +115,7 @@ static void config_begin(struct config *c, const struct native_sizes *s, u64 see
 		.icmp_timeout = 60,
 		.fragment_min_timeout = 2,
 		.hold_down_timeout = 120,
-		.host_retention = 86400,
+		.host_retention_timeout = 86400,
 	};
 
 	c->layout = LAYOUT_VERSION;
@@ -265,6 +265,18 @@ int native_network_add(struct nat_instance *nat, __be32 addr, __be32 mask)
 	c->networks[c->network_count].addr = addr & mask;
 	c->networks[c->network_count].mask = mask;
 	c->network_count++;
+	return 0;
+}
+
+int native_pass_through_add(struct nat_instance *nat, __be32 addr, __be32 mask)
+{
+	struct config *c = nat->config;
+
+	if (c->pass_through_count == MAX_PASS_THROUGH)
+		return -ENOSPC;
+	c->pass_through[c->pass_through_count].addr = addr & mask;
+	c->pass_through[c->pass_through_count].mask = mask;
+	c->pass_through_count++;
 	return 0;
 }
 

@@ -81,6 +81,9 @@ int native_interface_add(struct nat_instance *nat, u32 ifindex, enum role role);
 int native_network_add(struct nat_instance *nat, __be32 addr, __be32 mask);
 void native_interface_listed(struct nat_instance *nat, u32 number);
 
+/* A destination that is not translated: as native_network_add(). */
+int native_pass_through_add(struct nat_instance *nat, __be32 addr, __be32 mask);
+
 /*
  * An outside address of an interface, ADDRESS_* flags; flags 0: it leaves, and its index waits for it. The pool's buckets
  * follow, and flows are treated as daemon/pool.h says. Its index, or -ENOSPC.

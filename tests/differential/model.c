@@ -132,6 +132,52 @@ static struct model_host *host_of(struct model *m, __be32 inside)
 	return NULL;
 }
 
+/*
+ * Room for hosts. Where there may be too many, one that has no binding gives way; which one, and whether there was need, is
+ * not for the model to know.
+ */
+
+static bool host_is_idle(const struct model *m, const struct model_host *h)
+{
+	for (u32 i = 0; i < m->binding_count; i++)
+		if (m->bindings[i].live && m->bindings[i].inside.addr == h->inside)
+			return false;
+	return true;
+}
+
+static bool host_is_sure(const struct model_host *h) { return h && !h->doubt; }
+
+/* A host that may not be in the table wants to be. */
+static void host_comes(struct model *m, const struct model_host *who)
+{
+	if (m->settings.host_mask + 1 >= MODEL_HOSTS)
+		return;
+	for (u32 i = 0; i < m->host_count; i++)
+		if (&m->hosts[i] != who && host_is_idle(m, &m->hosts[i]))
+			m->hosts[i].doubt = true;
+}
+
+static void hosts_sweep(struct model *m)
+{
+	for (u32 i = 0; i < m->host_count; i++) {
+		struct model_host *h = &m->hosts[i];
+
+		if (!host_is_idle(m, h))
+			h->idle = 0;
+		else if (!h->idle++)
+			h->since = m->now;
+	}
+}
+
+/* Is there none that has been idle for so long that it must give way? */
+static bool hosts_are_full(const struct model *m)
+{
+	for (u32 i = 0; i < m->host_count; i++)
+		if (m->hosts[i].idle > 1 && m->now - m->hosts[i].since >= PATIENCE && !m->hosts[i].doubt)
+			return false;
+	return m->settings.host_mask + 1 < MODEL_HOSTS;
+}
+
 static struct model_limbo *in_limbo(const struct model *m, enum class class, struct model_end outside)
 {
 	for (u32 i = 0; i < m->limbo_count; i++)
@@ -349,6 +395,7 @@ void model_sweep(struct model *m)
 	}
 	m->binding_count = bindings;
 	limbo_sweep(m);
+	hosts_sweep(m);
 }
 
 /* A session ends before its time: its endpoint keeps its port for as long as it might have lived. */
@@ -510,7 +557,9 @@ static bool ports_are_out(struct model *m, const struct model_packet *p, struct 
 	struct range r = range_of(m, p->class, inside.port);
 	struct model_host *h = host_of(m, inside.addr);
 
-	if (h && address_serves(m, h->outside, false))
+	if (p->hook == MODEL_OWN)
+		return !range_has_free(m, p->class, inside.addr, r, -1);
+	if (host_is_sure(h) && address_serves(m, h->outside, false))
 		return !range_has_free(m, p->class, h->outside, r, -1);
 	for (u32 i = 0; i < m->address_count; i++) /* a new host: at least one address must be full */
 		if (address_serves(m, m->addresses[i].addr, false) &&
@@ -523,7 +572,7 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 				struct model_end chosen, bool own)
 {
 	struct model_host *h = host_of(m, inside.addr);
-	bool known = h && address_serves(m, h->outside, own);
+	bool known = host_is_sure(h) && address_serves(m, h->outside, own);
 	const char *wrong;
 
 	if (own && chosen.addr != inside.addr)
@@ -540,7 +589,7 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 			return "the model has no room for hosts";
 		h = &m->hosts[m->host_count++];
 	}
-	*h = (struct model_host){ inside.addr, chosen.addr };
+	*h = (struct model_host){ .inside = inside.addr, .outside = chosen.addr };
 	if (m->binding_count == MODEL_BINDINGS)
 		return "the model has no room for bindings";
 	limbo_end(m, in_limbo(m, p->class, chosen));
@@ -554,19 +603,22 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 }
 
 /*
- * The binding that an endpoint had until it was idle for too long stands again, if its host is still where it was; or again,
- * which the address tells that the packet got, NULL: none.
+ * The binding that an endpoint had until it was idle for too long stands again, if its host is still where it was, or again;
+ * where the packet went tells if that is in doubt.
  */
-static bool binding_wake(struct model *m, enum class class, struct model_end inside, const __be32 *chosen)
+static bool binding_wake(struct model *m, enum class class, struct model_end inside,
+			 const struct model_end *chosen, u32 reason)
 {
 	struct model_limbo *l = limbo_waits(m, class, inside);
 	struct model_host *h = host_of(m, inside.addr);
 
 	if (!l)
 		return false;
-	__be32 at = h && address_serves(m, h->outside, l->own) ? h->outside : chosen ? *chosen : 0;
+	bool sure = host_is_sure(h) && address_serves(m, h->outside, l->own);
+	__be32 at = sure ? h->outside : chosen ? chosen->addr : 0;
 	if (at != l->outside.addr || !address_serves(m, at, l->own)) {
-		limbo_forsake(l);
+		if (chosen || reason == IS_no_port)
+			limbo_forsake(l);
 		return false;
 	}
 	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
@@ -578,7 +630,7 @@ static bool binding_wake(struct model *m, enum class class, struct model_end ins
 	if (!h && m->host_count < MODEL_HOSTS)
 		h = &m->hosts[m->host_count++];
 	if (h)
-		*h = (struct model_host){ inside.addr, at };
+		*h = (struct model_host){ .inside = inside.addr, .outside = at };
 	limbo_end(m, l);
 	return true;
 }
@@ -617,14 +669,13 @@ static bool passed(const struct model_outcome *o, u32 reason)
 	return o->verdict == VERDICT_PASS && o->reason == reason;
 }
 
-/*
- * A packet from inside wants a session to remote: chosen is the outside endpoint that it got, if it got any. Follows, and
- * says what is wrong.
- */
+/* A packet from inside wants a session to remote: o->from is the outside endpoint that it got, if any. Follows, and says what is wrong. */
 static const char *open_judge(struct model *m, const struct model_packet *p, struct model_end remote,
-			      bool got, struct model_end chosen, bool own, struct model_session **session)
+			      const struct model_outcome *o, bool own, struct model_session **session)
 {
 	struct model_binding *b = binding_of_inside(m, p->class, p->from);
+	struct model_host *h = host_of(m, p->from.addr);
+	bool got = o->verdict == VERDICT_TRANSLATE || o->reason == IS_filtered;
 	const char *wrong;
 
 	/* While there is no other address to go to, all that belongs to one which has left waits for it. */
@@ -636,18 +687,21 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 		b->live = false;
 		b = NULL;
 	}
-	if (!b && binding_wake(m, p->class, p->from, got ? &chosen.addr : NULL))
+	if (!b && !host_is_sure(h) && o->reason != IS_hosts_full)
+		host_comes(m, h);
+	if (h)
+		h->idle = 0;
+	if (!b && binding_wake(m, p->class, p->from, got ? &o->from : NULL, o->reason))
 		b = binding_of_inside(m, p->class, p->from);
 	if (!got) { /* a host whose address has left is forgotten when it asks for another */
-		struct model_host *h = host_of(m, p->from.addr);
 		if (h && !b && !address_serves(m, h->outside, own))
 			*h = m->hosts[--m->host_count];
 		return b ? "an endpoint with a mapping was refused" : NULL;
 	}
-	if (b && !end_is(b->outside, chosen))
+	if (b && !end_is(b->outside, o->from))
 		return "the endpoint has another mapping (RFC 4787 REQ-1)";
 	if (!b) {
-		wrong = binding_make(m, p, p->from, chosen, own);
+		wrong = binding_make(m, p, p->from, o->from, own);
 		if (wrong)
 			return wrong;
 		b = binding_of_inside(m, p->class, p->from);
@@ -683,6 +737,21 @@ static const char *answer_judge(struct model *m, const struct model_packet *p)
 	return "a RST for a connection that goes on";
 }
 
+/* Was it right to refuse a packet from inside that wanted a session? */
+static const char *refusal_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
+{
+	switch (o->reason) {
+	case IS_no_address:
+		return unless(!any_serves(m), "no address, though there is one");
+	case IS_no_port:
+		return unless(ports_are_out(m, p, p->from), "no port, though there is one");
+	case IS_hosts_full:
+		return unless(hosts_are_full(m), "no room for a host, though one is idle");
+	default:
+		return "dropped for no reason that the model knows";
+	}
+}
+
 static const char *out_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
 {
 	bool own = p->hook == MODEL_OWN;
@@ -699,6 +768,8 @@ static const char *out_judge(struct model *m, const struct model_packet *p, cons
 	if (!own && (!is_inside(m, p->from.addr) || address_ours(m, p->from.addr)))
 		return unless(dropped(o, IS_source_not_inside),
 			      "a source that is not inside was not refused");
+	if (!own && p->to.addr == m->untranslated)
+		return unless(passed(o, IS_pass_through_out), "a destination that is not translated");
 	if (o->verdict == VERDICT_ANSWER)
 		return unless(!own && p->class == CLASS_TCP, "an answer to what is no TCP from inside")
 			       ?: answer_judge(m, p);
@@ -706,22 +777,14 @@ static const char *out_judge(struct model *m, const struct model_packet *p, cons
 		return unless(own ? passed(o, IS_own_error) : dropped(o, IS_reply_no_session),
 			      "an ICMP reply that nobody asked for");
 	if (o->verdict == VERDICT_DROP) {
-		const char *wrong = open_judge(m, p, p->to, false, o->from, own, &s);
-		if (wrong)
-			return wrong;
-		if (o->reason == IS_no_address)
-			return unless(!any_serves(m), "no address, though there is one");
-		if (o->reason == IS_no_port)
-			/* While ports rest, the core may count a few more of them than we do. */
-			return unless(m->limbo_count || ports_are_out(m, p, p->from),
-				      "no port, though there is one");
-		return "dropped for no reason that the model knows";
+		const char *wrong = open_judge(m, p, p->to, o, own, &s);
+		return wrong ? wrong : refusal_judge(m, p, o);
 	}
 	if (o->verdict != VERDICT_TRANSLATE)
 		return "a packet from inside passed untranslated";
 	if (!end_is(o->to, p->to))
 		return "the destination was changed";
-	return open_judge(m, p, p->to, true, o->from, own, &s);
+	return open_judge(m, p, p->to, o, own, &s);
 }
 
 /* May the remote send to this binding, no session being there? 1, 0, or -1: both are right. */
@@ -758,6 +821,8 @@ static const char *in_judge(struct model *m, const struct model_packet *p, const
 				      end_is(o->from, p->from),
 			      "a packet of a session did not reach its owner");
 	}
+	if (is_inside(m, p->to.addr) && p->from.addr == m->untranslated)
+		return unless(passed(o, IS_pass_through_in), "from whom is not translated to");
 	if (!(flags & ADDRESS_LIVE))
 		return unless(is_inside(m, p->to.addr) ? dropped(o, IS_to_inside) : passed(o, IS_transit),
 			      "not to us");
@@ -810,17 +875,14 @@ static const char *hairpin_judge(struct model *m, const struct model_packet *p, 
 		return unless(dropped(o, IS_hairpin_off), "hairpin is off");
 	if (!is_inside(m, p->from.addr))
 		return unless(dropped(o, IS_source_not_inside), "a hairpin from a stranger");
-	if (o->verdict == VERDICT_DROP && (o->reason == IS_no_port || o->reason == IS_no_address)) {
-		wrong = open_judge(m, p, p->to, false, o->from, false, &s);
-		return wrong ? wrong
-			     : unless(o->reason == IS_no_address ? !any_serves(m)
-								 : ports_are_out(m, p, p->from),
-				      "no port?");
+	if (o->verdict == VERDICT_DROP && o->reason != IS_filtered) {
+		wrong = open_judge(m, p, p->to, o, false, &s);
+		return wrong ? wrong : refusal_judge(m, p, o);
 	}
-	if (o->verdict != VERDICT_TRANSLATE && !dropped(o, IS_filtered))
+	if (o->verdict == VERDICT_PASS)
 		return "a hairpinned packet neither passed nor was filtered";
 	/* Filtered or not, the sender's session stands. */
-	wrong = open_judge(m, p, p->to, true, o->from, false, &s);
+	wrong = open_judge(m, p, p->to, o, false, &s);
 	if (wrong)
 		return wrong;
 	s->hairpin = true;

@@ -64,6 +64,9 @@ struct model_former {
 struct model_host {
 	__be32 inside;
 	__be32 outside;
+	u32 idle; /* sweeps that found no binding of its, one after the other, no packet of its between them */
+	u32 since;  /* time of the first of them */
+	bool doubt; /* it was idle when another came: it may have given way */
 };
 
 /* A port whose last owner is gone: it rests for hold_down_timeout, and may be kept from others for a while longer. */
@@ -97,6 +100,7 @@ struct model {
 	struct model_address addresses[MODEL_ADDRESSES];
 	u32 address_count;
 	__be32 network, netmask;
+	__be32 untranslated;	 /* a remote that is talked to as it is; 0: none */
 	struct model_end socket; /* a listening UDP socket of the router */
 	u32 now;
 	struct model_binding bindings[MODEL_BINDINGS];

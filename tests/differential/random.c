@@ -20,7 +20,8 @@
 #include "native/sweep_memory.h"
 #include "tests/differential/model.h"
 
-enum { ROUND = 4000, OPERATIONS = 200000, ETHERNET = 14, ROOM = 4096, HOSTS = 10, REMOTES = 4 };
+enum { ROUND = 4000, OPERATIONS = 200000, ETHERNET = 14, ROOM = 4096, REMOTES = 4 };
+enum { HOSTS = 10, HOSTS_MANY = 55, HOSTS_AT_ONCE = 30, HOST_STAYS = 8 };
 enum { OUT_IFINDEX = 3, IN_IFINDEX = 2 };
 
 struct lab {
@@ -30,6 +31,7 @@ struct lab {
 	u64 random;
 	u32 clock; /* tick at the model's time 0 */
 	u32 pool;
+	u32 hosts; /* more than there is room for, or few */
 	u64 operations, packets, created, dropped;
 	bool tell;
 	const char *wrong; /* the first thing that was */
@@ -73,12 +75,17 @@ static void lab_address(struct lab *lab, __be32 addr, u8 flags)
 
 static int round_begin(struct lab *lab)
 {
-	const struct native_sizes sizes = {
-		.flows = 4096, .mappings = 4096, .hosts = 64, .fragments = 256, .addresses = 4
+	struct native_sizes sizes = {
+		.flows = 4096, .mappings = 4096, .hosts = MODEL_HOSTS, .fragments = 256, .addresses = 4
 	};
 	struct model *m = lab->model;
 
 	memset(m, 0, sizeof(*m));
+	lab->hosts = HOSTS;
+	if (!chance(lab, 3)) {
+		lab->hosts = HOSTS_MANY;
+		sizes.hosts = MODEL_HOSTS / 2;
+	}
 	if (native_create(&lab->nat, &sizes, (u64)chance(lab, 0xffffffff) << 32 | chance(lab, 0xffffffff)))
 		return -1;
 	settings_choose(lab, lab->nat.config);
@@ -88,6 +95,10 @@ static int round_begin(struct lab *lab)
 	m->network = address(10, 0, 0, 0);
 	m->netmask = address(255, 255, 0, 0);
 	native_network_add(&lab->nat, m->network, m->netmask);
+	if (chance(lab, 2)) {
+		m->untranslated = address(203, 0, 113, 1 + chance(lab, REMOTES));
+		native_pass_through_add(&lab->nat, m->untranslated, address(255, 255, 255, 255));
+	}
 	lab->pool = chance(lab, 4);
 	lab_address(lab, address(198, 51, 100, 1),
 		    ADDRESS_LIVE | ADDRESS_LOCAL | (lab->pool ? 0 : ADDRESS_POOL));
@@ -121,7 +132,11 @@ static u16 port_some(struct lab *lab)
 
 static struct model_end inside_some(struct lab *lab)
 {
-	return (struct model_end){ address(10, 0, 0, 1 + chance(lab, HOSTS)), port_some(lab) };
+	bool many = lab->hosts == HOSTS_MANY; /* they come and go */
+	u32 first = many ? lab->model->now / HOST_STAYS : 0, count = many ? HOSTS_AT_ONCE : HOSTS;
+
+	return (struct model_end){ address(10, 0, 0, 1 + (first + chance(lab, count)) % lab->hosts),
+				   port_some(lab) };
 }
 
 static struct model_end remote_some(struct lab *lab)
@@ -304,7 +319,7 @@ static void packet_op(struct lab *lab, struct model_packet *p)
 		bytes_judge(lab, &reset, ip, r.length - ETHERNET);
 		return;
 	}
-	if (p->hook == MODEL_OUT && r.verdict != VERDICT_DROP &&
+	if (p->hook == MODEL_OUT && r.verdict != VERDICT_DROP && r.reason != REASON_pass_through_out &&
 	    !(model_address_flags(lab->model, o.from.addr) & ADDRESS_LIVE))
 		wrong_set(lab, "LEAK: it left with a source that is not ours");
 	if (r.verdict != VERDICT_TRANSLATE)
@@ -424,6 +439,12 @@ static void error_op(struct lab *lab)
 		lab_send(lab, in ? NATIVE_IN : NATIVE_OUT, in ? 0 : IN_IFINDEX, ip, (u32)length);
 	struct model_outcome o = { .from = about.from, .to = about.to };
 	story_tell(lab, &about, &r, &o);
+	if (!in && far.addr == lab->model->untranslated) {
+		wrong_set(lab, r.reason == REASON_pass_through_out
+				       ? NULL
+				       : "an error to a destination that is not translated");
+		return;
+	}
 	known = in ? model_inside_of(lab->model, about.class, near, &new, &own)
 		   : model_outside_of(lab->model, about.class, near, &new);
 	if (!known || own) {
@@ -606,6 +627,21 @@ static void doubts_settle(struct lab *lab)
 		}
 }
 
+/* Who has a mapping has a place among the hosts. */
+static void hosts_judge(struct lab *lab)
+{
+	struct nat_instance *nat = &lab->nat;
+
+	for (u32 i = 0; i < lab->model->binding_count; i++) {
+		const struct model_binding *b = &lab->model->bindings[i];
+		u64 key = host_key(b->inside.addr, 0), word;
+		u32 number;
+		if (b->live && !table_find(nat, nat->config, TABLE_HOSTS,
+					   table_hash(nat->config, TABLE_HOSTS, &key), &key, &word, &number))
+			wrong_set(lab, "a host that has a mapping lost its place");
+	}
+}
+
 static void counts_judge(struct lab *lab)
 {
 	const struct config *c = lab->nat.config;
@@ -643,6 +679,7 @@ static void time_op(struct lab *lab)
 	if (step > SWEEP_PATIENCE)
 		model_limbo_age(lab->model);
 	counts_judge(lab);
+	hosts_judge(lab);
 }
 
 static void reset_op(struct lab *lab)

@@ -73,7 +73,7 @@ static int config_timer(struct world *w, struct words *words)
 		TIMER(icmp_timeout),
 		TIMER(fragment_min_timeout),
 		TIMER(hold_down_timeout),
-		TIMER(host_retention),
+		TIMER(host_retention_timeout),
 #undef TIMER
 	};
 	const char *name = words_next(words);
@@ -89,6 +89,36 @@ static int config_timer(struct world *w, struct words *words)
 		return 0;
 	}
 	return world_fail(w, "no such timer: %s", name ? name : "(end)");
+}
+
+/* A/N, its mask as on the wire. */
+static int network_parse(struct world *w, const char *word, __be32 *addr, __be32 *mask)
+{
+	char text[VALUE_MAX_BYTES];
+	u32 bits;
+
+	snprintf(text, sizeof(text), "%.63s", word);
+	char *slash = strchr(text, '/');
+	if (slash)
+		*slash = 0;
+	if (!slash || address_parse(text, addr) || number_parse(slash + 1, 32, &bits))
+		return world_fail(w, "not a network: %s", text);
+	*mask = bits ? host_to_be32(~0u << (32 - bits)) : 0;
+	return 0;
+}
+
+static int config_pass_through(struct world *w, struct words *words)
+{
+	__be32 addr, mask;
+
+	while (words_peek(words)) {
+		if (network_parse(w, words_next(words), &addr, &mask))
+			return -1;
+		for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
+			if (native_pass_through_add(nat, addr, mask))
+				return world_fail(w, "too many networks");
+	}
+	return 0;
 }
 
 /* Before all else: sizes of tables, seed, clock. */
@@ -132,6 +162,8 @@ int config_run(struct world *w, struct words *words)
 		return config_ports(w, words);
 	if (words_take(words, "timer"))
 		return config_timer(w, words);
+	if (words_take(words, "pass-through"))
+		return config_pass_through(w, words);
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
 		if (words_take(words, switches[i]))
 			return config_switch(w, words, switches[i]);
@@ -219,17 +251,11 @@ static int inside_networks(struct world *w, struct words *words, u32 interface)
 		for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
 			native_interface_listed(nat, interface);
 	while (words_peek(words)) {
-		char text[VALUE_MAX_BYTES];
-		__be32 addr;
-		u32 bits;
-		snprintf(text, sizeof(text), "%.63s", words_next(words));
-		char *slash = strchr(text, '/');
-		if (slash)
-			*slash = 0;
-		if (!slash || address_parse(text, &addr) || number_parse(slash + 1, 32, &bits))
-			return world_fail(w, "not a network: %s", text);
+		__be32 addr, mask;
+		if (network_parse(w, words_next(words), &addr, &mask))
+			return -1;
 		for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
-			if (native_network_add(nat, addr, bits ? host_to_be32(~0u << (32 - bits)) : 0))
+			if (native_network_add(nat, addr, mask))
 				return world_fail(w, "too many networks");
 	}
 	return 0;

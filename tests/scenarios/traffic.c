@@ -47,7 +47,8 @@ static int source_ours(struct world *w, const struct event *e)
 	__be32 source;
 
 	if (e->hook != NATIVE_OUT || !e->from_inside || e->result.verdict == VERDICT_DROP ||
-	    e->result.verdict == VERDICT_ANSWER || e->packet->ethertype != 0x0800)
+	    e->result.verdict == VERDICT_ANSWER || e->result.reason == REASON_pass_through_out ||
+	    e->packet->ethertype != 0x0800)
 		return 0;
 	memcpy(&source, e->after + 12, 4);
 	struct outside_address a = address_find(nat, nat->config, source);

@@ -467,7 +467,7 @@ static int test_begin(struct test *test, const struct run *run)
 				     .icmp_timeout = IDLE,
 				     .fragment_min_timeout = 2,
 				     .hold_down_timeout = HOLD,
-				     .host_retention = 10 };
+				     .host_retention_timeout = 10 };
 	c->port_min = run->port_min;
 	c->port_max = run->port_max;
 	for (u32 i = 0; i < CLASSES; i++)

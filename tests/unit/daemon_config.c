@@ -159,15 +159,15 @@ static const struct refusal refusals[] = {
 	{ NAT("accelerate: fast"), 5, "nat.accelerate: \"fast\" is not known here", "auto, off" },
 
 	/* Numbers. */
-	{ TIMER("udp_timeout: 0"), 6, "nat.timers.udp_timeout: \"0\" is out of range",
-	  "the default of RFC 8512 is 300" },
+	{ TIMER("udp_timeout: 0"), 6, "nat.timers.udp_timeout: \"0\" is out of range", "the default is 300" },
 	{ TIMER("tcp_idle_timeout: 500001"), 6, "\"500001\" is out of range", "from 1 to 500000 seconds" },
-	{ TIMER("tcp_trans_open_timeout: -1"), 6, "\"-1\" is not a whole number", "RFC 8512 is 240" },
-	{ TIMER("tcp_trans_close_timeout: 4m"), 6, "\"4m\" is not a whole number", "RFC 8512 is 240" },
-	{ TIMER("tcp_in_syn_timeout: 6.0"), 6, "\"6.0\" is not a whole number", "RFC 8512 is 6" },
-	{ TIMER("icmp_timeout: 060"), 6, "\"060\" is a number with a leading zero", "RFC 8512 is 60" },
-	{ TIMER("fragment_min_timeout: 0x2"), 6, "\"0x2\" is not a whole number", "RFC 8512 is 2" },
-	{ TIMER("hold_down_timeout: \"120\""), 6, "text in quotes, not a number", "RFC 8512 is 120" },
+	{ TIMER("tcp_trans_open_timeout: -1"), 6, "\"-1\" is not a whole number", "the default is 240" },
+	{ TIMER("tcp_trans_close_timeout: 4m"), 6, "\"4m\" is not a whole number", "the default is 240" },
+	{ TIMER("tcp_in_syn_timeout: 6.0"), 6, "\"6.0\" is not a whole number", "the default is 6" },
+	{ TIMER("icmp_timeout: 060"), 6, "\"060\" is a number with a leading zero", "the default is 60" },
+	{ TIMER("fragment_min_timeout: 0x2"), 6, "\"0x2\" is not a whole number", "the default is 2" },
+	{ TIMER("hold_down_timeout: \"120\""), 6, "text in quotes, not a number", "the default is 120" },
+	{ TIMER("host_retention_timeout: 1d"), 6, "\"1d\" is not a whole number", "the default is 86400" },
 	{ TIMER("udp_timeout: 99999999999999999999999"), 6, "is not a whole number", "500000" },
 	{ TIMER("udp_timeout: 4294967596"), 6, "is out of range", "500000" },
 	{ TIMER("udp_timeout:"), 6, "it has no value", "500000" },
@@ -195,7 +195,15 @@ static const struct refusal refusals[] = {
 	{ NAT("mss_clamp: auto"), 5, "nat.mss_clamp: \"auto\" is not yet", "write off" },
 	{ NAT("mss_clamp: 1452"), 5, "nat.mss_clamp: \"1452\" is not yet", "write off" },
 	{ NAT("mss_clamp: 5"), 5, "nat.mss_clamp: \"5\" is out of range", "off, auto, or" },
-	{ BASE "pass_through: [192.0.2.0/24]\n", 4, "pass_through: not yet in this version", "delete it" },
+	{ BASE "pass_through: [192.0.2.1/24]\n", 4, "pass_through: \"192.0.2.1/24\" has bits set beyond",
+	  "write 192.0.2.0/24" },
+	{ BASE "pass_through:\n  - 192.0.2.0/24\n  - 192.0.2.1-192.0.2.9\n", 6,
+	  "pass_through: \"192.0.2.1-192.0.2.9\" is not", "write ADDRESS/LENGTH" },
+	{ BASE "pass_through: [0.0.0.0/0]\n", 4, "pass_through: \"0.0.0.0/0\" holds addresses that no host",
+	  "leave out" },
+	{ BASE "pass_through: [[192.0.2.0/24]]\n", 4, "pass_through: an item that is not", "write a list" },
+	{ BASE "pass_through:\n  - 192.0.2.0/24\n  - 10.0.0.0/8\n  - 192.0.2.0/24\n", 7,
+	  "pass_through: 192.0.2.0/24 is there already on line 5", "once" },
 	{ BASE "pass_through: 192.0.2.0/24\n", 4, "pass_through: \"192.0.2.0/24\" is not a list", "a list" },
 	{ BASE "recovery: {restart: true}\n", 4, "recovery: not yet in this version", "delete it" },
 	{ BASE "api: {listen: \"192.0.2.1:8080\"}\n", 4, "api.listen: \"192.0.2.1:8080\" is not yet",
@@ -222,6 +230,7 @@ static const char *const accepted[] = {
 	WAN("pool: []"),
 	WAN("pool: [192.0.2.1, 192.0.2.2, 192.0.2.4-192.0.2.7, 192.0.2.3, 192.0.2.0]"),
 	LAN("networks: [10.0.0.0/8, 10.1.0.0/16]"),
+	BASE "pass_through: [192.0.2.0/24, 10.0.0.0/8, 203.0.113.7/32]\n",
 	/* JSON is YAML: what the API takes and gives. */
 	"{\"interfaces\": [{\"name\": \"wan0\", \"role\": \"outside\", \"pool\": [\"192.0.2.0/30\"]},"
 	"{\"name\": \"lan0\", \"role\": \"inside\"}], \"nat\": {\"hairpin\": false, \"timers\": "
@@ -258,7 +267,8 @@ static const char unusual[] =
 	"  hairpin: false\n"
 	"  timers: {udp_timeout: 301, tcp_idle_timeout: 7441, tcp_trans_open_timeout: 241,\n"
 	"    tcp_trans_close_timeout: 242, tcp_in_syn_timeout: 7, icmp_timeout: 61,\n"
-	"    fragment_min_timeout: 3, hold_down_timeout: 121}\n"
+	"    fragment_min_timeout: 3, hold_down_timeout: 121, host_retention_timeout: 3600}\n"
+	"pass_through: [192.0.2.0/24, 203.0.113.7/32]\n"
 	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n";
 
 static void every_field_is_read_and_printed(void **state)
@@ -303,6 +313,10 @@ static void every_field_is_read_and_printed(void **state)
 	assert_int_equal(nat->timers.icmp_timeout, 61);
 	assert_int_equal(nat->timers.fragment_min_timeout, 3);
 	assert_int_equal(nat->timers.hold_down_timeout, 121);
+	assert_int_equal(nat->timers.host_retention_timeout, 3600);
+	assert_int_equal(settings->pass_through_count, 2);
+	assert_int_equal(ntohl(settings->pass_through[1].prefix.address.s_addr), 0xcb007107);
+	assert_int_equal(settings->pass_through[1].prefix.length, 32);
 	assert_int_equal(settings->capacity.sessions, 4096);
 	assert_int_equal(settings->capacity.mappings, 2048);
 	assert_int_equal(settings->capacity.hosts, 64);
@@ -330,6 +344,7 @@ static void assert_defaults(const struct settings *settings)
 	assert_int_equal(nat->timers.icmp_timeout, 60);
 	assert_int_equal(nat->timers.fragment_min_timeout, 2);
 	assert_int_equal(nat->timers.hold_down_timeout, 120);
+	assert_int_equal(nat->timers.host_retention_timeout, 86400);
 	assert_int_equal(settings->capacity.sessions, 0);
 	assert_int_equal(settings->capacity.hosts, 0);
 	assert_int_equal(settings->warnings.count, 0);
@@ -372,7 +387,8 @@ static void short_timers_only_warn(void **state)
 	}
 	/* RFC 7857 section 2.1 allows less than four minutes there. */
 	struct settings *settings =
-		parsed(TIMER("{tcp_trans_open_timeout: 1, tcp_trans_close_timeout: 1, udp_timeout: 120}"));
+		parsed(TIMER("{tcp_trans_open_timeout: 1, tcp_trans_close_timeout: 1, udp_timeout: 120, "
+			     "host_retention_timeout: 1}"));
 	assert_int_equal(settings->warnings.count, 0);
 	settings_free(settings);
 }
@@ -487,6 +503,32 @@ static void networks_are_bounded(void **state)
 		} else {
 			assert_int_equal(parse(text, &settings, &report), -EINVAL);
 			assert_true(note_is(&report, 5 + count, "more than 64 networks", "fewer"));
+		}
+		free(text);
+	}
+}
+
+static void pass_through_is_bounded(void **state)
+{
+	struct settings_report report;
+	struct settings *settings;
+	char *text = NULL;
+	size_t size;
+
+	(void)state;
+	for (unsigned int count = MAX_PASS_THROUGH; count <= MAX_PASS_THROUGH + 1; count++) {
+		FILE *file = open_memstream(&text, &size);
+
+		assert_non_null(file);
+		fprintf(file, "%spass_through:\n", BASE);
+		for (unsigned int i = 0; i < count; i++)
+			fprintf(file, "  - 10.%u.0.0/16\n", i);
+		fclose(file);
+		if (count == MAX_PASS_THROUGH) {
+			settings_free(parsed(text));
+		} else {
+			assert_int_equal(parse(text, &settings, &report), -EINVAL);
+			assert_true(note_is(&report, 4 + count, "more than 32 networks", "fewer"));
 		}
 		free(text);
 	}
@@ -796,6 +838,7 @@ int main(void)
 		cmocka_unit_test(too_many_errors_are_counted),
 		cmocka_unit_test(interfaces_are_bounded),
 		cmocka_unit_test(networks_are_bounded),
+		cmocka_unit_test(pass_through_is_bounded),
 		cmocka_unit_test(hostile_texts_end_soon),
 		cmocka_unit_test(texts_are_bounded),
 		cmocka_unit_test(settings_come_from_a_command_line),

@@ -124,6 +124,13 @@ static inline void assert_same_settings(const struct settings *a, const struct s
 	assert_memory_equal(&a->nat, &b->nat, sizeof(a->nat));
 	assert_memory_equal(&a->capacity, &b->capacity, sizeof(a->capacity));
 	assert_same_fixed(a, b);
+	assert_int_equal(a->pass_through_count, b->pass_through_count);
+	for (unsigned int i = 0; i < a->pass_through_count; i++) {
+		const struct address_prefix *x = &a->pass_through[i].prefix, *y = &b->pass_through[i].prefix;
+
+		assert_int_equal(x->address.s_addr, y->address.s_addr);
+		assert_int_equal(x->length, y->length);
+	}
 	assert_int_equal(a->interface_count, b->interface_count);
 	for (unsigned int i = 0; i < a->interface_count; i++) {
 		const struct settings_interface *x = &a->interfaces[i], *y = &b->interfaces[i];
