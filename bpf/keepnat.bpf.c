@@ -174,7 +174,7 @@ static __always_inline u32 concerns(struct __sk_buff *skb, const struct config *
 		bytes_need(skb, b, l3 + IP_MIN);
 		u8 *ip = packet_bytes(b, l3, IP_MIN);
 		ours = ip ? address_find(skb, c, get32(ip, IPV4_TARGET)).flags &
-				    (ADDRESS_LIVE | ADDRESS_CLIENTS)
+				       (ADDRESS_LIVE | ADDRESS_CLIENTS)
 			  : 0;
 		if (!ours) {
 			translate_ahead(skb, c, b, l3);

@@ -155,7 +155,7 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	const struct packet *p = &work->packet;
 	struct request *r = &work->req;
 	struct outside_address a;
-	u32 reason = target_classify(nat, c, work, p->ip.saddr, p->ip.daddr, &a);
+	u32 reason = target_classify(nat, c, work, &a);
 
 	if (reason)
 		return reason;
@@ -189,7 +189,7 @@ static __always_inline u32 error_in(struct nat_instance *nat, const struct confi
 {
 	struct request *r = &work->req;
 	struct outside_address a;
-	u32 reason = target_classify(nat, c, work, work->packet.ip.saddr, work->packet.ip.daddr, &a);
+	u32 reason = target_classify(nat, c, work, &a);
 
 	if (reason)
 		return reason;

@@ -50,8 +50,8 @@ struct request {
 	u32 claim_slot;
 	u32 same_port; /* the outside port must be the inside one */
 	u32 zero2;
-	u32 inbound; /* what comes in to r->outside.addr is a reserved host's */
-	u32 full;    /* of the mapping that was found: OWN_FULL or 0 */
+	u32 inbound;   /* what comes in to r->outside.addr is a reserved host's */
+	u32 full;      /* of the mapping that was found: OWN_FULL or 0 */
 	__be32 client; /* r->inside is a client of full NAT, and this the address that stands for it; else 0 */
 };
 

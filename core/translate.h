@@ -83,7 +83,7 @@ static __always_inline int hit_in(struct nat_instance *nat, const struct config 
 	flow_key(&key, &p->ip, DIRECTION_IN);
 	if (!flow_find(nat, c, key.word, &hit))
 		return NO_SESSION;
-	if (hit.value.own & refused) /* its remote is inside or an address of ours: nobody outside may use it */
+	if (hit.value.own & refused) /* its remote is not outside: nobody there may use it */
 		return REASON_spoofed_own;
 	if (!flow_pass(&hit, p, now))
 		return NO_SESSION;
@@ -164,9 +164,9 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 
 	translate_begin(nat, c, work, DIRECTION_IN);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
-		reason = hit_in(nat, c, &work->packet,
-				work->meeting.ours & ADDRESS_CLIENTS ? 0 : FLOW_HAIRPIN, work->meeting.now,
-				&work->plan.ip);
+		reason =
+			hit_in(nat, c, &work->packet, work->meeting.ours & ADDRESS_CLIENTS ? 0 : FLOW_HAIRPIN,
+			       work->meeting.now, &work->plan.ip);
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);
 	else

@@ -47,7 +47,8 @@ struct clients *clients_open(struct keepnat *k)
 	struct clients *clients = calloc(1, sizeof(*clients));
 
 	if (clients)
-		clients->servers = calloc((size_t)settings->port_mapping_count + 1, sizeof(*clients->servers));
+		clients->servers =
+			calloc((size_t)settings->port_mapping_count + 1, sizeof(*clients->servers));
 	if (!clients || !clients->servers) {
 		clients_close(clients);
 		return NULL;
@@ -103,7 +104,9 @@ static struct server server_look(struct keepnat *k, const struct server *was)
 	if (is.router)
 		keepnat_unwarn(k, "full NAT: %s is", text);
 	else
-		keepnat_warn(k, "full NAT: %s is not reached by any of the first %d inside interfaces; see `ip route get %s`",
+		keepnat_warn(k,
+			     "full NAT: %s is not reached by any of the first %d inside interfaces; see `ip "
+			     "route get %s`",
 			     text, MAX_OUTSIDE, text);
 	return is;
 }

@@ -24,7 +24,7 @@ static const char *const place_names[PLACES] = { "egress", "ingress" };
 enum program program_for(const struct keepnat_interface *interface, enum place place)
 {
 	if (interface->role == ROLE_INSIDE && place == PLACE_EGRESS)
-		return !interface->full ? PROGRAM_NONE
+		return !interface->full	 ? PROGRAM_NONE
 		       : interface->bare ? PROGRAM_CLIENT_BARE
 					 : PROGRAM_CLIENT_ETHERNET;
 	if (interface->role == ROLE_INSIDE)

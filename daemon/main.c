@@ -244,7 +244,7 @@ static const struct step {
 	{ publish_start, publish_stop }, /* the configuration */
 	{ hooks_start, link_down },	 /* addresses and hooks: from here on packets meet the programs */
 	{ loader_sockets_start, loader_sockets_stop }, /* the router's own way to port mappings */
-	{ forwarding_start, forwarding_stop }, /* only now, and first to go */
+	{ forwarding_start, forwarding_stop },	       /* only now, and first to go */
 	{ sweeper_start, sweep_stop },
 	{ loader_check, NULL },
 	{ control_start, control_stop },

@@ -25,7 +25,7 @@ static u32 concerns(struct nat_instance *nat, const struct bytes *b, const struc
 			return ADDRESS_LIVE;
 		u8 *ip = packet_bytes(b, f->l3, IP_MIN);
 		u32 ours = ip ? address_find(nat, nat->config, get32(ip, IPV4_TARGET)).flags &
-					(ADDRESS_LIVE | ADDRESS_CLIENTS)
+					   (ADDRESS_LIVE | ADDRESS_CLIENTS)
 			      : 0;
 		if (ours)
 			return ours;
@@ -129,7 +129,8 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 	struct work *work = nat->work;
 	u32 length = f->length;
 
-	if (!at || at->role != (hook == NATIVE_HAIRPIN || hook == NATIVE_CLIENT ? ROLE_INSIDE : ROLE_OUTSIDE) ||
+	if (!at ||
+	    at->role != (hook == NATIVE_HAIRPIN || hook == NATIVE_CLIENT ? ROLE_INSIDE : ROLE_OUTSIDE) ||
 	    (hook == NATIVE_CLIENT && !to_server(nat, &b, f)))
 		return (struct native_result){ .verdict = hook == NATIVE_OUT ? VERDICT_DROP : VERDICT_PASS,
 					       .reason = REASONS,

@@ -91,7 +91,8 @@ static int servers_add(struct nat_instance *nat)
 			.client = router(),
 		};
 	server_add(nat->config, server());
-	if (native_address_set(nat, clients_number(MAX_OUTSIDE), router(), ADDRESS_CLIENTS | ADDRESS_LOCAL) < 0)
+	if (native_address_set(nat, clients_number(MAX_OUTSIDE), router(), ADDRESS_CLIENTS | ADDRESS_LOCAL) <
+	    0)
 		return -1;
 	return fixed_apply(nat, &want, &report) || report.refused ? -1 : 0;
 }

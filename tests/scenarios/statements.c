@@ -109,13 +109,14 @@ static const struct statement statements[] = {
 	{ "config", config_run },   { "interface", interface_run },
 	{ "address", address_run }, { "socket", socket_run },
 	{ "out", out_run },	    { "own", own_run },
-	{ "in", in_run },	    { "hairpin", hairpin_run },	    { "client", client_run },
+	{ "in", in_run },	    { "hairpin", hairpin_run },
 	{ "sweep", sweep_run },	    { "reset", reset_run },
 	{ "lose", lose_run },	    { "take", take_run },
 	{ "expect", expect_run },   { "check", check_run },
 	{ "unique", unique_run },   { "let", let_run },
 	{ "only", only_run },	    { "reserve", reserve_run },
 	{ "map", map_run },	    { "unfix", unfix_run },
+	{ "client", client_run },
 };
 
 static int line_run(struct world *w, struct words *words)

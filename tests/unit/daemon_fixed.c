@@ -72,10 +72,12 @@ static const struct refusal shapes[] = {
 	  "port_mappings: \"outside\" is missing", "198.51.100.101:8080" },
 	{ POOLS MAPPED(HOST("protocol: tcp, outside: \"198.51.100.101:80\"")), 5,
 	  "port_mappings: \"inside\" is missing", "10.0.0.50:80" },
-	{ POOLS MAPPED(HOST("protocol: tcp, outside: \"198.51.100.101:80\", inside: \"10.0.0.50:80\", full_nat: 1")), 5,
-	  "port_mappings.full_nat: \"1\" is neither true nor false", "true or false" },
-	{ POOLS MAPPED(HOST("protocol: tcp, outside: \"198.51.100.101:80\", inside: \"10.0.0.50:80\", fullnat: true")), 5,
-	  "port_mappings: unknown key \"fullnat\"", "did you mean \"full_nat\"?" },
+	{ POOLS MAPPED(HOST(
+		  "protocol: tcp, outside: \"198.51.100.101:80\", inside: \"10.0.0.50:80\", full_nat: 1")),
+	  5, "port_mappings.full_nat: \"1\" is neither true nor false", "true or false" },
+	{ POOLS MAPPED(HOST(
+		  "protocol: tcp, outside: \"198.51.100.101:80\", inside: \"10.0.0.50:80\", fullnat: true")),
+	  5, "port_mappings: unknown key \"fullnat\"", "did you mean \"full_nat\"?" },
 	{ MAPPING("tpc", "198.51.100.101:80", "10.0.0.50:80"), 5, "port_mappings.protocol: \"tpc\"",
 	  "did you mean \"tcp\"?" },
 	{ MAPPING("icmp", "198.51.100.101:80", "10.0.0.50:80"), 5,
