@@ -56,7 +56,12 @@ static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
 	case PROTOCOL_TCP:
 		return l4 + TCP_MIN;
 	case PROTOCOL_UDP:
+	case PROTOCOL_UDPLITE:
 		return l4 + UDP_HEADER;
+	case PROTOCOL_DCCP:
+		return l4 + DCCP_MIN;
+	case PROTOCOL_SCTP:
+		return l4 + SCTP_MIN;
 	case PROTOCOL_ICMP:
 		return l4 + ICMP_HEADER + 60 + TCP_MIN;
 	default:

@@ -69,6 +69,8 @@ int pools_run(const struct options *options)
 		{ "TCP-FREE", "ports_free.tcp", NULL, FORMAT_COUNT },
 		{ "ICMP-USED", "ports_used.icmp", NULL, FORMAT_COUNT },
 		{ "ICMP-FREE", "ports_free.icmp", NULL, FORMAT_COUNT },
+		{ "OTHER-USED", "ports_used.other", NULL, FORMAT_COUNT },
+		{ "OTHER-FREE", "ports_free.other", NULL, FORMAT_COUNT },
 		{ "FLAGS", "pool local reserved full_nat", NULL, FORMAT_FLAGS },
 		{ "OF", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },

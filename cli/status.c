@@ -13,7 +13,7 @@
 
 static void line(const char *title) { printf("  %-11s", title); }
 
-/* "123 of 456 (27 %): 1 udp, 2 tcp, 3 icmp" */
+/* "123 of 456 (27 %): 1 udp, 2 tcp, 3 icmp, 0 other" */
 static void counts_print(const char *title, const json_t *counts)
 {
 	unsigned long long used = json_number_at(counts, "used"),
@@ -24,8 +24,9 @@ static void counts_print(const char *title, const json_t *counts)
 	if (capacity)
 		printf(" (%llu %%)", used * 100 / capacity);
 	if (json_object_get(counts, "udp"))
-		printf(": %llu udp, %llu tcp, %llu icmp", json_number_at(counts, "udp"),
-		       json_number_at(counts, "tcp"), json_number_at(counts, "icmp"));
+		printf(": %llu udp, %llu tcp, %llu icmp, %llu other", json_number_at(counts, "udp"),
+		       json_number_at(counts, "tcp"), json_number_at(counts, "icmp"),
+		       json_number_at(counts, "other"));
 	putchar('\n');
 }
 

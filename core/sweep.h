@@ -66,7 +66,7 @@ struct suspect {
 
 struct sweep_counts {
 	struct sweep_place at[MAX_OUTSIDE];
-	u64 sessions[CLASSES];
+	u64 sessions[CLASSES + 1]; /* the last: of protocols without ports */
 	u64 mappings[CLASSES];
 	u64 hosts;
 	u64 ended_sessions;
@@ -214,11 +214,12 @@ static inline int slot_read(struct nat_instance *nat, enum table t, u32 at, u64 
 	return slot_same(slot, w);
 }
 
+/* CLASSES: a protocol without ports. */
 static inline u8 flow_class(const struct flow *f)
 {
 	int class = protocol_class(f->protocol);
 
-	return class < 0 ? (u8)CLASS_UDP : (u8) class;
+	return class < 0 ? (u8)CLASSES : (u8) class;
 }
 
 /* Is `in` the other half of `out`? */
@@ -263,16 +264,10 @@ static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, stru
 /* Ticks that a session may be idle. in: the word of the inbound flow, 0 if there is none; out likewise. */
 static inline u32 session_timeout(const struct config *c, u8 class, u64 out, u64 in, u32 now)
 {
-	switch (class) {
-	case CLASS_UDP:
-		return c->timers.udp_timeout;
-	case CLASS_ICMP:
-		return c->timers.icmp_timeout;
-	default:
-		return tcp_timeout(c,
-				   tcp_state(out ? word_flags(out) : 0, in ? word_flags(in) : 0,
-					     out ? word_age(out, now) : TIME, in ? word_age(in, now) : TIME));
-	}
+	if (!class_connects(class))
+		return class_timeout(c, class);
+	return tcp_timeout(c, tcp_state(out ? word_flags(out) : 0, in ? word_flags(in) : 0,
+					out ? word_age(out, now) : TIME, in ? word_age(in, now) : TIME));
 }
 
 /* The slot of the inside half of an inside endpoint: the hint if it is right, else by look-up, else NO_SLOT. */
@@ -331,7 +326,7 @@ static inline void sweep_permit(struct sweep *s, const struct flow *out)
 	u64 w;
 	u32 at;
 
-	if (c->filtering[flow_class(out)] != FILTERING_ADF)
+	if (class_filtering(c, flow_class(out)) != FILTERING_ADF)
 		return;
 	flow_key_between(&key, remote, outside, out->protocol, DIRECTION_PERMIT);
 	struct slot *slot =
@@ -344,17 +339,12 @@ static inline void sweep_permit(struct sweep *s, const struct flow *out)
 static inline int flow_is_young(const struct sweep *s, const struct flow *f, u64 w)
 {
 	const struct timers *t = &env_config(s->nat)->timers;
-	u32 age = word_age(w, s->now);
+	u32 age = word_age(w, s->now), class = flow_class(f);
 
-	switch (flow_class(f)) {
-	case CLASS_UDP:
-		return age <= t->udp_timeout;
-	case CLASS_ICMP:
-		return age <= t->icmp_timeout;
-	default:
-		return age <= t->tcp_trans_open_timeout && age <= t->tcp_trans_close_timeout &&
-		       age <= t->tcp_idle_timeout;
-	}
+	if (!class_connects(class))
+		return age <= class_timeout(env_config(s->nat), class);
+	return age <= t->tcp_trans_open_timeout && age <= t->tcp_trans_close_timeout &&
+	       age <= t->tcp_idle_timeout;
 }
 
 /* End a session that was idle too long. out, in: its words; in 0: it has no inbound half. 1: done; 0: it was used. */
@@ -403,20 +393,14 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 
 static inline u32 mapping_timeout(const struct config *c, u8 class)
 {
-	switch (class) {
-	case CLASS_UDP:
-		return c->timers.udp_timeout;
-	case CLASS_ICMP:
-		return c->timers.icmp_timeout;
-	default: /* its last session has ended, and with it the reason to keep it longer */
-		return c->timers.tcp_trans_close_timeout;
-	}
+	/* Of a connection: its last session has ended, and with it the reason to keep it longer. */
+	return class_connects(class) ? c->timers.tcp_trans_close_timeout : class_timeout(c, class);
 }
 
 /* Ticks that a flow by itself says its session may be idle. */
 static inline u32 flow_timeout(const struct config *c, const struct flow *f, u64 w)
 {
-	if (flow_class(f) != CLASS_TCP)
+	if (!class_connects(flow_class(f)))
 		return mapping_timeout(c, flow_class(f));
 	if (word_flags(w) & (FLAG_FIN | FLAG_RST))
 		return c->timers.tcp_trans_close_timeout;
@@ -954,8 +938,8 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 		at->sessions = at->mappings = at->hosts = 0;
 		at->old_sessions = at->old_mappings = at->old_hosts = at->old_moved = 0;
 	}
-	for (u32 i = 0; i < CLASSES; i++)
-		counts->sessions[i] = counts->mappings[i] = 0;
+	__builtin_memset(counts->sessions, 0, sizeof(counts->sessions));
+	__builtin_memset(counts->mappings, 0, sizeof(counts->mappings));
 	counts->hosts = 0;
 	s->distrust = s->distrust & 1 ? 2 : 0;
 	s->tidy = s->passes % SWEEP_TIDY == 0;
@@ -997,7 +981,7 @@ static inline u32 sweep_length(const struct sweep *s)
 	case SWEEP_OUTSIDE:
 		return sweep_slots(s, TABLE_MAPPINGS);
 	case SWEEP_PORTS:
-		return env_config(s->nat)->addresses * CLASSES * PORT_WORDS;
+		return env_config(s->nat)->addresses * PORT_AREAS * PORT_WORDS;
 	case SWEEP_HOSTS:
 		return sweep_slots(s, TABLE_HOSTS);
 	default:

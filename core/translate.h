@@ -123,11 +123,20 @@ SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 	return 1;
 }
 
-/* After a first fragment got its way, its later ones shall find it. */
+/*
+ * After a first fragment got its way, its later ones shall find it. A fragment does not tell how long its datagram is, so a CRC over
+ * all of it cannot follow a port.
+ */
 static __always_inline void translate_remember(struct nat_instance *nat, const struct config *c,
 					       struct work *work, u8 direction)
 {
-	if (work->packet.first && work->packet.kind == PACKET_PORTS && work->plan.verdict != VERDICT_DROP)
+	struct plan *plan = &work->plan;
+
+	if (!work->packet.first || work->packet.kind != PACKET_PORTS || plan->verdict == VERDICT_DROP)
+		return;
+	if (work->packet.ip.class == CLASS_SCTP && ports_change(&work->packet.ip, &plan->ip))
+		plan_because(plan, REASON_fragment_sctp);
+	else
 		fragment_store(nat, c, work, direction);
 }
 

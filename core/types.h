@@ -34,7 +34,7 @@ enum {
 	FRAGMENT_SLOTS = 8192,
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
-	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words per outside address and class */
+	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
 	SERVER_WORDS = 64,
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
@@ -43,8 +43,10 @@ enum {
 /* The tables in slots; see table.h. */
 enum table { TABLE_FLOWS, TABLE_MAPPINGS, TABLE_HOSTS, TABLE_FRAGMENTS };
 
-/* What has ports of its own: mappings and filters are per class (RFC 7857 sections 5 and 6). */
-enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASSES };
+/* What has ports of its own: mappings are per class (RFC 7857 section 5). The rare ones share one port bitmap (ports.h). */
+enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASS_DCCP, CLASS_SCTP, CLASS_UDPLITE, CLASSES };
+enum { PORT_AREAS = CLASS_DCCP + 1 }; /* port bitmaps of an outside address */
+enum { FILTERINGS = CLASS_ICMP + 1 }; /* the rare ones are filtered as TCP or UDP is */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
 enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_PERMIT };
@@ -226,7 +228,7 @@ struct config {
 	u8 port_preserve;
 	u8 port_parity;
 	u8 hairpin;
-	u8 filtering[CLASSES]; /* enum filtering */
+	u8 filtering[FILTERINGS]; /* enum filtering */
 	u8 zero[2];
 	struct timers timers;
 	u64 netns; /* whose sockets are the router's own: the cookie of its network namespace */

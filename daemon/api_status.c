@@ -39,13 +39,16 @@ static const char *role_name(u8 role)
  * Status
  */
 
-static json_t *json_classes(const u64 by_class[CLASSES], u64 capacity)
+static json_t *json_classes(const u64 *by_class, u32 classes, u64 capacity)
 {
-	u64 used = by_class[CLASS_UDP] + by_class[CLASS_TCP] + by_class[CLASS_ICMP];
+	u64 used = by_class[CLASS_UDP] + by_class[CLASS_TCP] + by_class[CLASS_ICMP], other = 0;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "used", json_u64(used), "capacity", json_u64(capacity),
-			 "udp", json_u64(by_class[CLASS_UDP]), "tcp", json_u64(by_class[CLASS_TCP]), "icmp",
-			 json_u64(by_class[CLASS_ICMP]));
+	for (u32 class = CLASS_ICMP + 1; class < classes; class ++)
+		other += by_class[class];
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "used", json_u64(used + other), "capacity",
+			 json_u64(capacity), "udp", json_u64(by_class[CLASS_UDP]), "tcp",
+			 json_u64(by_class[CLASS_TCP]), "icmp", json_u64(by_class[CLASS_ICMP]), "other",
+			 json_u64(other));
 }
 
 static json_t *json_sweep(const struct sweep_report *sweep)
@@ -87,8 +90,8 @@ static void status_add_shared(json_t *json, struct keepnat *k)
 
 	json_object_set_new(json, "ready", json_boolean(ready));
 	json_object_set_new(json, "hooks", hooks);
-	json_object_set_new(json, "sessions", json_classes(sweep.sessions, k->sizes.sessions));
-	json_object_set_new(json, "mappings", json_classes(sweep.mappings, k->sizes.mappings));
+	json_object_set_new(json, "sessions", json_classes(sweep.sessions, CLASSES + 1, k->sizes.sessions));
+	json_object_set_new(json, "mappings", json_classes(sweep.mappings, CLASSES, k->sizes.mappings));
 	json_object_set_new(json, "hosts",
 			    json_pack("{s:o, s:o}", "used", json_u64(sweep.hosts), "capacity",
 				      json_u64(k->sizes.hosts)));

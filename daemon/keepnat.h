@@ -37,7 +37,7 @@ struct sweep_report {
 	bool running;	     /* one has begun and not ended */
 	double last_seconds; /* wall clock of the last pass, pauses left out */
 	double last_cpu_seconds;
-	u64 sessions[CLASSES]; /* live after the pass, by class */
+	u64 sessions[CLASSES + 1]; /* live after the pass, by class; the last: of protocols without ports */
 	u64 mappings[CLASSES];
 	u64 hosts;
 	u64 ended_sessions; /* since the start */

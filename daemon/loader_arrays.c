@@ -43,7 +43,7 @@ static u32 array_entries(const struct sizes *sizes, enum array array)
 	case ARRAY_FRAGMENTS:
 		return sizes->fragment_slots;
 	case ARRAY_PORTS:
-		return sizes->addresses * CLASSES * PORT_AREA;
+		return sizes->addresses * PORT_AREAS * PORT_AREA;
 	case ARRAY_ADDRESSES:
 		return sizes->address_places;
 	case ARRAY_POOLS:
@@ -129,7 +129,7 @@ static const char *sizes_differ(const struct sizes *sizes, const u32 entries[ARR
 	if (c->flow_mask != entries[ARRAY_FLOWS] - 1 || c->mapping_mask != entries[ARRAY_MAPPINGS] - 1 ||
 	    c->host_mask != entries[ARRAY_HOSTS] - 1 || c->fragment_mask != entries[ARRAY_FRAGMENTS] - 1 ||
 	    c->address_mask != entries[ARRAY_ADDRESSES] - 1 ||
-	    entries[ARRAY_PORTS] != c->addresses * CLASSES * PORT_AREA)
+	    entries[ARRAY_PORTS] != c->addresses * PORT_AREAS * PORT_AREA)
 		return "arrays that do not fit each other";
 	if (c->addresses < sizes->addresses)
 		return "room for fewer addresses";

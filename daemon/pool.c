@@ -165,7 +165,7 @@ static void bitmaps_clear(const struct pool *pool, u32 index)
 {
 	u64 *area = &pool->nat->ports[(size_t)port_area(index, 0)];
 
-	for (u32 i = 0; i < CLASSES * PORT_AREA; i++)
+	for (u32 i = 0; i < PORT_AREAS * PORT_AREA; i++)
 		if (LOAD(&area[i]))
 			STORE(&area[i], 0);
 }

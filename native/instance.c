@@ -40,7 +40,7 @@ struct native_extent native_extent(const struct native_sizes *sizes, enum native
 		[NATIVE_MAPPINGS] = { s.mappings, sizeof(struct mapping) },
 		[NATIVE_HOSTS] = { s.hosts, sizeof(struct host) },
 		[NATIVE_FRAGMENTS] = { s.fragments, sizeof(struct fragment) },
-		[NATIVE_PORTS] = { (size_t)s.addresses * CLASSES * PORT_AREA, sizeof(u64) },
+		[NATIVE_PORTS] = { (size_t)s.addresses * PORT_AREAS * PORT_AREA, sizeof(u64) },
 		[NATIVE_ADDRESSES] = { address_places(&s), sizeof(u64) },
 		[NATIVE_POOLS] = { MAX_OUTSIDE * POOL_BUCKETS, sizeof(u64) },
 		[NATIVE_COUNTERS] = { s.cpus, sizeof(struct counters) },

@@ -65,7 +65,7 @@ static void settings_choose(struct lab *lab)
 	like.port_parity = (u8)chance(lab, 2);
 	like.port_preserve = (u8)chance(lab, 2);
 	like.hairpin = chance(lab, 4) != 0;
-	for (u32 i = 0; i < CLASSES; i++)
+	for (u32 i = 0; i < FILTERINGS; i++)
 		like.filtering[i] = (u8)chance(lab, 3);
 	like.timers.udp_timeout = 20 + chance(lab, 100);
 	for (int i = 0; i < 2; i++)
@@ -219,12 +219,14 @@ static void spec_full(struct lab *lab, enum native_hook hook, struct packet_spec
 
 static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_spec *s)
 {
-	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47 };
+	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47, 33, 132, 136 };
 	static const u8 types[] = { 8, 8, 0, 0, 13, 14, 3, 5, 17 };
 	bool in = hook == NATIVE_IN;
 
 	memset(s, 0, sizeof(*s));
-	s->protocol = protocols[chance(lab, 9)];
+	s->protocol = protocols[chance(lab, 12)];
+	s->type = (u8)chance(lab, 16);
+	s->coverage = (u16)(chance(lab, 2) ? 0 : chance(lab, 64));
 	s->saddr = !chance(lab, 20) ? any_address(lab) : in ? remote_some(lab) : inside_some(lab);
 	s->daddr = !chance(lab, 20)		  ? any_address(lab)
 		   : in || hook == NATIVE_HAIRPIN ? outside_some(lab)

@@ -289,15 +289,33 @@ static bool side_silent_after(const struct model_side *reset, const struct model
 	return reset->flags & MODEL_RST && (other->flags & MODEL_RST || other->last <= reset->last);
 }
 
+/* RFC 5597 REQ-5: DCCP's timers are TCP's; SCTP's, too. */
+static bool connects(enum class class)
+{
+	return class == CLASS_TCP || class == CLASS_DCCP || class == CLASS_SCTP;
+}
+
+/* DCCP, SCTP and UDP-Lite pass by each other's ports where any will do. */
+static bool is_rare(enum class class)
+{
+	return class != CLASS_UDP && class != CLASS_TCP && class != CLASS_ICMP;
+}
+
+/* What lets strangers in: DCCP and SCTP are as TCP, UDP-Lite as UDP. */
+static u8 filtering_of(const struct model *m, enum class class)
+{
+	return m->settings.filtering[connects(class)	   ? CLASS_TCP
+				     : class == CLASS_ICMP ? CLASS_ICMP
+							   : CLASS_UDP];
+}
+
 static u32 session_timeout(const struct model *m, const struct model_session *s)
 {
 	const struct timers *t = &m->settings.timers;
 	const u8 spoke = MODEL_SYN | MODEL_DATA;
 
-	if (s->class == CLASS_UDP)
-		return t->udp_timeout;
-	if (s->class == CLASS_ICMP)
-		return t->icmp_timeout;
+	if (!connects(s->class))
+		return s->class == CLASS_ICMP ? t->icmp_timeout : t->udp_timeout;
 	if (side_silent_after(&s->out, &s->in) || side_silent_after(&s->in, &s->out))
 		return t->tcp_trans_close_timeout;
 	if (s->out.flags & s->in.flags & MODEL_FIN)
@@ -330,9 +348,9 @@ static u32 binding_timeout(const struct model *m, enum class class)
 {
 	const struct timers *t = &m->settings.timers;
 
-	return class == CLASS_UDP    ? t->udp_timeout
+	return connects(class)	     ? t->tcp_trans_close_timeout
 	       : class == CLASS_ICMP ? t->icmp_timeout
-				     : t->tcp_trans_close_timeout;
+				     : t->udp_timeout;
 }
 
 static struct model_permit *permit_find(struct model *m, enum class class, struct model_end outside,
@@ -361,7 +379,7 @@ static void permit_give(struct model *m, enum class class, struct model_end outs
 /* After that time without packets the slot of a flow may be taken (doc/design.md, life without the daemon). */
 static u32 flow_idle_most(const struct model *m, enum class class)
 {
-	return class == CLASS_TCP ? m->settings.timers.tcp_idle_timeout : binding_timeout(m, class);
+	return connects(class) ? m->settings.timers.tcp_idle_timeout : binding_timeout(m, class);
 }
 
 void model_sweep(struct model *m)
@@ -374,7 +392,7 @@ void model_sweep(struct model *m)
 		if (!s->live || (out < in ? out : in) > session_timeout(m, s))
 			continue;
 		if (permit_find(m, s->class, s->outside, s->remote.addr) &&
-		    m->settings.filtering[s->class] == FILTERING_ADF) {
+		    filtering_of(m, s->class) == FILTERING_ADF) {
 			struct model_permit *p = permit_find(m, s->class, s->outside, s->remote.addr);
 			if (idle(m, p->last) <= flow_idle_most(m, s->class)) /* else it may be gone already */
 				p->last = m->now;
@@ -403,7 +421,7 @@ static void lease_give(struct model *m, const struct model_session *s)
 {
 	struct model_binding *b = s->live ? binding_of_inside(m, s->class, s->inside) : NULL;
 	const struct timers *t = &m->settings.timers;
-	u32 most = s->class == CLASS_TCP ? t->tcp_idle_timeout : binding_timeout(m, s->class);
+	u32 most = connects(s->class) ? t->tcp_idle_timeout : binding_timeout(m, s->class);
 
 	if (b && b->lease < m->now + most)
 		b->lease = m->now + most;
@@ -509,13 +527,22 @@ static bool port_free(const struct model *m, enum class class, struct model_end 
 	return !binding_of_outside(m, class, e);
 }
 
+/* Nothing keeps it, and no other class that is rare, too. */
+static bool port_looks_free(const struct model *m, enum class class, struct model_end e)
+{
+	for (enum class i = 0; i < CLASSES; i++)
+		if ((i == class || (is_rare(i) && is_rare(class))) &&
+		    (!port_free(m, i, e) || in_limbo(m, i, e)))
+			return false;
+	return true;
+}
+
 /* Is there any free port, of a parity if it matters (-1: none), that nothing keeps? */
 static bool range_has_free(const struct model *m, enum class class, __be32 addr, struct range r, int parity)
 {
 	for (u32 port = r.min; port <= r.max; port++) {
 		struct model_end e = { addr, (u16)port };
-		if ((parity < 0 || (int)(port & 1) == parity) && port_free(m, class, e) &&
-		    !in_limbo(m, class, e))
+		if ((parity < 0 || (int)(port & 1) == parity) && port_looks_free(m, class, e))
 			return true;
 	}
 	return false;
@@ -793,7 +820,7 @@ static int filter_lets(struct model *m, const struct model_binding *b, struct mo
 	struct model_permit *permit;
 	u32 most = flow_idle_most(m, b->class);
 
-	switch (m->settings.filtering[b->class]) {
+	switch (filtering_of(m, b->class)) {
 	case FILTERING_EIF:
 		return 1;
 	case FILTERING_ADF:
@@ -812,7 +839,7 @@ static const char *in_judge(struct model *m, const struct model_packet *p, const
 	if (s && s->hairpin)
 		return unless(dropped(o, IS_spoofed_own), "somebody outside posed as one of us");
 	if (s && s->in.doubt && dropped(o, IS_filtered))
-		return unless(m->settings.filtering[s->class] != FILTERING_EIF,
+		return unless(filtering_of(m, s->class) != FILTERING_EIF,
 			      "filtered, though nothing is to be filtered");
 	if (s) {
 		side_renew(m, s, &s->in, o->reason);
@@ -836,7 +863,9 @@ static const char *in_judge(struct model *m, const struct model_packet *p, const
 		if (p->class == CLASS_UDP && end_is(p->to, m->socket))
 			return unless(passed(o, IS_local_socket),
 				      "the router's socket did not get its packet");
-		return unless(flags & ADDRESS_POOL ? dropped(o, IS_no_mapping) : passed(o, IS_local_address),
+		return unless(flags & ADDRESS_POOL && !(flags & ADDRESS_LOCAL && is_rare(p->class))
+				      ? dropped(o, IS_no_mapping)
+				      : passed(o, IS_local_address),
 			      "a packet to nobody was let in");
 	}
 	int lets = filter_lets(m, b, p->from);

@@ -57,7 +57,7 @@ static void settings_choose(struct lab *lab, struct config *c)
 	c->port_parity = (u8)chance(lab, 2);
 	c->port_preserve = chance(lab, 4) != 0;
 	c->hairpin = chance(lab, 5) != 0;
-	for (u32 i = 0; i < CLASSES; i++)
+	for (u32 i = 0; i < FILTERINGS; i++)
 		c->filtering[i] = (u8)chance(lab, 3);
 	c->timers.udp_timeout = 20 + chance(lab, 100);
 	c->timers.icmp_timeout = 10 + chance(lab, 60);
@@ -162,13 +162,28 @@ static struct model_end outside_some(struct lab *lab, enum class class)
  * Packets
  */
 
-static const u8 protocols[CLASSES] = { [CLASS_UDP] = 17, [CLASS_TCP] = 6, [CLASS_ICMP] = 1 };
+static const u8 protocols[CLASSES] = { [CLASS_UDP] = 17,  [CLASS_TCP] = 6,    [CLASS_ICMP] = 1,
+				       [CLASS_DCCP] = 33, [CLASS_SCTP] = 132, [CLASS_UDPLITE] = 136 };
+
+/* What TCP's flags, DCCP's types and SCTP's chunks say of a connection. */
+static const struct {
+	u8 flags, dccp, sctp, shown;
+} segments[] = { { 0x02, 0, 1, MODEL_SYN },
+		 { 0x12, 1, 2, MODEL_SYN },
+		 { 0x10, 3, 3, MODEL_DATA },
+		 { 0x18, 2, 0, MODEL_DATA },
+		 { 0x11, 6, 8, MODEL_DATA | MODEL_FIN },
+		 { 0x04, 7, 6, MODEL_RST },
+		 { 0x14, 7, 6, MODEL_RST },
+		 { 0x38, 8, 10, MODEL_DATA } };
+
+static bool connects(enum class class)
+{
+	return class == CLASS_TCP || class == CLASS_DCCP || class == CLASS_SCTP;
+}
 
 static void spec_fill(struct lab *lab, const struct model_packet *p, struct packet_spec *s)
 {
-	static const u8 flags[] = { 0x02, 0x12, 0x10, 0x18, 0x11, 0x04, 0x14, 0x38 };
-	static const u8 shown[] = { MODEL_SYN, MODEL_SYN, MODEL_DATA, MODEL_DATA, MODEL_DATA | MODEL_FIN,
-				    MODEL_RST, MODEL_RST, MODEL_DATA };
 	u32 which = chance(lab, 8);
 
 	memset(s, 0, sizeof(*s));
@@ -183,7 +198,11 @@ static void spec_fill(struct lab *lab, const struct model_packet *p, struct pack
 	s->dont_fragment = chance(lab, 2);
 	s->payload_length = (u16)(chance(lab, 3) ? chance(lab, 64) : chance(lab, 1400));
 	s->no_check = !chance(lab, 8);
-	s->tcp_flags = flags[which];
+	s->tcp_flags = segments[which].flags;
+	s->type = p->class == CLASS_DCCP ? segments[which].dccp : segments[which].sctp;
+	s->tag = chance(lab, 0xffffffff);
+	if (p->class == CLASS_DCCP || (p->class == CLASS_UDPLITE && s->payload_length > 8))
+		s->coverage = (u16)(8 + chance(lab, 8));
 	s->sequence = chance(lab, 0xffffffff);
 	if (!chance(lab, 8)) {
 		s->options_length = (u8)(4 * (1 + chance(lab, 10)));
@@ -191,7 +210,7 @@ static void spec_fill(struct lab *lab, const struct model_packet *p, struct pack
 	}
 	if (p->protocol == 1)
 		s->icmp_type = p->request ? 8 : 0;
-	((struct model_packet *)p)->segment = p->protocol == 6 ? shown[which] : 0;
+	((struct model_packet *)p)->segment = connects(p->class) ? segments[which].shown : 0;
 }
 
 /* Send it. The outcome; *ip has what came out. */

@@ -18,10 +18,11 @@ static int config_filtering(struct world *w, struct words *words)
 
 	while (n < 3 && (!kind || strcmp(kind, names[n])))
 		n++;
-	if (n == 3 || (class_parse(protocol, &class) && (!protocol || strcmp(protocol, "all"))))
+	if (n == 3 || (class_parse(protocol, &class) && (!protocol || strcmp(protocol, "all"))) ||
+	    (class >= FILTERINGS && class != CLASSES))
 		return world_fail(w, "config filtering udp|tcp|icmp|all eif|adf|edf");
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
-		for (u32 i = 0; i < CLASSES; i++)
+		for (u32 i = 0; i < FILTERINGS; i++)
 			if (class == CLASSES || class == i)
 				nat->config->filtering[i] = (u8)n;
 	return 0;

@@ -492,7 +492,7 @@ static u64 left_over(struct test *test)
 	for (int t = TABLE_FLOWS; t <= TABLE_MAPPINGS; t++)
 		for (u32 i = 0; i <= table_mask(test->nat.config, (enum table)t); i++)
 			left += word_state(env_slot(&test->nat, (enum table)t, i)->word) != FREE;
-	for (u32 i = 0; i < ADDRESSES * CLASSES * PORT_AREA; i++)
+	for (u32 i = 0; i < ADDRESSES * PORT_AREAS * PORT_AREA; i++)
 		left += (u64)__builtin_popcountll(test->nat.ports[i]);
 	sweep_memory_free(s);
 	return left;

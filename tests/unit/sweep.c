@@ -57,7 +57,7 @@ static void nothing_is_left(void)
 	assert_int_equal(live(TABLE_FLOWS), 0);
 	rest_over();
 	assert_int_equal(live(TABLE_MAPPINGS), 0);
-	for (u32 i = 0; i < config()->addresses * CLASSES * PORT_AREA; i++)
+	for (u32 i = 0; i < config()->addresses * PORT_AREAS * PORT_AREA; i++)
 		assert_int_equal(nat.ports[i], 0);
 }
 
