@@ -95,7 +95,7 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 
 	flow_key_of(&key, r, direction);
 	value.interface = r->interface;
-	value.own = (u8)(r->own | r->full | (direction == DIRECTION_IN ? r->hairpin : 0));
+	value.own = r->own | (direction == DIRECTION_IN ? r->hairpin : 0);
 	value.idle_max = flow_idle_max(c, r->class);
 	value.peer = peer;
 	value.addr = to.addr;
@@ -306,5 +306,6 @@ static __always_inline u32 session_in(struct nat_instance *nat, struct work *wor
 	reason = mapping_in(nat, work, 1);
 	if (reason)
 		return reason;
+	r->own |= (u8)r->full; /* as flows shall say */
 	return session_publish(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
 }
