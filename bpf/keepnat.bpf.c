@@ -6,7 +6,8 @@
  *   out_*      egress of an outside interface
  *   in_*       ingress of an outside interface
  *   hairpin_*  ingress of an inside interface
- *   client_*   egress of an inside interface, where there is full NAT
+ *   learn_*    its egress, where the fast path is on
+ *   client_*   its egress, where there is full NAT; learns, too
  *
  * A packet's way: keepnat.bpf.c builds struct packet -> packet.h parses -> translate.h plans -> rewrite_skb.h writes ->
  * forward.h sends -> its reason is counted.
@@ -16,33 +17,10 @@
 #include <bpf/bpf_helpers.h>
 #include "core/answer.h"
 #include "core/translate.h"
-#include "bpf/rewrite_skb.h"
-#include "bpf/forward.h"
+#include "bpf/fast.h"
 #include "bpf/sockets.h"
 
-enum { ETHERTYPE_IPV4 = 0x0800 };
 enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN, HOOK_CLIENT };
-
-static __always_inline void count(u32 interface, u32 reason, u32 bytes)
-{
-	u32 cpu = bpf_get_smp_processor_id();
-	struct counters *all = bpf_map_lookup_elem(&counters, &cpu);
-	u64 row = interface;
-
-	if (!all || interface >= MAX_INTERFACES || reason >= REASONS)
-		return;
-	/* Once more where no copy of it can come between: kernel 6.1 does not carry the bound from one copy to another. */
-	asm volatile("if %0 <= %1 goto +1\n%0 = 0" : "+r"(row) : "i"(MAX_INTERFACES - 1));
-	struct counter *counter = &all->by[row][reason];
-	counter->packets++;
-	counter->bytes += bytes;
-}
-
-static __always_inline void bytes_attach(struct __sk_buff *skb, struct bytes *b)
-{
-	b->data = (void *)(long)skb->data;
-	b->end = (void *)(long)skb->data_end;
-}
 
 /* Bytes from the start of the frame that must be readable to parse it. */
 static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
@@ -152,18 +130,13 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 			return TC_ACT_SHOT;
 		}
 	}
-	if (rewrite_skb(skb, b, &work->packet, plan)) {
+	if (rewrite_skb(skb, b, work)) {
 		plan_because(plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
 	if (hook != HOOK_HAIRPIN)
 		return TC_ACT_UNSPEC;
 	return plan->hairpin ? hairpin_send(skb, work->packet.ip.l3, plan) : client_send(skb, c, plan);
-}
-
-static __always_inline int is_ipv4(const struct __sk_buff *skb)
-{
-	return skb->protocol == (u32)host_to_be16(ETHERTYPE_IPV4) && !skb->vlan_present;
 }
 
 /* Is it for the NAT at all? What makes its destination ours (struct meeting); 0: no, and the plan says so. */
@@ -246,11 +219,10 @@ static __always_inline void translate(struct __sk_buff *skb, const struct config
  * The short way, for nearly all packets: an ordinary one of a known session, from its bytes to its bytes without scratch
  * memory. The program's return value; NOT_KNOWN: nothing was touched, go the long way.
  */
-enum { NOT_KNOWN = -2 };
-
-static __always_inline int meet_known(struct __sk_buff *skb, const struct config *c, u32 interface, u32 l3,
-				      enum hook hook)
+static __always_inline int meet_known(struct __sk_buff *skb, const struct config *c,
+				      const struct interface *at, u32 l3, enum hook hook)
 {
+	u32 interface = at->number, now = env_now(skb), lease = now;
 	u32 length = skb->len - l3;
 	struct packet p = {};
 	struct bytes b;
@@ -261,19 +233,48 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 		return NOT_KNOWN;
 	struct target n = target_of(&p.ip);
 	if (hook == HOOK_OUT)
-		reason = hit_out(skb, c, &p, interface, env_now(skb), &n);
+		reason = hit_out(skb, c, &p, interface, now, &n, &lease);
 	else if (hook == HOOK_CLIENT)
-		reason = hit_out(skb, c, &p, clients_number(interface), env_now(skb), &n);
+		reason = hit_out(skb, c, &p, clients_number(interface), now, &n, &lease);
 	else
-		reason = hit_in(skb, c, &p, FLOW_HAIRPIN, env_now(skb), &n);
+		reason = hit_in(skb, c, &p, FLOW_HAIRPIN, now, &n);
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
 	if (hook == HOOK_CLIENT)
 		reason = REASON_full_nat;
+	if (hook != HOOK_IN && !p.atomic)
+		identify(skb, &p.ip, &n);
 	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
 		reason = REASON_internal;
 	count(interface, (u32)reason, length);
+	if (hook == HOOK_OUT && l3 && at->fast && (lease & TIME) != now)
+		learn_out(skb, c, &p);
 	return reason == REASON_spoofed_own || reason == REASON_internal ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+/* packet_parse(), beside the programs, whose stack it would take. */
+SLOW u32 packet_read(struct __sk_buff *skb, struct work *work, u32 length)
+{
+	struct bytes b;
+
+	SLOW_ENTER(skb);
+	if (!work)
+		return REASON_internal;
+	bytes_attach(skb, &b);
+	return (u32)packet_parse(&b, &work->packet, length);
+}
+
+/* Of the in programs, whose slow path needs all the stack there is, beside it. */
+static __attribute__((noinline)) int known_in_ethernet(struct __sk_buff *skb, const struct config *c,
+						       const struct interface *at)
+{
+	return meet_known(skb, c, at, ETHERNET, HOOK_IN);
+}
+
+static __attribute__((noinline)) int known_in_bare(struct __sk_buff *skb, const struct config *c,
+						   const struct interface *at)
+{
+	return meet_known(skb, c, at, 0, HOOK_IN);
 }
 
 static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
@@ -286,13 +287,19 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	const struct interface *at = interface_find(c, skb->ifindex);
 	if (!at || at->role != (hook == HOOK_HAIRPIN || hook == HOOK_CLIENT ? ROLE_INSIDE : ROLE_OUTSIDE))
 		return hook == HOOK_OUT ? TC_ACT_SHOT : TC_ACT_UNSPEC; /* half configured: nothing leaves */
+	if (hook == HOOK_OUT && pass_take(skb, c))
+		return TC_ACT_UNSPEC;
 	if (hook == HOOK_CLIENT && !to_server(skb, c, l3))
 		return TC_ACT_UNSPEC; /* it has been counted */
-	if (hook != HOOK_HAIRPIN) {
-		int known = meet_known(skb, c, at->number, l3, hook);
-		if (known != NOT_KNOWN)
-			return known;
-	}
+	int known = NOT_KNOWN;
+	if ((hook == HOOK_IN || hook == HOOK_HAIRPIN) && l3 && at->fast)
+		known = hook == HOOK_IN ? meet_fast_in(skb, at->number) : meet_fast_out(skb, at->number);
+	if (hook == HOOK_OUT || hook == HOOK_CLIENT)
+		known = meet_known(skb, c, at, l3, hook);
+	if (hook == HOOK_IN && known == NOT_KNOWN)
+		known = l3 ? known_in_ethernet(skb, c, at) : known_in_bare(skb, c, at);
+	if (known != NOT_KNOWN)
+		return known;
 	struct work *work = env_scratch(skb);
 	u32 length = skb->len - l3;
 	if (!work)
@@ -307,7 +314,7 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	meeting_fill(skb, c, &work->meeting, at, ours, hook);
 	__builtin_memset(&work->packet, 0, sizeof(work->packet));
 	work->packet.ip.l3 = (u16)l3;
-	u32 reason = (u32)packet_parse(&b, &work->packet, length);
+	u32 reason = packet_read(skb, work, length);
 	if (reason)
 		plan_because(&work->plan, reason);
 	else
@@ -317,10 +324,26 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	return verdict;
 }
 
+/* Not of what was translated at the ingress of another device: the kernel did not show its way. */
+static __attribute__((noinline)) int learn(struct __sk_buff *skb)
+{
+	const struct config *c = env_config(skb);
+
+	if (c && !pass_take(skb, c))
+		learn_in(skb, c);
+	return TC_ACT_UNSPEC;
+}
+
 SEC("tc") int out_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_OUT); }
 SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_IN); }
 SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
-SEC("tc") int client_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_CLIENT); }
+SEC("tc") int learn_ethernet(struct __sk_buff *skb) { return learn(skb); }
+SEC("tc") int client_ethernet(struct __sk_buff *skb)
+{
+	learn(skb);
+	return meet(skb, ETHERNET, HOOK_CLIENT);
+}
+
 SEC("tc") int out_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_OUT); }
 SEC("tc") int in_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_IN); }
 SEC("tc") int hairpin_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_HAIRPIN); }

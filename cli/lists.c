@@ -86,6 +86,7 @@ int interfaces_run(const struct options *options)
 		{ "INTERFACE", "interface", NULL, FORMAT_TEXT },
 		{ "ROLE", "role", NULL, FORMAT_WORD },
 		{ "HOOK", "hook", NULL, FORMAT_WORD },
+		{ "ACCELERATION", "acceleration", NULL, FORMAT_WORD },
 		{ "UP", "up", NULL, FORMAT_SHORT },
 		{ "MTU", "mtu", NULL, FORMAT_COUNT },
 		{ "TRANSLATED", "packets_translated", NULL, FORMAT_COUNT },

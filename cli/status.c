@@ -41,9 +41,10 @@ static void hooks_print(const json_t *hooks, const char *warn, const char *plain
 		bool up = json_is_true(json_object_get(hook, "up"));
 
 		line(i ? "" : "interfaces");
-		printf("%s (%s): %s%s%s%s\n", json_text_at(hook, "interface"), json_text_at(hook, "role"),
-		       *how && up ? "" : warn, *how ? how : "not attached", up ? "" : ", down",
-		       *how && up ? "" : plain);
+		printf("%s (%s): %s%s%s%s, acceleration %s: %s\n", json_text_at(hook, "interface"),
+		       json_text_at(hook, "role"), *how && up ? "" : warn, *how ? how : "not attached",
+		       up ? "" : ", down", *how && up ? "" : plain, json_text_at(hook, "acceleration"),
+		       json_text_at(hook, "why"));
 	}
 }
 
@@ -98,6 +99,11 @@ static void status_print(const json_t *json)
 	line("mode");
 	puts(json_text_at(json, "mode"));
 	hooks_print(json_object_get(json, "hooks"), warn, plain);
+	if (json_is_true(json_object_get(json, "conntrack_liberal"))) {
+		line("conntrack");
+		puts("takes TCP segments outside its window, for the fast path "
+		     "(nf_conntrack_tcp_be_liberal)");
+	}
 	counts_print("sessions", json_object_get(json, "sessions"));
 	counts_print("mappings", json_object_get(json, "mappings"));
 	counts_print("hosts", json_object_get(json, "hosts"));

@@ -15,7 +15,9 @@
  * Whose packets: those of sessions with a mapping that has OWN_FULL, opened from outside (OWN_FULL in its flows); what the
  * server itself opened goes as ever. A client in hairpin has passed the outside NAT already: its outside endpoint is the
  * client, and the answer, back at that, is met once more as a packet from inside. The router's own packets with that address
- * claim their port as they do outside, so nobody takes it from them.
+ * claim their port as they do outside, so nobody takes it from them. Only UDP and TCP, which port mappings are for.
+ *
+ * It does not matter whether the kernel or the fast path (lease.h) brings a packet to the egress: it is translated there.
  *
  * Resets of an outside interface are not this NAT's: its address is none of theirs. It follows the router's inside address.
  */

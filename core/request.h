@@ -46,10 +46,10 @@ struct request {
 	u64 port_mask; /* which bits of a word may be had: parity */
 	u32 outcome;   /* of the search: 0, or a reason */
 	u32 fixed;     /* the mapping is one that the configuration made: OWN_FIXED or 0 */
-	u64 claim;     /* word of the outside half that we inserted */
+	u64 claim; /* word of what we inserted as our claim: the outside half, or a host's outside address */
 	u32 claim_slot;
 	u32 same_port; /* the outside port must be the inside one */
-	u32 zero2;
+	u32 alone;     /* and the outside address is the host's alone: not the router's, too */
 	u32 inbound;   /* what comes in to r->outside.addr is a reserved host's */
 	u32 full;      /* of the mapping that was found: OWN_FULL or 0 */
 	__be32 client; /* r->inside is a client of full NAT, and this the address that stands for it; else 0 */
@@ -84,7 +84,7 @@ union flow_value {
 		__be16 port;
 		u16 index;
 		u32 mapping;
-		u32 created;
+		u32 lease;
 	};
 };
 
@@ -112,6 +112,17 @@ static __always_inline void flow_key_of(union flow_key *key, const struct reques
 	flow_key_between(key, from, out ? r->remote : r->outside, r->protocol, direction);
 }
 
+/* A packet that the kernel sent, as inside sees it, and the way that it took: see lease.h. */
+struct offer {
+	struct endpoint inside;
+	struct endpoint remote;
+	u8 protocol;
+	u8 direction;
+	u16 zero;
+	u32 now;
+	struct next_hop hop;
+};
+
 /* All that the way of one packet needs. */
 struct work {
 	struct packet packet;
@@ -119,4 +130,5 @@ struct work {
 	struct meeting meeting;
 	struct insert ins;
 	struct request req;
+	struct offer offer;
 };

@@ -9,6 +9,13 @@
  * the next packet of that direction finds the mapping and makes the half again.
  *
  * A flow table that is full refuses the flow, not the packet: that is translated by its mapping (out_from_mapping).
+ *
+ * WITHOUT PORTS (GRE, ESP, IPIP, whatever has no class) a session has no mapping, and nothing tells apart two hosts that talk to one
+ * remote by one outside address. So one of them may: its inbound flow, whose key is (protocol, remote, outside address), is the
+ * claim, inserted if absent before the outbound one. The second host's packets are dropped (remote_taken) until the first's
+ * session is over. No inserter takes a claim's slot for being idle; the sweep ends the outbound flow first, then the claim, and
+ * ends an outbound flow whose claim is missing or another's. Between a host and the router, which has no other address to go
+ * to, the router wins, at any time.
  */
 #pragma once
 #include "core/mapping.h"
@@ -40,10 +47,13 @@ static __always_inline int address_left(const struct config *c, u32 index)
 	return (int)(LOAD(&c->left[index / 64 % (MAX_POOL_ADDRESSES / 64)]) >> (index & 63) & 1);
 }
 
-/* May packets go by a flow of this word and these fields? Of the present generation, on an address that is there. */
+/*
+ * May packets go by a flow of this word and these fields? On an address that is there, of the present generation. In this
+ * order: an address that comes back gets a new generation first.
+ */
 static __always_inline int flow_stands(const struct config *c, u64 w, u32 interface, u32 own, u32 index)
 {
-	return !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED) && !address_left(c, index);
+	return !address_left(c, index) && !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED);
 }
 
 /* The flow with this key, if it stands and was read whole: 1 and *hit; else 0. */
@@ -56,6 +66,7 @@ static __always_inline int flow_find(struct nat_instance *nat, const struct conf
 		return 0;
 	hit->value.word[0] = LOAD(&hit->slot->data[2]);
 	hit->value.word[1] = LOAD(&hit->slot->data[3]);
+	hit->value.word[2] = LOAD(&hit->slot->data[4]);
 	return flow_stands(c, hit->word, hit->value.interface, hit->value.own, hit->value.index) &&
 	       slot_same(hit->slot, hit->word);
 }
@@ -65,7 +76,7 @@ static __always_inline int flow_pass(const struct flow_hit *hit, const struct pa
 {
 	u32 flags = word_flags(hit->word), after = flags;
 
-	if (class_connects(p->ip.class) && !p->later)
+	if ((p->ip.protocol == PROTOCOL_TCP || p->tcp_flags) && !p->later) /* of a class that connects */
 		after = tcp_flags_after(flags, p->tcp_flags);
 	if (now != word_time(hit->word) || after != flags)
 		if (!slot_touch(hit->slot, hit->word, now, word_gen(hit->word), after))
@@ -75,8 +86,12 @@ static __always_inline int flow_pass(const struct flow_hit *hit, const struct pa
 	return 1;
 }
 
-static __always_inline u16 flow_idle_max(const struct config *c, u8 class)
+enum { CLAIM_IDLE_MAX = 0xffff };
+
+static __always_inline u16 flow_idle_max(const struct config *c, u8 class, u8 direction)
 {
+	if (class >= CLASSES && direction == DIRECTION_IN)
+		return CLAIM_IDLE_MAX;
 	u32 t = class_connects(class) ? c->timers.tcp_idle_timeout : class_timeout(c, class);
 
 	return (u16)(t < 0xffff ? t : 0xffff);
@@ -96,13 +111,13 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 	flow_key_of(&key, r, direction);
 	value.interface = r->interface;
 	value.own = r->own | (direction == DIRECTION_IN ? r->hairpin : 0);
-	value.idle_max = flow_idle_max(c, r->class);
+	value.idle_max = flow_idle_max(c, r->class, direction);
 	value.peer = peer;
 	value.addr = to.addr;
 	value.port = to.port;
 	value.index = (u16)r->index;
 	value.mapping = r->mapping;
-	value.created = r->now;
+	value.lease = 0;
 	ins->words[0] =
 		word_make(r->now, generation_in(r->generation, TABLE_FLOWS), with_packet ? r->flags : 0);
 	ins->words[1] = key.word[0];
@@ -153,6 +168,20 @@ static __always_inline void flow_pair(struct nat_instance *nat, const struct req
 		(void)CAS(&s->data[2], r->in_head, paired.word);
 }
 
+/* The outbound flow, after the inbound one, which work->ins names. 0; 1: the table refused it. */
+static __always_inline u32 session_join(struct nat_instance *nat, const struct config *c, struct work *work,
+					u32 out)
+{
+	struct request *r = &work->req;
+
+	r->in_slot = work->ins.slot;
+	flow_prepare(c, work, DIRECTION_OUT, r->in_slot, out);
+	if (flow_put(nat, &work->ins) > INSERT_FOUND)
+		return 1;
+	flow_pair(nat, r, work->ins.slot);
+	return 0;
+}
+
 /* Publish the session of the request; out: the packet goes out. 0: both flows stand; 1: the table refused one. */
 SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
 {
@@ -167,12 +196,75 @@ SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
 	r->in_head = work->ins.words[3];
 	if (flow_put(nat, &work->ins) > INSERT_FOUND)
 		return 1;
-	r->in_slot = work->ins.slot;
-	flow_prepare(c, work, DIRECTION_OUT, r->in_slot, out);
-	if (flow_put(nat, &work->ins) > INSERT_FOUND)
-		return 1;
-	flow_pair(nat, r, work->ins.slot);
-	return 0;
+	return session_join(nat, c, work, out);
+}
+
+/* The inbound flow that was there already: whose is it? 0: ours, and used just now; CLAIM_AGAIN: it has ended; or a reason. */
+static __always_inline u32 session_claimed(struct nat_instance *nat, const struct config *c,
+					   struct work *work)
+{
+	struct insert *ins = &work->ins;
+	struct slot *s = env_slot(nat, TABLE_FLOWS, ins->slot);
+	union flow_value value;
+
+	if (!s)
+		return REASON_internal;
+	value.word[0] = LOAD(&s->data[2]);
+	value.word[1] = LOAD(&s->data[3]);
+	if (!slot_same(s, ins->found))
+		return CLAIM_AGAIN;
+	if (value.addr == work->req.inside.addr)
+		return slot_touch(s, ins->found, ins->now, word_gen(ins->found), 0) ? 0 : CLAIM_AGAIN;
+	if (!work->req.own && flow_stands(c, ins->found, value.interface, value.own, value.index))
+		return REASON_remote_taken;
+	slot_end(s, ins->found);
+	return CLAIM_AGAIN;
+}
+
+/* The first packet out of a session without ports, from r->inside by r->outside to r->remote. The reason. */
+SLOW u32 session_claim(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+	u32 claimed = CLAIM_AGAIN;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	work->req.mapping = NO_SLOT;
+	for (int try = 0; try < MAPPING_TRIES && claimed == CLAIM_AGAIN; try++) {
+		flow_prepare(c, work, DIRECTION_IN, NO_SLOT, 0);
+		work->req.in_head = work->ins.words[3];
+		u32 put = flows_insert(nat, &work->ins);
+		claimed = put == INSERT_NEW    ? 0
+			  : put == INSERT_FULL ? REASON_flows_full
+			  : put == INSERT_BUSY ? REASON_table_busy
+					       : session_claimed(nat, c, work);
+	}
+	if (claimed)
+		return claimed == CLAIM_AGAIN ? REASON_table_busy : claimed;
+	return session_join(nat, c, work, 1) ? REASON_out_from_mapping : REASON_out_created;
+}
+
+/* The other address of a session without ports, for an ICMP error: r->outside by r->inside, or the reverse. Nothing is touched. */
+SLOW u32 session_peek(struct nat_instance *nat, struct work *work, u32 out)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	struct request *r = &work->req;
+	union flow_key key;
+	struct flow_hit hit;
+
+	flow_key_of(&key, r, out ? DIRECTION_OUT : DIRECTION_IN);
+	if (!flow_find(nat, c, key.word, &hit))
+		return 0;
+	struct endpoint *found = out ? &r->outside : &r->inside;
+	found->addr = hit.value.addr;
+	found->port = 0;
+	r->own = hit.value.own & OWN_ROUTER;
+	return 1;
 }
 
 /* Whom the mappings of a class let in: enum filtering. No index: kernel 6.1 loses track of its bound. */
@@ -265,6 +357,7 @@ static __always_inline u32 session_alone(struct nat_instance *nat, struct work *
 	struct request *r = &work->req;
 
 	r->class = CLASS_UDP; /* its timers */
+	r->outside.port = 0;
 	r->mapping = NO_SLOT;
 	return session_publish(nat, work, out);
 }

@@ -16,6 +16,7 @@
  */
 #pragma once
 #include "core/clients.h"
+#include "core/lease.h"
 
 /*
  * A packet that came in by an inside interface will most likely leave by an outside one: ask for its flow now, and for what
@@ -52,14 +53,12 @@ static __always_inline void translate_ahead(struct nat_instance *nat, const stru
 	mapping_guess(nat, work);
 }
 
-enum { NO_SESSION = -1 };
-
 /*
  * A packet of a known session leaves by this interface: the reason, and its source in *n, which had the packet's own
- * endpoints. NO_SESSION: unknown, or its way now leads out by another interface.
+ * endpoints. NO_SESSION: unknown, or its way now leads out by another interface. *lease: see lease.h.
  */
 static __always_inline int hit_out(struct nat_instance *nat, const struct config *c, const struct packet *p,
-				   u32 interface, u32 now, struct target *n)
+				   u32 interface, u32 now, struct target *n, u32 *lease)
 {
 	union flow_key key;
 	struct flow_hit hit;
@@ -70,6 +69,7 @@ static __always_inline int hit_out(struct nat_instance *nat, const struct config
 		return NO_SESSION;
 	n->saddr = hit.value.addr;
 	n->sport = hit.value.port;
+	*lease = hit.value.lease;
 	return p->later ? REASON_out_fragment : REASON_out_session;
 }
 
@@ -123,6 +123,22 @@ SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 	return 1;
 }
 
+/* The plan is made: a new identification, if it means something. All fragments of a datagram leave with one. */
+static __always_inline void translate_identify(struct nat_instance *nat, struct work *work)
+{
+	const struct packet *p = &work->packet;
+	struct plan *plan = &work->plan;
+
+	if (p->atomic || plan->verdict != VERDICT_TRANSLATE)
+		return;
+	if (!p->later) {
+		identify(nat, &p->ip, &plan->ip);
+		return;
+	}
+	plan->ip.id = p->new_id;
+	plan->ip.has_id = 1;
+}
+
 /*
  * After a first fragment got its way, its later ones shall find it. A fragment does not tell how long its datagram is, so a CRC over
  * all of it cannot follow a port.
@@ -132,7 +148,10 @@ static __always_inline void translate_remember(struct nat_instance *nat, const s
 {
 	struct plan *plan = &work->plan;
 
-	if (!work->packet.first || work->packet.kind != PACKET_PORTS || plan->verdict == VERDICT_DROP)
+	if (!(work->packet.first && work->packet.kind == PACKET_PORTS) &&
+	    !(work->packet.piece && plan->ip.has_id))
+		return;
+	if (plan->verdict == VERDICT_DROP)
 		return;
 	if (work->packet.ip.class == CLASS_SCTP && ports_change(&work->packet.ip, &plan->ip))
 		plan_because(plan, REASON_fragment_sctp);
@@ -155,15 +174,17 @@ static __always_inline void translate_begin(struct nat_instance *nat, const stru
 static __always_inline void translate_out(struct nat_instance *nat, const struct config *c, struct work *work)
 {
 	int reason = NO_SESSION;
+	u32 lease;
 
 	translate_begin(nat, c, work, DIRECTION_OUT);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_out(nat, c, &work->packet, work->meeting.interface, work->meeting.now,
-				 &work->plan.ip);
+				 &work->plan.ip, &lease);
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);
 	else
 		miss_out(nat, work);
+	translate_identify(nat, work);
 	translate_remember(nat, c, work, DIRECTION_OUT);
 }
 
@@ -188,15 +209,17 @@ static __always_inline void translate_client(struct nat_instance *nat, const str
 					     struct work *work)
 {
 	int reason = NO_SESSION;
+	u32 lease;
 
 	translate_begin(nat, c, work, DIRECTION_OUT);
 	if (work->packet.kind == PACKET_PORTS)
 		reason = hit_out(nat, c, &work->packet, clients_number(work->meeting.interface),
-				 work->meeting.now, &work->plan.ip);
+				 work->meeting.now, &work->plan.ip, &lease);
 	if (reason == NO_SESSION)
 		miss_client(nat, work);
 	else
 		plan_because(&work->plan, REASON_full_nat);
+	translate_identify(nat, work);
 	if (work->plan.verdict == VERDICT_TRANSLATE)
 		translate_remember(nat, c, work, DIRECTION_OUT);
 }
@@ -218,5 +241,6 @@ static __always_inline void translate_hairpin(struct nat_instance *nat, const st
 	work->plan.hairpin = 1;
 	if ((work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) && miss_hairpin(nat, work))
 		hairpin_open(nat, work);
+	translate_identify(nat, work);
 	translate_remember(nat, c, work, DIRECTION_OUT);
 }

@@ -59,10 +59,16 @@ static json_t *json_sweep(const struct sweep_report *sweep)
 			 "mended", json_u64(sweep->mended));
 }
 
+static const char *acceleration_name(const struct keepnat_interface *interface)
+{
+	return interface->fast ? "tc" : "off";
+}
+
 static json_t *json_hook(const struct keepnat_interface *interface)
 {
-	return json_pack("{s:o, s:s, s:s?, s:b}", "interface", json_name(interface->name), "role",
-			 role_name(interface->role), "hook", interface->hook, "up", interface->up);
+	return json_pack("{s:o, s:s, s:s?, s:b, s:s, s:s?}", "interface", json_name(interface->name), "role",
+			 role_name(interface->role), "hook", interface->hook, "up", interface->up,
+			 "acceleration", acceleration_name(interface), "why", interface->why);
 }
 
 static bool interface_serves(const struct keepnat_interface *interface)
@@ -75,10 +81,11 @@ static void status_add_shared(json_t *json, struct keepnat *k)
 {
 	json_t *hooks = json_array(), *warnings = json_array();
 	struct sweep_report sweep;
-	bool ready = true;
+	bool ready = true, liberal;
 
 	pthread_mutex_lock(&k->lock);
 	sweep = k->sweep;
+	liberal = k->liberal;
 	for (unsigned int i = 0; i < k->interface_count; i++) {
 		ready = ready && interface_serves(&k->interfaces[i]);
 		json_array_append_new(hooks, json_hook(&k->interfaces[i]));
@@ -89,6 +96,7 @@ static void status_add_shared(json_t *json, struct keepnat *k)
 	pthread_mutex_unlock(&k->lock);
 
 	json_object_set_new(json, "ready", json_boolean(ready));
+	json_object_set_new(json, "conntrack_liberal", json_boolean(liberal));
 	json_object_set_new(json, "hooks", hooks);
 	json_object_set_new(json, "sessions", json_classes(sweep.sessions, CLASSES + 1, k->sizes.sessions));
 	json_object_set_new(json, "mappings", json_classes(sweep.mappings, CLASSES, k->sizes.mappings));
@@ -160,13 +168,21 @@ static void interface_add_counters(json_t *json, const struct list_view *view, u
 	}
 }
 
+static const char *mode_name(const struct list_view *view, const struct keepnat_interface *interface)
+{
+	if (interface->role != ROLE_OUTSIDE || interface->number >= MAX_OUTSIDE)
+		return NULL;
+	return list_address_only(view, interface->number) ? "address_only" : "address_and_port";
+}
+
 static json_t *json_interface(const struct list_view *view, const struct keepnat_interface *interface)
 {
-	json_t *json =
-		json_pack("{s:o, s:s, s:i, s:i, s:b, s:b, s:i, s:s?}", "interface",
-			  json_name(interface->name), "role", role_name(interface->role), "ifindex",
-			  (int)interface->ifindex, "number", (int)interface->number, "up", interface->up,
-			  "ethernet", !interface->bare, "mtu", (int)interface->mtu, "hook", interface->hook);
+	json_t *json = json_pack("{s:o, s:s, s:s?, s:i, s:i, s:b, s:b, s:i, s:s?, s:s, s:s?}", "interface",
+				 json_name(interface->name), "role", role_name(interface->role), "mode",
+				 mode_name(view, interface), "ifindex", (int)interface->ifindex, "number",
+				 (int)interface->number, "up", interface->up, "ethernet", !interface->bare,
+				 "mtu", (int)interface->mtu, "hook", interface->hook, "acceleration",
+				 acceleration_name(interface), "why", interface->why);
 
 	if (json && interface->number < MAX_INTERFACES)
 		interface_add_counters(json, view, interface->number);

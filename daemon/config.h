@@ -30,7 +30,13 @@ enum {
 	SETTINGS_MAPPED_PORTS_MAX = 131072, /* of all port mappings; one for TCP and UDP counts as two */
 };
 
-enum settings_accelerate { SETTINGS_ACCELERATE_AUTO, SETTINGS_ACCELERATE_OFF };
+/* How known flows pass. DEFAULT, of an interface: as nat.accelerate says. */
+enum settings_accelerate {
+	SETTINGS_ACCELERATE_DEFAULT,
+	SETTINGS_ACCELERATE_AUTO,
+	SETTINGS_ACCELERATE_OFF,
+	SETTINGS_ACCELERATE_TC,
+};
 
 /* A run of outside addresses, and the line that it came from (0: the command line). */
 struct settings_range {
@@ -46,8 +52,11 @@ struct settings_network {
 struct settings_interface {
 	char name[SETTINGS_NAME_SIZE]; /* printable ASCII, no blank, '/' or ':' */
 	enum role role;
+	enum settings_accelerate accelerate;
 	unsigned int line; /* where it is configured; 0: the command line */
 
+	/* Outside only: each host has an address of the pool to itself, its ports stay, all protocols are translated. */
+	bool address_only;
 	/* Outside only. None: the interface's own addresses, as they come and go. In the order of the file. */
 	struct settings_range *pool;
 	unsigned int pool_count;

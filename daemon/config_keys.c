@@ -29,6 +29,9 @@
 static const struct config_word role_words[] = { { "outside", ROLE_OUTSIDE },
 						 { "inside", ROLE_INSIDE },
 						 { 0 } };
+static const struct config_word mode_words[] = { { "address_and_port", false },
+						 { "address_only", true },
+						 { 0 } };
 static const struct config_word mapping_words[] = { { "eim", 0 }, { "adm", 1 }, { "edm", 2 }, { 0 } };
 static const struct config_word filtering_words[] = {
 	{ "eif", FILTERING_EIF },
@@ -37,12 +40,9 @@ static const struct config_word filtering_words[] = {
 	{ 0 },
 };
 static const struct config_word accelerate_words[] = {
-	{ "auto", SETTINGS_ACCELERATE_AUTO },
-	{ "off", SETTINGS_ACCELERATE_OFF },
-	{ "xdp", 2 },
-	{ "tc", 3 },
-	{ "all", 4 },
-	{ 0 },
+	{ "auto", SETTINGS_ACCELERATE_AUTO },  { "off", SETTINGS_ACCELERATE_OFF },
+	{ "tc", SETTINGS_ACCELERATE_TC },      { "xdp", SETTINGS_ACCELERATE_TC + 1 },
+	{ "all", SETTINGS_ACCELERATE_TC + 2 }, { 0 },
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
 static const struct config_word clamp_words[] = { { "off", 0 }, { "auto", 1 }, { 0 } };
@@ -60,8 +60,11 @@ static const struct config_word dump_words[] = {
 const struct config_key config_interface_keys[] = {
 	KEY("name", CONFIG_NAME, .required = true, FIELD(settings_interface, name)),
 	KEY("role", CONFIG_WORD, .required = true, FIELD(settings_interface, role), .words = role_words),
+	KEY("mode", CONFIG_WORD, .quiet = true, FIELD(settings_interface, address_only), .words = mode_words),
 	KEY("pool", CONFIG_POOL),
 	KEY("networks", CONFIG_NETWORKS),
+	KEY("accelerate", CONFIG_WORD, FIELD(settings_interface, accelerate),
+	    .initial = SETTINGS_ACCELERATE_DEFAULT, .words = accelerate_words),
 	{ 0 },
 };
 
@@ -208,7 +211,8 @@ static const struct {
 	const char *now;
 } laters[] = {
 	{ "nat.mapping_type", "eim" },
-	{ "nat.accelerate", "auto off" },
+	{ "interfaces.accelerate", "auto tc off" },
+	{ "nat.accelerate", "auto tc off" },
 	{ "nat.blocks.size", "0" },
 	{ "nat.limits.mappings_per_host", "0" },
 	{ "nat.limits.sessions_per_host", "0" },

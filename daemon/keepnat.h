@@ -28,6 +28,7 @@ struct fixed;
 struct pool;
 struct sweeper;
 struct sysctls;
+struct watch;
 
 enum { WARNINGS_MAX = 32, WARNING_SIZE = 256 };
 
@@ -56,6 +57,9 @@ struct keepnat_interface {
 	bool full;   /* inside: there is full NAT */
 	u32 mtu;
 	u8 mac[6];	  /* not bare */
+	u8 accelerate;	  /* enum settings_accelerate, as configured */
+	bool fast;	  /* it takes part in the fast path */
+	const char *why;  /* it does, or does not */
 	const char *hook; /* "tcx", "clsact", or NULL: not attached */
 };
 
@@ -80,6 +84,9 @@ struct keepnat {
 	struct claims *claims;
 	struct sysctls *sysctls;
 	struct loader *loader;
+	bool liberal; /* conntrack takes TCP segments that it did not expect: we told it to */
+
+	struct watch *watch;
 	struct pool *pool;
 	struct fixed *fixed;
 	struct clients *clients;

@@ -92,12 +92,26 @@ static const struct link_state *link_named(const struct link_watch *w, const cha
 	return NULL;
 }
 
+/* The fast path takes Ethernet headers from what the kernel sends; without one there is nothing to take. */
+static void interface_accelerate(struct keepnat_interface *interface)
+{
+	bool off = interface->accelerate == SETTINGS_ACCELERATE_OFF;
+
+	interface->fast = !off && !interface->bare;
+	interface->why = off		   ? "it is configured so"
+			 : interface->bare ? "the device has no Ethernet header"
+			 : interface->accelerate == SETTINGS_ACCELERATE_TC
+				 ? "it is configured so"
+				 : "the device has an Ethernet header";
+}
+
 static void interface_fill(struct keepnat_interface *interface, const struct link_state *link)
 {
 	interface->ifindex = link->ifindex;
 	interface->bare = link->type != ARPHRD_ETHER;
 	interface->up = link->flags & IFF_UP && link->flags & IFF_RUNNING;
 	interface->mtu = link->mtu;
+	interface_accelerate(interface);
 	memcpy(interface->mac, link->mac, sizeof(interface->mac));
 }
 
@@ -161,6 +175,9 @@ static void interfaces_name(struct keepnat *k)
 		memcpy(k->interfaces[i].name, from->name, sizeof(k->interfaces[i].name));
 		k->interfaces[i].role = (u8)from->role;
 		k->interfaces[i].full = from->role == ROLE_INSIDE && clients_wanted(k->settings);
+		k->interfaces[i].accelerate =
+			(u8)(from->accelerate == SETTINGS_ACCELERATE_DEFAULT ? k->settings->nat.accelerate
+									     : from->accelerate);
 	}
 	k->interface_count = k->settings->interface_count;
 }
@@ -321,7 +338,8 @@ static unsigned int address_flags(const struct settings_interface *settings,
 			return 0; /* of a former pool */
 		return ADDRESS_LIVE | ADDRESS_LOCAL | (address->scope < RT_SCOPE_LINK ? ADDRESS_POOL : 0u);
 	}
-	if (settings_pool_contains(settings, (struct in_addr){ address->addr }))
+	if (settings_pool_contains(settings, (struct in_addr){ address->addr }) &&
+	    (address->ours || !settings->address_only)) /* else the router itself could not share it */
 		return ADDRESS_LIVE | ADDRESS_POOL | (address->ours ? 0u : ADDRESS_LOCAL);
 	return address->ours ? 0 : ADDRESS_LIVE | ADDRESS_LOCAL;
 }

@@ -21,12 +21,18 @@ enum { CLSACT_HANDLE = 1, CLSACT_PRIORITY = 1 };
 
 static const char *const place_names[PLACES] = { "egress", "ingress" };
 
+/* Behind the kernel's routing: full NAT learns for the fast path, too. */
+static enum program program_inside_egress(const struct keepnat_interface *interface)
+{
+	if (interface->full)
+		return interface->bare ? PROGRAM_CLIENT_BARE : PROGRAM_CLIENT_ETHERNET;
+	return interface->fast ? PROGRAM_LEARN_ETHERNET : PROGRAM_NONE;
+}
+
 enum program program_for(const struct keepnat_interface *interface, enum place place)
 {
 	if (interface->role == ROLE_INSIDE && place == PLACE_EGRESS)
-		return !interface->full	 ? PROGRAM_NONE
-		       : interface->bare ? PROGRAM_CLIENT_BARE
-					 : PROGRAM_CLIENT_ETHERNET;
+		return program_inside_egress(interface);
 	if (interface->role == ROLE_INSIDE)
 		return interface->bare ? PROGRAM_HAIRPIN_BARE : PROGRAM_HAIRPIN_ETHERNET;
 	if (place == PLACE_EGRESS)
@@ -217,14 +223,14 @@ static bool place_is_taken(const struct keepnat *k, const struct keepnat_interfa
 	return false;
 }
 
-/* No program is to be there: ours may, of a former configuration. */
-static void place_clear(struct keepnat *k, const struct keepnat_interface *interface, enum place place)
+/* Take our program away, if one is there. */
+static void place_clear(struct keepnat *k, unsigned int number, u32 ifindex, enum place place)
 {
-	u32 id = clsact_read(interface->ifindex, place);
+	u32 id = ifindex ? clsact_read(ifindex, place) : 0;
 
-	link_drop(k, interface->number, place);
+	link_drop(k, number, place);
 	if (id && program_owner(k->loader, id) == OWNER_US)
-		clsact_detach(interface->ifindex, place);
+		clsact_detach(ifindex, place);
 }
 
 static int place_attach(struct keepnat *k, struct keepnat_interface *interface, enum place place)
@@ -234,7 +240,7 @@ static int place_attach(struct keepnat *k, struct keepnat_interface *interface, 
 	int error;
 
 	if (program == PROGRAM_NONE) {
-		place_clear(k, interface, place);
+		place_clear(k, interface->number, interface->ifindex, place);
 		return 0;
 	}
 	wanted[program] = true;
@@ -279,13 +285,8 @@ static void number_tidy(struct keepnat *k, unsigned int number)
 	struct keepnat_interface former = { .number = (u8)number };
 
 	former.ifindex = k->nat.config->interfaces[number].ifindex;
-	for (int place = PLACES; place--;) {
-		u32 id = former.ifindex ? clsact_read(former.ifindex, (enum place)place) : 0;
-
-		link_drop(k, number, (enum place)place);
-		if (id && program_owner(k->loader, id) == OWNER_US)
-			clsact_detach(former.ifindex, (enum place)place);
-	}
+	for (int place = PLACES; place--;)
+		place_clear(k, number, former.ifindex, (enum place)place);
 	clsact_drop(k, &former);
 }
 

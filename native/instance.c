@@ -5,6 +5,7 @@
 
 #include "core/host.h"
 #include "native/instance.h"
+#include "native/vacant.h"
 
 enum { SOCKETS_MAX = 256, LINE = 64 };
 
@@ -43,6 +44,7 @@ struct native_extent native_extent(const struct native_sizes *sizes, enum native
 		[NATIVE_PORTS] = { (size_t)s.addresses * PORT_AREAS * PORT_AREA, sizeof(u64) },
 		[NATIVE_ADDRESSES] = { address_places(&s), sizeof(u64) },
 		[NATIVE_POOLS] = { MAX_OUTSIDE * POOL_BUCKETS, sizeof(u64) },
+		[NATIVE_NEXT_HOPS] = { NEXT_HOPS, sizeof(struct next_hop) },
 		[NATIVE_COUNTERS] = { s.cpus, sizeof(struct counters) },
 	};
 	struct native_extent e = all[array];
@@ -62,6 +64,8 @@ void *native_array(const struct nat_instance *nat, enum native_array array)
 		return nat->addresses;
 	case NATIVE_POOLS:
 		return nat->pools;
+	case NATIVE_NEXT_HOPS:
+		return nat->next_hops;
 	case NATIVE_COUNTERS:
 		return nat->counters;
 	default:
@@ -83,6 +87,9 @@ void native_array_set(struct nat_instance *nat, enum native_array array, void *m
 		break;
 	case NATIVE_POOLS:
 		nat->pools = memory;
+		break;
+	case NATIVE_NEXT_HOPS:
+		nat->next_hops = memory;
 		break;
 	case NATIVE_COUNTERS:
 		nat->counters = memory;
@@ -286,6 +293,12 @@ void native_interface_listed(struct nat_instance *nat, u32 number)
 	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
 }
 
+void native_interface_fast(struct nat_instance *nat, u32 number)
+{
+	nat->config->interfaces[number].fast = 1;
+	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
+}
+
 union packed_address {
 	u64 word;
 	struct outside_address address;
@@ -313,6 +326,7 @@ static u64 pool_winner(const struct nat_instance *nat, u32 interface, u32 bucket
 
 static void pool_fill(struct nat_instance *nat, u32 interface)
 {
+	vacant_fill(nat, interface);
 	for (u32 i = 0; i < POOL_BUCKETS; i++)
 		STORE(&nat->pools[interface * POOL_BUCKETS + i], pool_winner(nat, interface, i));
 }
@@ -354,6 +368,12 @@ int native_address_set(struct nat_instance *nat, u32 interface, __be32 addr, u32
 	return -ENOSPC;
 }
 
+void native_interface_alone(struct nat_instance *nat, u32 interface)
+{
+	nat->config->alone |= (u16)(1u << interface);
+	pool_fill(nat, interface);
+}
+
 int native_socket_add(struct nat_instance *nat, enum class class, __be32 local, __be16 port, __be32 remote,
 		      __be16 remote_port)
 {
@@ -374,4 +394,6 @@ void native_reset(struct nat_instance *nat, u32 interface, enum table what)
 	u64 field = (u64)GENERATION_MASK << shift;
 
 	STORE(word, (was & ~field) | ((was + (1ull << shift)) & field));
+	if (what == TABLE_HOSTS)
+		vacant_fill(nat, interface);
 }

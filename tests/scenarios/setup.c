@@ -161,6 +161,10 @@ int config_run(struct world *w, struct words *words)
 		return config_filtering(w, words);
 	if (words_take(words, "ports"))
 		return config_ports(w, words);
+	if (words_take(words, "accelerate")) {
+		w->fast = true;
+		return 0;
+	}
 	if (words_take(words, "timer"))
 		return config_timer(w, words);
 	if (words_take(words, "pass-through"))
@@ -223,12 +227,15 @@ static int range_set(struct world *w, u32 interface, const char *text, u32 flags
 	return 0;
 }
 
-/* outside OWN... [pool RANGE...] */
+/* outside [alone] OWN... [pool RANGE...] */
 static int outside_addresses(struct world *w, struct words *words, u32 interface)
 {
 	bool pool = false;
 	u32 own = ADDRESS_LIVE | ADDRESS_LOCAL;
 
+	if (words_take(words, "alone"))
+		for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
+			native_interface_alone(nat, interface);
 	for (u32 i = words->at; i < words->count; i++)
 		pool |= !strcmp(words->word[i], "pool");
 	if (!pool)
@@ -288,6 +295,8 @@ int interface_run(struct world *w, struct words *words)
 		if (number < 0)
 			return world_fail(w, "too many interfaces");
 		at->number = (u32)number;
+		if (w->fast)
+			native_interface_fast(nat, at->number);
 	}
 	return role == ROLE_OUTSIDE ? outside_addresses(w, words, at->number)
 				    : inside_networks(w, words, at->number);

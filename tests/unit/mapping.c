@@ -527,6 +527,21 @@ static void an_address_that_left_moves_its_mappings(void **state)
 	assert_int_not_equal(outside_of(HOST_1, 5000).addr, o.addr);
 }
 
+/* It did not serve when a packet looked, and is back when that asks where to go: what the endpoint had is not given up. */
+static void an_address_that_is_back_keeps_its_mappings(void **state)
+{
+	static u64 buckets[POOL_BUCKETS];
+
+	(void)state;
+	struct endpoint o = outside_of(HOST_1, 5000);
+	memcpy(buckets, nat.pools, sizeof(buckets));
+	native_address_set(&nat, 0, o.addr, 0);
+	memcpy(nat.pools, buckets, sizeof(buckets));
+	assert_int_equal(map(CLASS_UDP, HOST_1, 5000), REASON_no_address);
+	native_address_set(&nat, 0, o.addr, ADDRESS_LIVE | ADDRESS_POOL);
+	assert_true(same(outside_of(HOST_1, 5000), o));
+}
+
 static void bump_all(void) { nat_reset(1, 1, 1); }
 static void bump_mappings(void) { nat_reset(1, 1, 0); }
 
@@ -626,6 +641,7 @@ int main(void)
 		CASE(a_reset_of_flows_keeps_ports),
 		CASE(a_reset_of_mappings_takes_new_ports),
 		CASE(an_address_that_left_moves_its_mappings),
+		CASE(an_address_that_is_back_keeps_its_mappings),
 		CASE(reset_between_host_and_port),
 		CASE(reset_of_mappings_while_one_is_made),
 		CASE(address_leaves_while_a_port_is_chosen),
