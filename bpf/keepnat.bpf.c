@@ -88,11 +88,14 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, u32 l3, struct pl
 
 /*
  * An answer to a client of full NAT goes on by the kernel. If the client was in hairpin, it goes to an outside address now, and is
- * met once more, as a packet from inside.
+ * met once more, as a packet from inside. The program's return value.
  */
-static __always_inline int client_send(struct __sk_buff *skb, const struct config *c, const struct plan *plan)
+SLOW int client_send(struct __sk_buff *skb, u32 to)
 {
-	if (virtual_time || !address_is_ours(skb, c, plan->ip.daddr))
+	const struct config *c = env_config(skb);
+
+	SLOW_ENTER(skb);
+	if (virtual_time || !c || !address_is_ours(skb, c, (__be32)to))
 		return TC_ACT_UNSPEC;
 	return (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
@@ -112,8 +115,8 @@ static __always_inline int answer(struct __sk_buff *skb, const struct bytes *b, 
 }
 
 /* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
-static __always_inline int act(struct __sk_buff *skb, const struct config *c, const struct bytes *b,
-			       struct work *work, enum hook hook)
+static __always_inline int act(struct __sk_buff *skb, const struct bytes *b, struct work *work,
+			       enum hook hook)
 {
 	struct plan *plan = &work->plan;
 
@@ -136,7 +139,8 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 	}
 	if (hook != HOOK_HAIRPIN)
 		return TC_ACT_UNSPEC;
-	return plan->hairpin ? hairpin_send(skb, work->packet.ip.l3, plan) : client_send(skb, c, plan);
+	return plan->hairpin ? hairpin_send(skb, work->packet.ip.l3, plan)
+			     : client_send(skb, (u32)plan->ip.daddr);
 }
 
 /* Is it for the NAT at all? What makes its destination ours (struct meeting); 0: no, and the plan says so. */
@@ -207,10 +211,7 @@ static __always_inline void translate(struct __sk_buff *skb, const struct config
 		translate_client(skb, c, work);
 		break;
 	default:
-		if (work->meeting.ours & ADDRESS_CLIENTS)
-			translate_answer(skb, c, work);
-		else
-			translate_hairpin(skb, c, work);
+		translate_hairpin(skb, c, work);
 		break;
 	}
 }
@@ -237,7 +238,7 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 	else if (hook == HOOK_CLIENT)
 		reason = hit_out(skb, c, &p, clients_number(interface), now, &n, &lease);
 	else
-		reason = hit_in(skb, c, &p, FLOW_HAIRPIN, now, &n);
+		reason = hit_in(skb, c, &p, now, &n);
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
 	if (hook == HOOK_CLIENT)
@@ -319,7 +320,7 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		plan_because(&work->plan, reason);
 	else
 		translate(skb, c, work, hook);
-	int verdict = act(skb, c, &b, work, hook);
+	int verdict = act(skb, &b, work, hook);
 	count(at->number, work->plan.reason, length);
 	return verdict;
 }

@@ -351,7 +351,7 @@ static __always_inline u32 host_put(struct nat_instance *nat, struct work *work)
 }
 
 /*
- * The address that stands for a client of full NAT, in place of the above. 0 or a reason. Clients are no hosts: there may be
+ * The address that stands for a client of full NAT, in place of a host's. 0 or a reason. Clients are no hosts: there may be
  * more of them than hosts, and who they are is for others to say.
  */
 SLOW u32 client_address(struct nat_instance *nat, struct request *r)
@@ -386,6 +386,8 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	struct insert *ins = &work->ins;
 	u64 key = host_key(r->inside.addr, r->interface);
 
+	if (r->client)
+		return client_address(nat, r);
 	int known = host_known(nat, c, r, key);
 	if (known)
 		return known > 0 ? 0 : REASON_no_address;

@@ -482,7 +482,7 @@ static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *wo
 			return REASON_no_address;
 		if (known == MAPPING_AGAIN)
 			continue;
-		u32 reason = r->client ? client_address(nat, r) : host_out(nat, work);
+		u32 reason = host_out(nat, work);
 		if (!reason && known == MAPPING_RESTS) {
 			if (mapping_known(nat, work, 1) == MAPPING_STANDS)
 				return 0;

@@ -2,13 +2,13 @@
 /*
  * translate.h - decide: what becomes of a packet, and why. Read this first.
  *
- * Three questions, one for each place where a packet is met, and two that are asked where there is full NAT (clients.h):
+ * Three questions, one for each place where a packet is met, and a fourth where there is full NAT (clients.h):
  *
  *   translate_out	leaves by an outside interface: its source must become an outside endpoint
  *   translate_in	came in by an outside interface: its destination may be one
- *   translate_hairpin	came in by an inside interface and goes to an address of ours: perhaps both
- *   translate_client	leaves by an inside interface: its source may be a client of full NAT
- *   translate_answer	came in by an inside interface and goes to the address that stands for clients
+ *   translate_hairpin	came in by an inside interface and goes to an address of ours: perhaps both; or to the one that stands for
+ *			clients of full NAT: then it is an answer to one
+ *   translate_client	leaves by an inside interface: its source may be such a client
  *
  * Each reads work->packet and work->meeting and fills work->plan (plan.h): verdict, reason, and for each header the addresses
  * and ports that it shall have. Nothing is written here but state. A known session is a look at one line; everything else
@@ -73,9 +73,9 @@ static __always_inline int hit_out(struct nat_instance *nat, const struct config
 	return p->later ? REASON_out_fragment : REASON_out_session;
 }
 
-/* A packet of a known session came in: as above, with its destination. refused: FLOW_HAIRPIN from outside, else 0. */
+/* A packet of a known session came in: as above, with its destination. */
 static __always_inline int hit_in(struct nat_instance *nat, const struct config *c, const struct packet *p,
-				  u32 refused, u32 now, struct target *n)
+				  u32 now, struct target *n)
 {
 	union flow_key key;
 	struct flow_hit hit;
@@ -83,7 +83,7 @@ static __always_inline int hit_in(struct nat_instance *nat, const struct config 
 	flow_key(&key, &p->ip, DIRECTION_IN);
 	if (!flow_find(nat, c, key.word, &hit))
 		return NO_SESSION;
-	if (hit.value.own & refused) /* its remote is not outside: nobody there may use it */
+	if (hit.value.own & FLOW_HAIRPIN) /* its remote is not outside: nobody there may use it */
 		return REASON_spoofed_own;
 	if (!flow_pass(&hit, p, now))
 		return NO_SESSION;
@@ -92,7 +92,7 @@ static __always_inline int hit_in(struct nat_instance *nat, const struct config 
 	return p->later ? REASON_in_fragment : REASON_in_session;
 }
 
-/* Both sessions of a hairpinned packet are known. */
+/* Both sessions of a hairpinned packet are known, or the one of an answer to a client of full NAT: 1, and the plan is made. */
 SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 {
 	const struct config *c = env_config(nat);
@@ -106,20 +106,25 @@ SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 	struct flow_hit out, in;
 
 	flow_key(&key, &p->ip, DIRECTION_OUT);
-	if (!flow_find(nat, c, key.word, &out))
-		return 0;
-	key.saddr = out.value.addr;
-	key.sport = out.value.port;
+	out.slot = 0;
+	if (plan->hairpin) {
+		if (!flow_find(nat, c, key.word, &out))
+			return 0;
+		key.saddr = out.value.addr;
+		key.sport = out.value.port;
+	}
 	key.direction = DIRECTION_IN;
 	if (!flow_find(nat, c, key.word, &in))
 		return 0;
-	if (!flow_pass(&out, p, work->meeting.now) || !flow_pass(&in, p, work->meeting.now))
+	if ((out.slot && !flow_pass(&out, p, work->meeting.now)) || !flow_pass(&in, p, work->meeting.now))
 		return 0;
-	plan->ip.saddr = out.value.addr;
-	plan->ip.sport = out.value.port;
+	plan->ip.saddr = key.saddr;
+	plan->ip.sport = key.sport;
 	plan->ip.daddr = in.value.addr;
 	plan->ip.dport = in.value.port;
-	plan_because(plan, p->later ? REASON_hairpin_fragment : REASON_hairpin);
+	plan_because(plan, !plan->hairpin ? REASON_full_nat_answer
+			   : p->later	  ? REASON_hairpin_fragment
+					  : REASON_hairpin);
 	return 1;
 }
 
@@ -194,9 +199,7 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 
 	translate_begin(nat, c, work, DIRECTION_IN);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
-		reason =
-			hit_in(nat, c, &work->packet, work->meeting.ours & ADDRESS_CLIENTS ? 0 : FLOW_HAIRPIN,
-			       work->meeting.now, &work->plan.ip);
+		reason = hit_in(nat, c, &work->packet, work->meeting.now, &work->plan.ip);
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);
 	else
@@ -224,23 +227,30 @@ static __always_inline void translate_client(struct nat_instance *nat, const str
 		translate_remember(nat, c, work, DIRECTION_OUT);
 }
 
-/* Came in by an inside interface, to the address that stands for clients of full NAT. */
-static __always_inline void translate_answer(struct nat_instance *nat, const struct config *c,
-					     struct work *work)
+/* Of an answer to a client of full NAT (clients.h) no session is known. */
+static __always_inline void miss_answer(struct nat_instance *nat, struct work *work)
 {
-	translate_in(nat, c, work);
+	miss_in(nat, work);
 	if (work->plan.verdict == VERDICT_TRANSLATE)
 		work->plan.reason = REASON_full_nat_answer;
 }
 
-/* The packet is to an address of ours: the caller has looked (address_is_ours()). */
+/* The packet is to an address of ours, or to one that stands for clients: the caller has looked, and said so (ours). */
 static __always_inline void translate_hairpin(struct nat_instance *nat, const struct config *c,
 					      struct work *work)
 {
-	translate_begin(nat, c, work, DIRECTION_OUT);
-	work->plan.hairpin = 1;
-	if ((work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) && miss_hairpin(nat, work))
-		hairpin_open(nat, work);
-	translate_identify(nat, work);
-	translate_remember(nat, c, work, DIRECTION_OUT);
+	int answer = work->meeting.ours & ADDRESS_CLIENTS;
+	u8 direction = answer ? DIRECTION_IN : DIRECTION_OUT;
+
+	translate_begin(nat, c, work, direction);
+	work->plan.hairpin = !answer;
+	if (work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) {
+		if (answer)
+			miss_answer(nat, work);
+		else if (miss_hairpin(nat, work))
+			hairpin_open(nat, work);
+	}
+	if (!answer)
+		translate_identify(nat, work);
+	translate_remember(nat, c, work, direction);
 }

@@ -73,10 +73,7 @@ static void translate(struct nat_instance *nat, enum native_hook hook)
 		translate_client(nat, nat->config, nat->work);
 		break;
 	default:
-		if (nat->work->meeting.ours & ADDRESS_CLIENTS)
-			translate_answer(nat, nat->config, nat->work);
-		else
-			translate_hairpin(nat, nat->config, nat->work);
+		translate_hairpin(nat, nat->config, nat->work);
 		break;
 	}
 }
