@@ -12,7 +12,7 @@
 
 enum { ETHERNET = 14 };
 
-/* The inside interface towards addr. 0: none. A function of its own, for its 64 bytes of stack are beside those of the NAT then. */
+/* The inside interface towards addr. 0: none. A function of its own: its 64 bytes of stack are beside those of the NAT. */
 SLOW u32 hairpin_interface(struct __sk_buff *skb, __be32 from, __be32 to)
 {
 	const struct config *c = env_config(skb);

@@ -87,8 +87,8 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, u32 l3, struct pl
 }
 
 /*
- * An answer to a client of full NAT goes on by the kernel. If the client was in hairpin, it goes to an outside address now, and is
- * met once more, as a packet from inside. The program's return value.
+ * An answer to a client of full NAT goes on by the kernel. If the client was in hairpin, it goes to an outside address now,
+ * and is met once more, as a packet from inside. The program's return value.
  */
 SLOW int client_send(struct __sk_buff *skb, u32 to)
 {

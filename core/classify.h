@@ -80,8 +80,8 @@ static __always_inline u32 source_classify(struct nat_instance *nat, const struc
 }
 
 /*
- * A packet came in to an address that is none of ours. The request's remote: whom it is from, or, an ICMP error, about a packet to.
- * A function of its own, for the look-up of a route takes 64 bytes of stack.
+ * A packet came in to an address that is none of ours. The request's remote: whom it is from, or, an ICMP error, about a
+ * packet to. A function of its own, for the look-up of a route takes 64 bytes of stack.
  */
 SLOW u32 target_not_ours(struct nat_instance *nat, struct work *work)
 {
@@ -102,8 +102,8 @@ SLOW u32 target_not_ours(struct nat_instance *nat, struct work *work)
 }
 
 /*
- * A packet came in, its far end is the request's remote: its target *a is ours, and the request's interface becomes the one that
- * it belongs to (0); or the reason to pass or drop it.
+ * A packet came in, its far end is the request's remote: its target *a is ours, and the request's interface becomes the one
+ * that it belongs to (0); or the reason to pass or drop it.
  */
 static __always_inline u32 target_classify(struct nat_instance *nat, const struct config *c,
 					   struct work *work, struct outside_address *a)

@@ -6,8 +6,8 @@
  *
  *   translate_out	leaves by an outside interface: its source must become an outside endpoint
  *   translate_in	came in by an outside interface: its destination may be one
- *   translate_hairpin	came in by an inside interface and goes to an address of ours: perhaps both; or to the one that stands for
- *			clients of full NAT: then it is an answer to one
+ *   translate_hairpin	came in by an inside interface and goes to an address of ours: perhaps both; or to the one that
+ *			stands for clients of full NAT: then it is an answer to one
  *   translate_client	leaves by an inside interface: its source may be such a client
  *
  * Each reads work->packet and work->meeting and fills work->plan (plan.h): verdict, reason, and for each header the addresses
@@ -92,7 +92,7 @@ static __always_inline int hit_in(struct nat_instance *nat, const struct config 
 	return p->later ? REASON_in_fragment : REASON_in_session;
 }
 
-/* Both sessions of a hairpinned packet are known, or the one of an answer to a client of full NAT: 1, and the plan is made. */
+/* Both sessions of a hairpinned packet are known, or that of an answer to a client of full NAT: 1, and the plan is made. */
 SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 {
 	const struct config *c = env_config(nat);
@@ -145,8 +145,8 @@ static __always_inline void translate_identify(struct nat_instance *nat, struct 
 }
 
 /*
- * After a first fragment got its way, its later ones shall find it. A fragment does not tell how long its datagram is, so a CRC over
- * all of it cannot follow a port.
+ * After a first fragment got its way, its later ones shall find it. A fragment does not tell how long its datagram is, so a
+ * CRC over all of it cannot follow a port.
  */
 static __always_inline void translate_remember(struct nat_instance *nat, const struct config *c,
 					       struct work *work, u8 direction)

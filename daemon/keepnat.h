@@ -2,8 +2,8 @@
 /*
  * keepnat.h - one running instance of the daemon, on which everything hangs: there are no globals.
  *
- * Who writes what: main.c fills names and settings once; loader.c the mapped arrays in `nat` and the hooks of the
- * interfaces; link.c the interfaces and, through pool.c, their addresses; sweeper.c `sweep`. The API's thread reads: the arrays by the
+ * Who writes what: main.c fills names and settings once; loader.c the mapped arrays in `nat` and the hooks of the interfaces;
+ * link.c the interfaces and, through pool.c, their addresses; sweeper.c `sweep`. The API's thread reads: the arrays by the
  * table's protocol, everything else under `lock`.
  */
 #pragma once
@@ -55,6 +55,7 @@ struct keepnat_interface {
 	bool bare;   /* no Ethernet header */
 	bool up;     /* running */
 	bool full;   /* inside: there is full NAT */
+	bool listed; /* inside: only its networks, of the configuration, are inside there */
 	u32 mtu;
 	u8 mac[6];	  /* not bare */
 	u8 accelerate;	  /* enum settings_accelerate, as configured */
