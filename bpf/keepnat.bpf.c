@@ -7,6 +7,7 @@
  *   in_*       ingress of an outside interface
  *   hairpin_*  ingress of an inside interface
  *   learn_*    its egress, where the fast path is on
+ *   client_*   its egress, where there is full NAT; learns, too
  *
  * A packet's way: keepnat.bpf.c builds struct packet -> packet.h parses -> translate.h plans -> rewrite_skb.h writes ->
  * forward.h sends -> its reason is counted.
@@ -19,7 +20,7 @@
 #include "bpf/fast.h"
 #include "bpf/sockets.h"
 
-enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN };
+enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN, HOOK_CLIENT };
 
 /* Bytes from the start of the frame that must be readable to parse it. */
 static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
@@ -68,10 +69,9 @@ static __always_inline void bytes_pull(struct __sk_buff *skb, struct bytes *b, u
 /*
  * Send a hairpinned packet on its way, after it was rewritten. The program's return value.
  */
-static __always_inline int hairpin_send(struct __sk_buff *skb, const struct config *c, u32 l3,
-					struct plan *plan)
+static __always_inline int hairpin_send(struct __sk_buff *skb, u32 l3, struct plan *plan)
 {
-	u32 to = hairpin_interface(skb, c, plan->ip.saddr, plan->ip.daddr), mtu = 0;
+	u32 to = hairpin_interface(skb, plan->ip.saddr, plan->ip.daddr), mtu = 0;
 
 	if (!to) {
 		plan_because(plan, REASON_no_mapping);
@@ -84,6 +84,20 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, const struct conf
 		return TC_ACT_SHOT;
 	}
 	return send_to(skb, to, l3, plan);
+}
+
+/*
+ * An answer to a client of full NAT goes on by the kernel. If the client was in hairpin, it goes to an outside address now,
+ * and is met once more, as a packet from inside. The program's return value.
+ */
+SLOW int client_send(struct __sk_buff *skb, u32 to)
+{
+	const struct config *c = env_config(skb);
+
+	SLOW_ENTER(skb);
+	if (virtual_time || !c || !address_is_ours(skb, c, (__be32)to))
+		return TC_ACT_UNSPEC;
+	return (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
 /* The packet becomes an answer to its sender. The program's return value. */
@@ -101,8 +115,8 @@ static __always_inline int answer(struct __sk_buff *skb, const struct bytes *b, 
 }
 
 /* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
-static __always_inline int act(struct __sk_buff *skb, const struct config *c, const struct bytes *b,
-			       struct work *work, enum hook hook)
+static __always_inline int act(struct __sk_buff *skb, const struct bytes *b, struct work *work,
+			       enum hook hook)
 {
 	struct plan *plan = &work->plan;
 
@@ -112,7 +126,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 		return TC_ACT_SHOT;
 	if (hook == HOOK_OUT && plan->verdict == VERDICT_ANSWER)
 		return answer(skb, b, work);
-	if (hook == HOOK_HAIRPIN) {
+	if (hook == HOOK_HAIRPIN && plan->hairpin) {
 		u32 reason = hairpin_ttl(b, &work->packet);
 		if (reason) {
 			plan_because(plan, reason);
@@ -123,42 +137,64 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 		plan_because(plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
-	return hook == HOOK_HAIRPIN ? hairpin_send(skb, c, work->packet.ip.l3, plan) : TC_ACT_UNSPEC;
+	if (hook != HOOK_HAIRPIN)
+		return TC_ACT_UNSPEC;
+	return plan->hairpin ? hairpin_send(skb, work->packet.ip.l3, plan)
+			     : client_send(skb, (u32)plan->ip.daddr);
 }
 
-/* Is it for the NAT at all? If not, the plan says so. */
-static __always_inline int concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
+/* Is it for the NAT at all? What makes its destination ours (struct meeting); 0: no, and the plan says so. */
+static __always_inline u32 concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
 				    enum hook hook, struct plan *plan)
 {
 	if (!is_ipv4(skb)) {
 		plan_because(plan, REASON_not_ipv4);
 		return 0;
 	}
+	u32 ours = ADDRESS_LIVE;
 	if (hook == HOOK_HAIRPIN) { /* most packets are not: look at the address first */
 		bytes_need(skb, b, l3 + IP_MIN);
 		u8 *ip = packet_bytes(b, l3, IP_MIN);
-		if (!ip || !address_is_ours(skb, c, get32(ip, IPV4_TARGET))) {
+		ours = ip ? address_find(skb, c, get32(ip, IPV4_TARGET)).flags &
+				       (ADDRESS_LIVE | ADDRESS_CLIENTS)
+			  : 0;
+		if (!ours) {
 			translate_ahead(skb, c, b, l3);
 			plan_because(plan, REASON_inside_other);
 			return 0;
 		}
 	}
 	bytes_pull(skb, b, l3);
-	return 1;
+	return ours;
+}
+
+/* Does it go to a host that may be a server of full NAT? */
+static __always_inline int to_server(struct __sk_buff *skb, const struct config *c, u32 l3)
+{
+	struct bytes b;
+
+	if (!is_ipv4(skb))
+		return 0;
+	bytes_need(skb, &b, l3 + IP_MIN);
+	u8 *ip = packet_bytes(&b, l3, IP_MIN);
+	return ip && server_maybe(c, get32(ip, IPV4_TARGET));
 }
 
 static __always_inline void meeting_fill(struct __sk_buff *skb, const struct config *c, struct meeting *m,
-					 const struct interface *at, enum hook hook)
+					 const struct interface *at, u32 ours, enum hook hook)
 {
+	int leaves = hook == HOOK_OUT || hook == HOOK_CLIENT;
 	const struct interface *from = at;
 
 	m->now = env_now(skb);
 	m->interface = at->number;
-	m->local = hook == HOOK_OUT && !skb->ingress_ifindex;
-	if (hook == HOOK_OUT)
+	m->ours = (u8)ours;
+	m->local = leaves && !skb->ingress_ifindex;
+	if (leaves)
 		from = m->local ? 0 : interface_find(c, skb->ingress_ifindex);
 	m->from = from ? from->role : (u8)ROLE_NONE;
 	m->listed = from ? from->listed : 0;
+	m->by = from ? from->number : (u8)NO_INTERFACE;
 }
 
 static __always_inline void translate(struct __sk_buff *skb, const struct config *c, struct work *work,
@@ -170,6 +206,9 @@ static __always_inline void translate(struct __sk_buff *skb, const struct config
 		break;
 	case HOOK_IN:
 		translate_in(skb, c, work);
+		break;
+	case HOOK_CLIENT:
+		translate_client(skb, c, work);
 		break;
 	default:
 		translate_hairpin(skb, c, work);
@@ -196,11 +235,15 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 	struct target n = target_of(&p.ip);
 	if (hook == HOOK_OUT)
 		reason = hit_out(skb, c, &p, interface, now, &n, &lease);
+	else if (hook == HOOK_CLIENT)
+		reason = hit_out(skb, c, &p, clients_number(interface), now, &n, &lease);
 	else
 		reason = hit_in(skb, c, &p, now, &n);
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
-	if (hook == HOOK_OUT && !p.atomic)
+	if (hook == HOOK_CLIENT)
+		reason = REASON_full_nat;
+	if (hook != HOOK_IN && !p.atomic)
 		identify(skb, &p.ip, &n);
 	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
 		reason = REASON_internal;
@@ -243,14 +286,16 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	if (!c)
 		return TC_ACT_SHOT;
 	const struct interface *at = interface_find(c, skb->ifindex);
-	if (!at || at->role != (hook == HOOK_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
+	if (!at || at->role != (hook == HOOK_HAIRPIN || hook == HOOK_CLIENT ? ROLE_INSIDE : ROLE_OUTSIDE))
 		return hook == HOOK_OUT ? TC_ACT_SHOT : TC_ACT_UNSPEC; /* half configured: nothing leaves */
 	if (hook == HOOK_OUT && pass_take(skb, c))
 		return TC_ACT_UNSPEC;
+	if (hook == HOOK_CLIENT && !to_server(skb, c, l3))
+		return TC_ACT_UNSPEC; /* it has been counted */
 	int known = NOT_KNOWN;
-	if (hook != HOOK_OUT && l3 && at->fast)
+	if ((hook == HOOK_IN || hook == HOOK_HAIRPIN) && l3 && at->fast)
 		known = hook == HOOK_IN ? meet_fast_in(skb, at->number) : meet_fast_out(skb, at->number);
-	if (hook == HOOK_OUT)
+	if (hook == HOOK_OUT || hook == HOOK_CLIENT)
 		known = meet_known(skb, c, at, l3, hook);
 	if (hook == HOOK_IN && known == NOT_KNOWN)
 		known = l3 ? known_in_ethernet(skb, c, at) : known_in_bare(skb, c, at);
@@ -262,11 +307,12 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		return TC_ACT_SHOT;
 	__builtin_memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
-	if (!concerns(skb, c, &b, l3, hook, &work->plan)) {
+	u32 ours = concerns(skb, c, &b, l3, hook, &work->plan);
+	if (!ours) {
 		count(at->number, work->plan.reason, length);
 		return TC_ACT_UNSPEC;
 	}
-	meeting_fill(skb, c, &work->meeting, at, hook);
+	meeting_fill(skb, c, &work->meeting, at, ours, hook);
 	__builtin_memset(&work->packet, 0, sizeof(work->packet));
 	work->packet.ip.l3 = (u16)l3;
 	u32 reason = packet_read(skb, work, length);
@@ -274,15 +320,13 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		plan_because(&work->plan, reason);
 	else
 		translate(skb, c, work, hook);
-	int verdict = act(skb, c, &b, work, hook);
+	int verdict = act(skb, &b, work, hook);
 	count(at->number, work->plan.reason, length);
 	return verdict;
 }
 
-SEC("tc") int out_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_OUT); }
-SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_IN); }
-SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
-SEC("tc") int learn_ethernet(struct __sk_buff *skb)
+/* Not of what was translated at the ingress of another device: the kernel did not show its way. */
+static __attribute__((noinline)) int learn(struct __sk_buff *skb)
 {
 	const struct config *c = env_config(skb);
 
@@ -290,9 +334,21 @@ SEC("tc") int learn_ethernet(struct __sk_buff *skb)
 		learn_in(skb, c);
 	return TC_ACT_UNSPEC;
 }
+
+SEC("tc") int out_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_OUT); }
+SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_IN); }
+SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
+SEC("tc") int learn_ethernet(struct __sk_buff *skb) { return learn(skb); }
+SEC("tc") int client_ethernet(struct __sk_buff *skb)
+{
+	learn(skb);
+	return meet(skb, ETHERNET, HOOK_CLIENT);
+}
+
 SEC("tc") int out_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_OUT); }
 SEC("tc") int in_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_IN); }
 SEC("tc") int hairpin_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_HAIRPIN); }
+SEC("tc") int client_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_CLIENT); }
 
 /* Not attached: tells the daemon the kernel's jiffies, by which the entries' times are kept. */
 struct clock {

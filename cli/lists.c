@@ -17,7 +17,7 @@ int sessions_run(const struct options *options)
 		{ "B-OUT", "bytes_out", NULL, FORMAT_COUNT },
 		{ "PK-IN", "packets_in", NULL, FORMAT_COUNT },
 		{ "B-IN", "bytes_in", NULL, FORMAT_COUNT },
-		{ "FLAGS", "own hairpin", NULL, FORMAT_FLAGS },
+		{ "FLAGS", "own hairpin full_nat", NULL, FORMAT_FLAGS },
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
@@ -33,7 +33,7 @@ int mappings_run(const struct options *options)
 		{ "INSIDE", "inside_address", "inside_port", FORMAT_ENDPOINT },
 		{ "OUTSIDE", "outside_address", "outside_port", FORMAT_ENDPOINT },
 		{ "IDLE", "idle", NULL, FORMAT_SECONDS },
-		{ "FLAGS", "own static", NULL, FORMAT_FLAGS },
+		{ "FLAGS", "own static full_nat", NULL, FORMAT_FLAGS },
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
@@ -71,7 +71,7 @@ int pools_run(const struct options *options)
 		{ "ICMP-FREE", "ports_free.icmp", NULL, FORMAT_COUNT },
 		{ "OTHER-USED", "ports_used.other", NULL, FORMAT_COUNT },
 		{ "OTHER-FREE", "ports_free.other", NULL, FORMAT_COUNT },
-		{ "FLAGS", "pool local reserved", NULL, FORMAT_FLAGS },
+		{ "FLAGS", "pool local reserved full_nat", NULL, FORMAT_FLAGS },
 		{ "OF", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};

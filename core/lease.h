@@ -27,6 +27,9 @@
  * lease when both sides have spoken, so that the kernel's connection tracking has seen the opening, and keeps it until the
  * first FIN or RST.
  *
+ * FULL NAT (clients.h) translates once more at the egress, whichever way a packet came there; so its sessions have leases,
+ * too, for what comes in. What its servers answer goes to an address of the router, and by no lease.
+ *
  * A NEXT HOP is found by what it says; a lease names it by its number, 1 .. NEXT_HOPS - 1. It is never freed: one to which no
  * lease was given for NEXT_HOP_KEEP ticks has none that holds, and whoever needs a place takes it. Its word says whether it is
  * whole, and changes with each owner; a reader looks twice. Where all places of a hash are in use, flows stay without a lease.
@@ -176,8 +179,8 @@ SLOW u32 lease_renew(struct nat_instance *nat, struct work *work)
 		if (tcp && !(word_flags(other.word) & (FLAG_SYN | FLAG_DATA)))
 			return 0;
 	}
-	if (hit.value.own || (tcp && !tcp_is_open(word_flags(hit.word))) || LOAD(&hit.slot->data[5]) < 2 ||
-	    (hit.value.lease & TIME) == (offer->now & TIME))
+	if (hit.value.own & ~OWN_FULL || (tcp && !tcp_is_open(word_flags(hit.word))) ||
+	    LOAD(&hit.slot->data[5]) < 2 || (hit.value.lease & TIME) == (offer->now & TIME))
 		return 0;
 	u32 number = next_hop_number(nat, c, &offer->hop, offer->now);
 	if (number)

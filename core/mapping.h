@@ -449,7 +449,7 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work, u32 wake)
 	struct half i;
 	int found = half_find(nat, c, key, r->interface, &i);
 
-	r->fixed = 0;
+	r->fixed = r->full = 0;
 	if (found == HALF_ABSENT)
 		return MAPPING_ABSENT;
 	if (found == HALF_LOST)
@@ -529,6 +529,7 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 		return REASON_no_mapping;
 	struct outside_address a = address_find(nat, c, r->outside.addr);
 	r->fixed = o.value.own & OWN_FIXED;
+	r->full = i.value.own & OWN_FULL;
 	if (!address_serves(a, r->interface, r->own | r->fixed))
 		return REASON_no_mapping;
 	r->index = a.index;

@@ -15,6 +15,22 @@ struct endpoint {
 	u16 zero;
 };
 
+/* The value of a flow, without its counts. */
+union flow_value {
+	u64 word[3];
+	struct {
+		u8 interface;
+		u8 own;
+		u16 idle_max;
+		u32 peer;
+		__be32 addr;
+		__be16 port;
+		u16 index;
+		u32 mapping;
+		u32 lease;
+	};
+};
+
 struct request {
 	/* asked for */
 	struct endpoint inside;
@@ -35,6 +51,7 @@ struct request {
 	u32 index;   /* port bitmaps of the outside address */
 	u32 in_slot; /* the inbound flow, and the first word of its value */
 	u64 in_head;
+	union flow_value flow; /* what flow_peek() saw */
 	/* the search for an idle host, which gives way */
 	u64 idle_word; /* 0: none */
 	u32 idle_slot;
@@ -51,6 +68,8 @@ struct request {
 	u32 same_port; /* the outside port must be the inside one */
 	u32 alone;     /* and the outside address is the host's alone: not the router's, too */
 	u32 inbound;   /* what comes in to r->outside.addr is a reserved host's */
+	u32 full;      /* of the mapping that was found: OWN_FULL or 0 */
+	__be32 client; /* r->inside is a client of full NAT, and this the address that stands for it; else 0 */
 };
 
 /*
@@ -67,22 +86,6 @@ union flow_key {
 		u8 protocol;
 		u8 direction;
 		u16 realm;
-	};
-};
-
-/* The value of a flow, without its counts. */
-union flow_value {
-	u64 word[3];
-	struct {
-		u8 interface;
-		u8 own;
-		u16 idle_max;
-		u32 peer;
-		__be32 addr;
-		__be16 port;
-		u16 index;
-		u32 mapping;
-		u32 lease;
 	};
 };
 

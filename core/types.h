@@ -17,7 +17,7 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
-enum { LAYOUT_VERSION = 4 };
+enum { LAYOUT_VERSION = 5 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
@@ -38,6 +38,7 @@ enum {
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
 	ADDRESS_WORDS = MAX_POOL_ADDRESSES / 64, /* a bit for each outside address */
+	SERVER_WORDS = 64,
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };
@@ -62,6 +63,7 @@ enum {
 	FLOW_ENDED = 4,	  /* outbound: what is left of a TCP connection whose inside end does not know yet */
 	OWN_FIXED = 8,	  /* mapping, host: the configuration made it; no reset and no idle time ends it */
 	OWN_SAME_PORTS = 16, /* host: its ports stay as they are, and all protocols are translated */
+	OWN_FULL = 32,	     /* mapping: of full NAT; flow: of its session, opened from outside */
 };
 
 /* One line of any table: the word that decides, then key, then value (sizes by table, see slot_layout()). */
@@ -116,7 +118,7 @@ struct mapping {
 	u8 own;	     /* OWN_* */
 	__be16 port; /* of the other half: outside port in the inside half, inside port in the outside half */
 	__be32 addr;
-	u32 host;    /* inside half: slot of the host, a hint */
+	u32 host;    /* inside half: slot of the host, a hint; OWN_FULL: the address for its clients */
 	u32 created; /* tick */
 };
 _Static_assert(sizeof(struct mapping) == 32, "two halves to a cache line");
@@ -190,6 +192,7 @@ enum {
 	ADDRESS_LOCAL = 4,    /* it is the interface's own: the router answers there */
 	ADDRESS_RESERVED = 8, /* only those have it who have it by reservation */
 	ADDRESS_INBOUND = 16, /* and what comes in is theirs */
+	ADDRESS_CLIENTS = 32, /* an inside one of the router's, for clients of full NAT */
 };
 
 struct outside_address {
@@ -248,6 +251,7 @@ struct config {
 	struct interface interfaces[MAX_INTERFACES];
 	struct interface buckets[INTERFACE_BUCKETS];
 	struct prefix networks[MAX_NETWORKS];
+	u64 servers[SERVER_WORDS]; /* bits of inside addresses with full NAT: server_maybe() */
 	u32 network_count; /* of all listed inside interfaces; others serve whatever is routed there */
 	u16 port_min;
 	u16 port_max;

@@ -78,6 +78,7 @@ static bool session_write(struct listing *l, u32 at, struct text *t)
 	text_string(t, "state", states[row.state]);
 	text_boolean(t, "own", row.own);
 	text_boolean(t, "hairpin", row.hairpin);
+	text_boolean(t, "full_nat", row.full);
 	text_number(t, "idle", row.idle);
 	text_number(t, "lifetime", row.lifetime);
 	text_number(t, "packets_out", row.packets_out);
@@ -102,6 +103,7 @@ static bool mapping_write(struct listing *l, u32 at, struct text *t)
 	text_interface(l, t, row.interface);
 	text_boolean(t, "own", row.own);
 	text_boolean(t, "static", row.fixed);
+	text_boolean(t, "full_nat", row.full);
 	text_number(t, "idle", row.idle);
 	text_number(t, "generation", row.generation);
 	return true;
@@ -148,6 +150,7 @@ static bool pool_write(struct listing *l, u32 at, struct text *t)
 	text_boolean(t, "pool", row.flags & ADDRESS_POOL);
 	text_boolean(t, "local", row.flags & ADDRESS_LOCAL);
 	text_boolean(t, "reserved", row.flags & (ADDRESS_RESERVED | ADDRESS_INBOUND));
+	text_boolean(t, "full_nat", row.flags & ADDRESS_CLIENTS);
 	text_classes(t, "ports_used", row.used);
 	text_classes(t, "ports_free", row.free);
 	return true;

@@ -115,6 +115,7 @@ struct settings_port_mapping {
 	struct in_addr outside, inside;
 	u16 outside_port, inside_port; /* the first of each */
 	u16 count;		       /* of ports: 1 to 65535 */
+	bool full_nat;		       /* the inside host sees an address of the router, not its clients' */
 	unsigned int line;
 };
 

@@ -94,6 +94,7 @@ static const struct config_key port_mapping_keys[] = {
 	    .words = protocol_words),
 	KEY("outside", CONFIG_OUTSIDE_PORTS, .required = true),
 	KEY("inside", CONFIG_INSIDE_PORTS, .required = true),
+	KEY("full_nat", CONFIG_BOOLEAN, FIELD(settings_port_mapping, full_nat)),
 	{ 0 },
 };
 

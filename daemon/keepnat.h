@@ -23,6 +23,7 @@ struct link_watch;
 struct api;
 struct arp;
 struct claims;
+struct clients;
 struct fixed;
 struct pool;
 struct sweeper;
@@ -53,6 +54,7 @@ struct keepnat_interface {
 	u8 number;   /* in the data path's configuration: counters and generations */
 	bool bare;   /* no Ethernet header */
 	bool up;     /* running */
+	bool full;   /* inside: there is full NAT */
 	bool listed; /* inside: only its networks, of the configuration, are inside there */
 	u32 mtu;
 	u8 mac[6];	  /* not bare */
@@ -88,6 +90,7 @@ struct keepnat {
 	struct watch *watch;
 	struct pool *pool;
 	struct fixed *fixed;
+	struct clients *clients;
 	struct arp *arp;
 	struct link_watch *link;
 	struct sweeper *sweeper;

@@ -13,6 +13,7 @@
 
 #include "daemon/arp.h"
 #include "daemon/claim.h"
+#include "daemon/clients.h"
 #include "daemon/config.h"
 #include "daemon/fixed.h"
 #include "daemon/forwarding.h"
@@ -173,6 +174,7 @@ static void interfaces_name(struct keepnat *k)
 
 		memcpy(k->interfaces[i].name, from->name, sizeof(k->interfaces[i].name));
 		k->interfaces[i].role = (u8)from->role;
+		k->interfaces[i].full = from->role == ROLE_INSIDE && clients_wanted(k->settings);
 		k->interfaces[i].listed = from->network_count != 0;
 		k->interfaces[i].accelerate =
 			(u8)(from->accelerate == SETTINGS_ACCELERATE_DEFAULT ? k->settings->nat.accelerate
@@ -343,10 +345,31 @@ static unsigned int address_flags(const struct settings_interface *settings,
 	return address->ours ? 0 : ADDRESS_LIVE | ADDRESS_LOCAL;
 }
 
+static bool want_has(const struct link_watch *w, __be32 addr)
+{
+	for (unsigned int i = 0; i < w->want_count; i++)
+		if (w->want[i].addr == addr)
+			return true;
+	return false;
+}
+
+/* The addresses for clients of full NAT; an outside address cannot be one. */
+static int want_clients(struct keepnat *k)
+{
+	struct pool_address address;
+	int error = 0;
+
+	for (unsigned int i = 0; clients_get(k->clients, i, &address) && !error; i++)
+		if (address.addr && !want_has(k->link, address.addr))
+			error = want_add(k->link, address.addr, address.interface, address.flags);
+	return error;
+}
+
 /* Tell the data path the addresses of the last dump. */
 static int addresses_publish(struct keepnat *k)
 {
 	struct link_watch *w = k->link;
+	bool moved = clients_look(k);
 	struct pool_change change;
 	int error = 0;
 
@@ -366,8 +389,10 @@ static int addresses_publish(struct keepnat *k)
 		}
 	}
 	if (!error)
+		error = want_clients(k);
+	if (!error)
 		error = pool_apply(k->pool, w->want, w->want_count, &change);
-	if (!error && (!w->started || change.came || change.left || change.renewed))
+	if (!error && (!w->started || moved || change.came || change.left || change.renewed))
 		error = fixed_publish(k, w->want, w->want_count);
 	if (error)
 		return error;

@@ -26,6 +26,7 @@ struct list_view {
 	struct nat_instance nat; /* nat.now: the time of the list */
 	u32 cpus;
 	char names[MAX_INTERFACES][IF_NAMESIZE]; /* by number; "": unknown */
+	bool full[MAX_OUTSIDE];			 /* it is clients' behind an inside interface */
 	const struct sweep *sweep;		 /* whose last pass counted per host; NULL: nobody did */
 };
 
@@ -47,6 +48,7 @@ struct session_row {
 	u8 interface;
 	bool own;     /* the inside endpoint is the router's own */
 	bool hairpin; /* the remote is itself an outside endpoint of ours */
+	bool full;    /* full NAT: inside is a client, outside the router in its place, remote the server */
 	enum session_state state;
 	__be32 inside_address, outside_address, remote_address;
 	__be16 inside_port, outside_port, remote_port;
@@ -61,6 +63,7 @@ struct mapping_row {
 	u8 interface;
 	bool own;
 	bool fixed; /* by the configuration: a port mapping */
+	bool full;  /* with full NAT; or a client's, as above */
 	__be32 inside_address, outside_address;
 	__be16 inside_port, outside_port;
 	u32 idle; /* since a session was made by it */

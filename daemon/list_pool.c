@@ -31,12 +31,12 @@ int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, 
 	} found = { .word = LOAD(env_address(&view->nat, at)) };
 	const struct outside_address *a = &found.address;
 
-	if (!(a->flags & ADDRESS_LIVE) || a->index >= c->addresses)
+	if (!(a->flags & (ADDRESS_LIVE | ADDRESS_CLIENTS)) || a->index >= c->addresses)
 		return 0;
+	row->interface = a->flags & ADDRESS_CLIENTS ? (u8)clients_number(a->interface) : a->interface;
 	if ((filter->by_outside && filter->outside != a->addr) ||
-	    (filter->by_interface && filter->interface != a->interface))
+	    (filter->by_interface && filter->interface != row->interface))
 		return 0;
-	row->interface = a->interface;
 	row->flags = a->flags;
 	row->address = a->addr;
 	for (u32 class = 0; class < PORT_AREAS; class ++) {

@@ -21,12 +21,20 @@ enum { CLSACT_HANDLE = 1, CLSACT_PRIORITY = 1 };
 
 static const char *const place_names[PLACES] = { "egress", "ingress" };
 
+/* Behind the kernel's routing: full NAT learns for the fast path, too. */
+static enum program program_inside_egress(const struct keepnat_interface *interface)
+{
+	if (interface->full)
+		return interface->bare ? PROGRAM_CLIENT_BARE : PROGRAM_CLIENT_ETHERNET;
+	return interface->fast ? PROGRAM_LEARN_ETHERNET : PROGRAM_NONE;
+}
+
 enum program program_for(const struct keepnat_interface *interface, enum place place)
 {
+	if (interface->role == ROLE_INSIDE && place == PLACE_EGRESS)
+		return program_inside_egress(interface);
 	if (interface->role == ROLE_INSIDE)
-		return place == PLACE_EGRESS ? (interface->fast ? PROGRAM_LEARN_ETHERNET : PROGRAM_NONE)
-		       : interface->bare     ? PROGRAM_HAIRPIN_BARE
-					     : PROGRAM_HAIRPIN_ETHERNET;
+		return interface->bare ? PROGRAM_HAIRPIN_BARE : PROGRAM_HAIRPIN_ETHERNET;
 	if (place == PLACE_EGRESS)
 		return interface->bare ? PROGRAM_OUT_BARE : PROGRAM_OUT_ETHERNET;
 	return interface->bare ? PROGRAM_IN_BARE : PROGRAM_IN_ETHERNET;

@@ -215,6 +215,56 @@ int netlink_address_remove(u32 ifindex, __be32 addr)
 }
 
 /*
+ * Routes
+ */
+
+/* A way by one device, and what it begins with. */
+struct way {
+	u32 ifindex;
+	__be32 source;
+};
+
+static int way_attribute(const struct nlattr *attribute, void *context)
+{
+	struct way *way = context;
+
+	if (mnl_attr_get_type(attribute) == RTA_OIF)
+		way->ifindex = mnl_attr_get_u32(attribute);
+	if (mnl_attr_get_type(attribute) == RTA_PREFSRC)
+		memcpy(&way->source, mnl_attr_get_payload(attribute), sizeof(way->source));
+	return MNL_CB_OK;
+}
+
+static int way_take(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
+
+	if (message->nlmsg_type == RTM_NEWROUTE && head->rtm_type == RTN_UNICAST)
+		mnl_attr_parse(message, sizeof(*head), way_attribute, context);
+	return MNL_CB_OK;
+}
+
+int netlink_route(__be32 to, u32 *ifindex, __be32 *source)
+{
+	char buffer[256];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct way way = { 0 };
+	struct rtmsg *head;
+	int error;
+
+	request->nlmsg_type = RTM_GETROUTE;
+	request->nlmsg_flags = NLM_F_ACK;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->rtm_family = AF_INET;
+	head->rtm_dst_len = 32;
+	mnl_attr_put_u32(request, RTA_DST, to);
+	error = netlink_ask(request, way_take, &way);
+	*ifindex = way.ifindex;
+	*source = way.source;
+	return error ? error : way.source ? 0 : -ENETUNREACH;
+}
+
+/*
  * Neighbours
  */
 

@@ -51,6 +51,9 @@ int netlink_addresses(struct address_list *list);
 int netlink_address_add(u32 ifindex, __be32 addr);
 int netlink_address_remove(u32 ifindex, __be32 addr);
 
+/* The way of the router's own packets to an address: the device, and their source. 0 or -errno. */
+int netlink_route(__be32 to, u32 *ifindex, __be32 *source);
+
 /* How many tc filters there are in the clsact of an interface. -errno. */
 int netlink_filters(u32 ifindex);
 

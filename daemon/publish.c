@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/env.h"
+#include "daemon/clients.h"
 #include "daemon/config.h"
 #include "daemon/fixed.h"
 #include "daemon/keepnat.h"
@@ -287,15 +288,18 @@ int publish_start(struct keepnat *k)
 			 __ATOMIC_RELEASE); /* last: now others may adopt it */
 	k->pool = pool_open(&k->nat);
 	k->fixed = fixed_open(k->settings);
-	return k->pool && k->fixed ? 0 : -ENOMEM;
+	k->clients = clients_open(k);
+	return k->pool && k->fixed && k->clients ? 0 : -ENOMEM;
 }
 
 void publish_stop(struct keepnat *k, bool leave)
 {
 	char path[128];
 
+	clients_close(k->clients);
 	fixed_close(k->fixed);
 	pool_close(k->pool);
+	k->clients = NULL;
 	k->fixed = NULL;
 	k->pool = NULL;
 	numbers_path(k, path);

@@ -14,36 +14,50 @@ static int frame_is_ipv4(const struct native_frame *f)
 	return f->length >= f->l3 && be16_to_host(get16(f->data, ETHERTYPE_AT)) == ETHERTYPE_IPV4;
 }
 
-/* Is it for the NAT at all? If not, the plan says so. */
-static int concerns(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f,
+/* Is it for the NAT at all? What makes its destination ours (struct meeting); 0: no, and the plan says so. */
+static u32 concerns(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f,
 		    enum native_hook hook, struct plan *plan)
 {
 	u32 reason = REASON_not_ipv4;
 
 	if (frame_is_ipv4(f)) {
 		if (hook != NATIVE_HAIRPIN)
-			return 1;
+			return ADDRESS_LIVE;
 		u8 *ip = packet_bytes(b, f->l3, IP_MIN);
-		if (ip && address_is_ours(nat, nat->config, get32(ip, IPV4_TARGET)))
-			return 1;
+		u32 ours = ip ? address_find(nat, nat->config, get32(ip, IPV4_TARGET)).flags &
+					   (ADDRESS_LIVE | ADDRESS_CLIENTS)
+			      : 0;
+		if (ours)
+			return ours;
 		reason = REASON_inside_other;
 	}
 	plan_because(plan, reason);
 	return 0;
 }
 
-static void meeting_fill(const struct nat_instance *nat, const struct native_frame *f, enum native_hook hook,
-			 const struct interface *at, struct meeting *m)
+/* Does it go to a host that may be a server of full NAT? */
+static int to_server(const struct nat_instance *nat, const struct bytes *b, const struct native_frame *f)
 {
+	u8 *ip = frame_is_ipv4(f) ? packet_bytes(b, f->l3, IP_MIN) : NULL;
+
+	return ip && server_maybe(nat->config, get32(ip, IPV4_TARGET));
+}
+
+static void meeting_fill(const struct nat_instance *nat, const struct native_frame *f, enum native_hook hook,
+			 const struct interface *at, u32 ours, struct meeting *m)
+{
+	int leaves = hook == NATIVE_OUT || hook == NATIVE_CLIENT;
 	const struct interface *from = at; /* by which the packet came */
 
 	m->now = nat->now & TIME;
 	m->interface = at->number;
-	m->local = hook == NATIVE_OUT && !f->ingress_ifindex;
-	if (hook == NATIVE_OUT)
+	m->ours = (u8)ours;
+	m->local = leaves && !f->ingress_ifindex;
+	if (leaves)
 		from = m->local ? NULL : interface_find(nat->config, f->ingress_ifindex);
 	m->from = from ? from->role : (u8)ROLE_NONE;
 	m->listed = from ? from->listed : 0;
+	m->by = from ? from->number : (u8)NO_INTERFACE;
 }
 
 static void translate(struct nat_instance *nat, enum native_hook hook)
@@ -54,6 +68,9 @@ static void translate(struct nat_instance *nat, enum native_hook hook)
 		break;
 	case NATIVE_IN:
 		translate_in(nat, nat->config, nat->work);
+		break;
+	case NATIVE_CLIENT:
+		translate_client(nat, nat->config, nat->work);
 		break;
 	default:
 		translate_hairpin(nat, nat->config, nat->work);
@@ -141,7 +158,7 @@ static int fly(struct nat_instance *nat, enum native_hook hook, const struct int
 static void learn(struct nat_instance *nat, enum native_hook hook, const struct native_frame *f,
 		  const struct packet *p)
 {
-	int in = hook == NATIVE_LEARN;
+	int in = hook != NATIVE_OUT;
 	const struct interface *from =
 		fast_interface(nat, f->ingress_ifindex, in ? ROLE_OUTSIDE : ROLE_INSIDE);
 	const struct interface *at = fast_interface(nat, f->ifindex, in ? ROLE_INSIDE : ROLE_OUTSIDE);
@@ -163,6 +180,12 @@ static void learn(struct nat_instance *nat, enum native_hook hook, const struct 
 	lease_renew(nat, nat->work);
 }
 
+/* Of the interface whose hook it is. */
+static enum role hook_role(enum native_hook hook)
+{
+	return hook == NATIVE_HAIRPIN || hook == NATIVE_CLIENT ? ROLE_INSIDE : ROLE_OUTSIDE;
+}
+
 struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,
 				 const struct native_frame *f)
 {
@@ -174,21 +197,21 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 	struct packet ordinary;
 	int known = frame_ordinary(f, &b, &ordinary);
 
-	if (hook == NATIVE_LEARN) {
-		if (known)
-			learn(nat, hook, f, &ordinary);
+	if (known && (hook == NATIVE_LEARN || hook == NATIVE_CLIENT))
+		learn(nat, hook, f, &ordinary);
+	if (hook == NATIVE_LEARN)
 		return result;
-	}
-	if (!at || at->role != (hook == NATIVE_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
+	if (!at || at->role != hook_role(hook) || (hook == NATIVE_CLIENT && !to_server(nat, &b, f)))
 		return (struct native_result){ .verdict = hook == NATIVE_OUT ? VERDICT_DROP : VERDICT_PASS,
 					       .reason = REASONS,
 					       .length = length };
-	if (hook != NATIVE_OUT && fly(nat, hook, at, f, &result))
+	if ((hook == NATIVE_IN || hook == NATIVE_HAIRPIN) && fly(nat, hook, at, f, &result))
 		return result;
 	memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
-	if (concerns(nat, &b, f, hook, &work->plan)) {
-		meeting_fill(nat, f, hook, at, &work->meeting);
+	u32 ours = concerns(nat, &b, f, hook, &work->plan);
+	if (ours) {
+		meeting_fill(nat, f, hook, at, ours, &work->meeting);
 		memset(&work->packet, 0, sizeof(work->packet));
 		work->packet.ip.l3 = (u16)f->l3;
 		u32 reason = (u32)packet_parse(&b, &work->packet, f->length - f->l3);

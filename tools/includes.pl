@@ -30,6 +30,7 @@ my %doors = (
 	'daemon/loader_arrays.c' => $libbpf,
 	'daemon/loader_hooks.c' => $libbpf,
 	'daemon/loader_sockets.c' => $libbpf,
+	'daemon/clients.c' => qr{^core/clients\.h$},			# it writes what this reads
 	'daemon/pool.c' => qr{^core/(?:host|ports)\.h$},			# it writes what these read
 	'cli/config.c' => qr{^daemon/config\.h$},			# `check` reads as the daemon does
 );

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/host.h"
+#include "core/clients.h"
 #include "tests/scenarios/world.h"
 
 /*
@@ -315,7 +315,8 @@ int address_run(struct world *w, struct words *words)
 		    : !strcmp(what, "pool")  ? ADDRESS_LIVE | ADDRESS_POOL
 		    : !strcmp(what, "local") ? ADDRESS_LIVE | ADDRESS_LOCAL
 					     : 0;
-	return address_set(w, at->number, addr, flags);
+	/* Of an inside interface: the address for clients of full NAT. */
+	return address_set(w, at->role == ROLE_INSIDE ? clients_number(at->number) : at->number, addr, flags);
 }
 
 /* socket udp|tcp A:P [> B:Q] */

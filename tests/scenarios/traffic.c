@@ -216,3 +216,10 @@ int hairpin_run(struct world *w, struct words *words)
 
 	return at ? packet_at(w, words, NATIVE_HAIRPIN, at, NULL) : -1;
 }
+
+int client_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_first(w, ROLE_INSIDE);
+
+	return at ? packet_at(w, words, NATIVE_CLIENT, at, interface_first(w, ROLE_OUTSIDE)) : -1;
+}

@@ -35,6 +35,7 @@ int own_run(struct world *w, struct words *words);
 int in_run(struct world *w, struct words *words);
 int hairpin_run(struct world *w, struct words *words);
 int learn_run(struct world *w, struct words *words);
+int client_run(struct world *w, struct words *words);
 
 /* lose.c */
 int lose_run(struct world *w, struct words *words);

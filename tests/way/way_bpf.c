@@ -136,6 +136,7 @@ static int device_attach(const struct kernel *k, const struct device *d)
 		rc = rc ? rc : program_attach(d->ifindex, BPF_TC_INGRESS, k->programs->progs.in_bare, 1);
 	} else {
 		rc = program_attach(d->ifindex, BPF_TC_INGRESS, k->programs->progs.hairpin_bare, 1);
+		rc = rc ? rc : program_attach(d->ifindex, BPF_TC_EGRESS, k->programs->progs.client_bare, 1);
 	}
 	return rc ? rc : program_attach(d->ifindex, BPF_TC_INGRESS, k->shim->progs.capture_packet, 2);
 }
@@ -270,6 +271,8 @@ static const struct bpf_program *frame_program(const struct kernel *k, enum nati
 		return k->programs->progs.in_ethernet;
 	case NATIVE_LEARN:
 		return k->programs->progs.learn_ethernet;
+	case NATIVE_CLIENT:
+		return k->programs->progs.client_ethernet;
 	default:
 		return k->programs->progs.hairpin_ethernet;
 	}
@@ -317,11 +320,13 @@ static void device_drain(const struct device *d)
 		;
 }
 
+static bool leaves(enum native_hook hook) { return hook == NATIVE_OUT || hook == NATIVE_CLIENT; }
+
 static int bare_send(const struct kernel *k, enum native_hook hook, const struct native_frame *f)
 {
 	static u8 frame[FRAME_ROOM + ETHERNET_HEADER];
 	struct __sk_buff ctx = { .ingress_ifindex = f->ingress_ifindex,
-				 .cb = { f->ifindex, hook == NATIVE_OUT ? 0 : BPF_F_INGRESS } };
+				 .cb = { f->ifindex, leaves(hook) ? 0 : BPF_F_INGRESS } };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = f->length + ETHERNET_HEADER,
 		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
 
@@ -347,7 +352,7 @@ static int bare_meet(struct way *way, enum native_hook hook, const struct native
 {
 	struct kernel *k = way->own;
 	static struct counters before;
-	const struct device *d = hook == NATIVE_OUT ? device_of(k, f->ifindex) : &k->capture;
+	const struct device *d = leaves(hook) ? device_of(k, f->ifindex) : &k->capture;
 	s64 until = milliseconds() + PATIENCE_MS;
 	int rc;
 
