@@ -36,6 +36,7 @@ struct way {
 	const struct way_ops *ops;
 	struct nat_instance nat;
 	u32 l3;	   /* bytes before the IP header in its frames */
+	u32 redirected; /* packets that XDP sent away */
 	void *own; /* of the way's implementation */
 };
 
