@@ -86,7 +86,7 @@ static void usage(void)
 			"  --quick             fewer rounds and packets\n"
 			"  --rounds N          rounds (5)\n"
 			"  --flows N           sessions in the tables, a power of two (1048576)\n"
-			"  --candidates LIST   of plain, nft, masquerade, keepnat (plain,nft,keepnat;\n"
+			"  --candidates LIST   of plain, nft, masquerade, slow, xdp, keepnat (plain,nft,keepnat;\n"
 			"                      reset alone: masquerade,keepnat)\n"
 			"  --cpu N             the CPU that does all the work (the last one)\n"
 			"  --keepnatd PATH     the daemon (the one of the same build); without it keepnat is "
