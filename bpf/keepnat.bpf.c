@@ -8,6 +8,7 @@
  *   hairpin_*  ingress of an inside interface
  *   learn_*    its egress, where the fast path is on
  *   client_*   its egress, where there is full NAT; learns, too
+ *   xdp_out    the receive queue of an inside interface, xdp_in of an outside one, where the fast path is at XDP
  *
  * A packet's way: keepnat.bpf.c builds struct packet -> packet.h parses -> translate.h plans -> rewrite_skb.h writes ->
  * forward.h sends -> its reason is counted.
@@ -17,8 +18,8 @@
 #include <bpf/bpf_helpers.h>
 #include "core/answer.h"
 #include "core/translate.h"
-#include "bpf/fast.h"
 #include "bpf/sockets.h"
+#include "bpf/xdp.h"
 
 enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN, HOOK_CLIENT };
 
@@ -244,12 +245,12 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 	if (hook == HOOK_CLIENT)
 		reason = REASON_full_nat;
 	if (hook != HOOK_IN && !p.atomic)
-		identify(skb, &p.ip, &n);
+		identify(skb, &p.ip, &n, env_segments(skb));
 	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
 		reason = REASON_internal;
 	count(interface, (u32)reason, length);
 	if (hook == HOOK_OUT && l3 && at->fast && (lease & TIME) != now)
-		learn_out(skb, c, &p);
+		learn_out(skb, c, at, &p);
 	return reason == REASON_spoofed_own || reason == REASON_internal ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
@@ -349,6 +350,9 @@ SEC("tc") int out_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_OUT); }
 SEC("tc") int in_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_IN); }
 SEC("tc") int hairpin_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_HAIRPIN); }
 SEC("tc") int client_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_CLIENT); }
+
+SEC("xdp") int xdp_out(struct xdp_md *xdp) { return meet_xdp(xdp, ROLE_INSIDE, DIRECTION_OUT); }
+SEC("xdp") int xdp_in(struct xdp_md *xdp) { return meet_xdp(xdp, ROLE_OUTSIDE, DIRECTION_IN); }
 
 /* Not attached: tells the daemon the kernel's jiffies, by which the entries' times are kept. */
 struct clock {

@@ -7,7 +7,7 @@
 #include "core/packet.h"
 #include "bpf/maps.h"
 
-enum { ETHERTYPE_IPV4 = 0x0800 };
+enum { ETHERTYPE_AT = 12, ETHERTYPE_IPV4 = 0x0800 };
 
 static __always_inline void count(u32 interface, u32 reason, u32 bytes)
 {

@@ -196,11 +196,12 @@ struct flight {
 };
 
 /*
- * An ordinary packet came in by interface `from`; size: of the largest IP packet that will be on the wire. The reason, and the
- * flight; NO_SESSION: it goes the kernel's way.
+ * An ordinary packet came in by interface `from`; size: of the largest IP packet that will be on the wire; can: HOP_* that the
+ * next hop must be; segments: see identify(). The reason, and the flight; NO_SESSION: it goes the kernel's way.
  */
 static __always_inline int hit_fast(struct nat_instance *nat, const struct config *c, const struct packet *p,
-				    u32 from, u8 direction, u32 size, u32 now, struct flight *flight)
+				    u32 from, u8 direction, u32 size, u32 now, struct flight *flight, u32 can,
+				    u32 segments)
 {
 	union flow_key key;
 	struct flow_hit hit;
@@ -210,7 +211,7 @@ static __always_inline int hit_fast(struct nat_instance *nat, const struct confi
 	    !lease_holds(c, hit.value.lease, now) ||
 	    (p->ip.protocol == PROTOCOL_TCP && !tcp_is_open(word_flags(hit.word))) ||
 	    !next_hop_read(nat, hit.value.lease >> LEASE_SHIFT, &flight->hop) || flight->hop.from != from ||
-	    size > flight->hop.mtu || !flow_pass(&hit, p, now))
+	    size > flight->hop.mtu || can & ~flight->hop.can || !flow_pass(&hit, p, now))
 		return NO_SESSION;
 	flight->to = target_of(&p->ip);
 	flight->interface = hit.value.interface;
@@ -218,7 +219,7 @@ static __always_inline int hit_fast(struct nat_instance *nat, const struct confi
 		flight->to.saddr = hit.value.addr;
 		flight->to.sport = hit.value.port;
 		if (!p->atomic)
-			identify(nat, &p->ip, &flight->to);
+			identify(nat, &p->ip, &flight->to, segments);
 		return REASON_out_fast;
 	}
 	flight->to.daddr = hit.value.addr;

@@ -137,7 +137,7 @@ static __always_inline void translate_identify(struct nat_instance *nat, struct 
 	if (p->atomic || plan->verdict != VERDICT_TRANSLATE)
 		return;
 	if (!p->later) {
-		identify(nat, &p->ip, &plan->ip);
+		identify(nat, &p->ip, &plan->ip, env_segments(nat));
 		return;
 	}
 	plan->ip.id = p->new_id;

@@ -166,7 +166,7 @@ struct next_hop {
 	u8 frame[12]; /* the Ethernet header: destination, source */
 	u16 mtu;      /* of the device */
 	u8 from;      /* number of the interface by which the packets come */
-	u8 zero;
+	u8 can;	      /* HOP_* */
 	u32 ifindex;
 	u32 mark;     /* of the packet, for what looks at it at the egress */
 	u32 priority; /* and its priority, or PRIORITY_BY_SERVICE */
@@ -174,6 +174,9 @@ struct next_hop {
 	u64 room[3];
 };
 _Static_assert(sizeof(struct next_hop) == 64, "a next hop is one cache line");
+enum {
+	HOP_REDIRECT = 1
+}; /* a frame that XDP redirects there misses nothing: the device takes it, it has no mark or class */
 enum { PRIORITY_BY_SERVICE = 0x7fffffff }; /* by the packet's type of service, as the kernel has it */
 
 /* What ends leases, in the one word that the daemon stores. */
@@ -203,12 +206,18 @@ struct outside_address {
 };
 _Static_assert(sizeof(struct outside_address) == 8, "an address changes by one store");
 
+/*
+ * Whether known flows pass without the kernel's routing (lease.h); if they do, also: whether they are met at XDP first, and
+ * whether the device sends what XDP redirects to it.
+ */
+enum { FAST_OFF = 0, FAST_TC = 1, FAST_XDP = 2, FAST_TARGET = 4 };
+
 struct interface {
 	u32 ifindex;
 	u8 role;
 	u8 number; /* its index in config.interfaces; below MAX_OUTSIDE for outside interfaces */
 	u8 listed; /* inside: only config.networks are inside here */
-	u8 fast;   /* known flows pass without the kernel's routing: see lease.h */
+	u8 fast;   /* FAST_* */
 };
 
 struct prefix {
@@ -250,6 +259,7 @@ struct config {
 	u64 left[ADDRESS_WORDS]; /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];
 	struct interface buckets[INTERFACE_BUCKETS];
+	u8 stations[MAX_INTERFACES][8]; /* hardware addresses, and two zeros */
 	struct prefix networks[MAX_NETWORKS];
 	u64 servers[SERVER_WORDS]; /* bits of inside addresses with full NAT: server_maybe() */
 	u32 network_count; /* of all listed inside interfaces; others serve whatever is routed there */
@@ -264,7 +274,7 @@ struct config {
 	u64 netns; /* whose sockets are the router's own: the cookie of its network namespace */
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
 	u32 test_now;
-	u32 zero2;
+	u32 test_ifindex; /* the device of the next packet at XDP */
 	u64 test_random;
 	/* Of the interfaces in `alone`: which addresses look free, a bit an index; and which address has an index. */
 	u64 vacant[MAX_OUTSIDE][ADDRESS_WORDS];

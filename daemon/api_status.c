@@ -61,7 +61,7 @@ static json_t *json_sweep(const struct sweep_report *sweep)
 
 static const char *acceleration_name(const struct keepnat_interface *interface)
 {
-	return interface->fast ? "tc" : "off";
+	return interface->fast & FAST_XDP ? "xdp" : interface->fast ? "tc" : "off";
 }
 
 static json_t *json_hook(const struct keepnat_interface *interface)

@@ -40,9 +40,9 @@ static const struct config_word filtering_words[] = {
 	{ 0 },
 };
 static const struct config_word accelerate_words[] = {
-	{ "auto", SETTINGS_ACCELERATE_AUTO },  { "off", SETTINGS_ACCELERATE_OFF },
-	{ "tc", SETTINGS_ACCELERATE_TC },      { "xdp", SETTINGS_ACCELERATE_TC + 1 },
-	{ "all", SETTINGS_ACCELERATE_TC + 2 }, { 0 },
+	{ "auto", SETTINGS_ACCELERATE_AUTO },	{ "off", SETTINGS_ACCELERATE_OFF },
+	{ "tc", SETTINGS_ACCELERATE_TC },	{ "xdp", SETTINGS_ACCELERATE_XDP },
+	{ "all", SETTINGS_ACCELERATE_XDP + 1 }, { 0 },
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
 static const struct config_word clamp_words[] = { { "off", 0 }, { "auto", 1 }, { 0 } };
@@ -211,8 +211,8 @@ static const struct {
 	const char *now;
 } laters[] = {
 	{ "nat.mapping_type", "eim" },
-	{ "interfaces.accelerate", "auto tc off" },
-	{ "nat.accelerate", "auto tc off" },
+	{ "interfaces.accelerate", "auto xdp tc off" },
+	{ "nat.accelerate", "auto xdp tc off" },
 	{ "nat.blocks.size", "0" },
 	{ "nat.limits.mappings_per_host", "0" },
 	{ "nat.limits.sessions_per_host", "0" },

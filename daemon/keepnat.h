@@ -57,11 +57,12 @@ struct keepnat_interface {
 	bool full;   /* inside: there is full NAT */
 	bool listed; /* inside: only its networks, of the configuration, are inside there */
 	u32 mtu;
-	u8 mac[6];	  /* not bare */
-	u8 accelerate;	  /* enum settings_accelerate, as configured */
-	bool fast;	  /* it takes part in the fast path */
-	const char *why;  /* it does, or does not */
-	const char *hook; /* "tcx", "clsact", or NULL: not attached */
+	u8 mac[6];	    /* not bare */
+	u8 accelerate;	    /* enum settings_accelerate, as configured */
+	u8 fast;	    /* FAST_*: how it takes part in the fast path */
+	const char *why;    /* it does so, or does not */
+	const char *no_xdp; /* why the device did not take our program, or NULL */
+	const char *hook;   /* "tcx", "clsact", or NULL: not attached */
 };
 
 struct keepnat {

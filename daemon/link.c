@@ -15,6 +15,7 @@
 #include "daemon/claim.h"
 #include "daemon/clients.h"
 #include "daemon/config.h"
+#include "daemon/device.h"
 #include "daemon/fixed.h"
 #include "daemon/forwarding.h"
 #include "daemon/keepnat.h"
@@ -23,6 +24,7 @@
 #include "daemon/netlink.h"
 #include "daemon/pool.h"
 #include "daemon/publish.h"
+#include "daemon/watch.h"
 
 /* How often addresses that somebody takes away are put back, until it is only said. */
 enum { PUT_BACK_MAX = 10, PUT_BACK_SECONDS = 10 };
@@ -92,17 +94,18 @@ static const struct link_state *link_named(const struct link_watch *w, const cha
 	return NULL;
 }
 
-/* The fast path takes Ethernet headers from what the kernel sends; without one there is nothing to take. */
 static void interface_accelerate(struct keepnat_interface *interface)
 {
-	bool off = interface->accelerate == SETTINGS_ACCELERATE_OFF;
+	struct device device = { .bare = interface->bare };
 
-	interface->fast = !off && !interface->bare;
-	interface->why = off		   ? "it is configured so"
-			 : interface->bare ? "the device has no Ethernet header"
-			 : interface->accelerate == SETTINGS_ACCELERATE_TC
-				 ? "it is configured so"
-				 : "the device has an Ethernet header";
+	device_ask(interface->ifindex, interface->name, &device);
+	interface->fast = device_fast(&device, interface->accelerate, &interface->why);
+	if (interface->full) /* clients are translated at TC egress, which XDP passes by */
+		interface->fast &= (u8)~FAST_TARGET;
+	if (interface->no_xdp && interface->fast & FAST_XDP) {
+		interface->fast &= (u8)~FAST_XDP;
+		interface->why = interface->no_xdp;
+	}
 }
 
 static void interface_fill(struct keepnat_interface *interface, const struct link_state *link)
@@ -238,6 +241,7 @@ static void interface_leave(struct keepnat *k, struct keepnat_interface *interfa
 	claim_give(k, interface->ifindex);
 	arp_forget(k->arp, interface->ifindex);
 	interface->ifindex = 0;
+	interface->no_xdp = NULL;
 	interface->up = false;
 	keepnat_warn(k, "%s: the interface is gone; what it served waits until it is back", interface->name);
 }
@@ -288,6 +292,8 @@ static int interface_refresh(struct keepnat *k, unsigned int i)
 		interface_leave(k, &next);
 	if (link)
 		error = interface_enter(k, &next, link);
+	if (next.fast != k->interfaces[i].fast)
+		watch_changed(k);
 	if (interface_is_news(&k->interfaces[i], &next))
 		pool_announce(k, &next);
 	interface_commit(k, i, &next);

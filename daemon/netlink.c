@@ -17,9 +17,9 @@
 enum { DUMP_TRIES = 8, WATCH_MEMORY = 1 << 20 };
 
 /* Send a request and hand what comes to `each`, until its end. 0 or -errno; -EINTR: a dump was overtaken by changes. */
-static int netlink_ask(struct nlmsghdr *request, mnl_cb_t each, void *context)
+static int netlink_ask_family(int family, struct nlmsghdr *request, mnl_cb_t each, void *context)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *socket = mnl_socket_open2(family, SOCK_CLOEXEC);
 	char buffer[NETLINK_BUFFER];
 	int more = 1, error = 0;
 
@@ -40,6 +40,17 @@ static int netlink_ask(struct nlmsghdr *request, mnl_cb_t each, void *context)
 		error = errno ? -errno : -EIO;
 	mnl_socket_close(socket);
 	return error;
+}
+
+static int netlink_ask(struct nlmsghdr *request, mnl_cb_t each, void *context)
+{
+	return netlink_ask_family(NETLINK_ROUTE, request, each, context);
+}
+
+int netlink_generic(struct nlmsghdr *request, int (*each)(const struct nlmsghdr *message, void *context),
+		    void *context)
+{
+	return netlink_ask_family(NETLINK_GENERIC, request, each, context);
 }
 
 /*

@@ -66,8 +66,12 @@ int netlink_watch_open(void);
 /* A socket of a family that hears these groups; it does not block. The descriptor or -errno. */
 int netlink_listen(int family, const u32 *groups, unsigned int count);
 
-/* Hand each IPv4 neighbour of this network namespace to `each`. 0 or -errno. */
+/* Send a request of generic netlink, and hand the answer to `each`. 0 or -errno. */
 struct nlmsghdr;
+int netlink_generic(struct nlmsghdr *request, int (*each)(const struct nlmsghdr *message, void *context),
+		    void *context);
+
+/* Hand each IPv4 neighbour of this network namespace to `each`. 0 or -errno. */
 int netlink_neighbours(int (*each)(const struct nlmsghdr *message, void *context), void *context);
 
 int netlink_watch_drain(int fd);

@@ -331,6 +331,15 @@ static struct interface *bucket_find(struct config *c, u32 ifindex, bool make)
 	return make ? room : NULL;
 }
 
+/* Its hardware address, as config.stations has it. */
+static u64 station_word(const struct keepnat_interface *interface)
+{
+	u64 word = 0;
+
+	memcpy(&word, interface->mac, sizeof(interface->mac));
+	return word;
+}
+
 int publish_interface(struct keepnat *k, const struct keepnat_interface *interface)
 {
 	struct config *c = k->nat.config;
@@ -344,6 +353,7 @@ int publish_interface(struct keepnat *k, const struct keepnat_interface *interfa
 	r.interface.number = interface->number;
 	r.interface.listed = interface->listed;
 	r.interface.fast = interface->fast;
+	STORE((u64 *)(void *)c->stations[interface->number], station_word(interface));
 	STORE(record_at(bucket), r.word);
 	STORE(record_at(&c->interfaces[interface->number]), r.word);
 	return 0;

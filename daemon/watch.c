@@ -78,6 +78,14 @@ static void watch_say(struct keepnat *k)
 	STORE(&k->nat.config->watch, word.word);
 }
 
+void watch_changed(struct keepnat *k)
+{
+	if (!k->watch)
+		return;
+	k->watch->changed = loader_tick(k->loader);
+	watch_say(k);
+}
+
 /* The kernel may learn of nftables later than we start. */
 static void filter_open(struct watch *w)
 {
@@ -144,6 +152,7 @@ void watch_look(struct keepnat *k)
 	changed = routing_drain(w);
 	changed |= w->filter >= 0 && netlink_watch_drain(w->filter);
 	if (changed)
-		w->changed = loader_tick(k->loader);
-	watch_say(k);
+		watch_changed(k);
+	else
+		watch_say(k);
 }

@@ -22,5 +22,8 @@ void watch_stop(struct keepnat *k, bool leave);
 enum { WATCH_FDS = 2 };
 int watch_fd(const struct keepnat *k, unsigned int which);
 
+/* What leases rest on has changed: none that was given so far holds. */
+void watch_changed(struct keepnat *k);
+
 /* Take what there is, and say that somebody watches: once a second or more often. */
 void watch_look(struct keepnat *k);

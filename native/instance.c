@@ -293,9 +293,9 @@ void native_interface_listed(struct nat_instance *nat, u32 number)
 	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
 }
 
-void native_interface_fast(struct nat_instance *nat, u32 number)
+void native_interface_fast(struct nat_instance *nat, u32 number, u32 fast)
 {
-	nat->config->interfaces[number].fast = 1;
+	nat->config->interfaces[number].fast = (u8)fast;
 	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
 }
 

@@ -85,8 +85,8 @@ void native_interface_listed(struct nat_instance *nat, u32 number);
 /* A destination that is not translated: as native_network_add(). */
 int native_pass_through_add(struct nat_instance *nat, __be32 addr, __be32 mask);
 
-/* Known flows may take the fast path from and to this interface. */
-void native_interface_fast(struct nat_instance *nat, u32 number);
+/* Known flows may take the fast path from and to this interface: FAST_*. */
+void native_interface_fast(struct nat_instance *nat, u32 number, u32 fast);
 
 /*
  * An outside address of an interface, ADDRESS_* flags; flags 0: it leaves, and its index waits for it. The pool's buckets

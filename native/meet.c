@@ -139,7 +139,7 @@ static int fly(struct nat_instance *nat, enum native_hook hook, const struct int
 		return 0;
 	int reason =
 		hit_fast(nat, nat->config, &p, at->number, hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT,
-			 p.length, nat->now & TIME, &flight);
+			 p.length, nat->now & TIME, &flight, 0, 1);
 	if (reason == NO_SESSION)
 		return 0;
 	plan.ip = flight.to;
@@ -175,6 +175,7 @@ static void learn(struct nat_instance *nat, enum native_hook hook, const struct 
 	memcpy(offer->hop.frame, f->data, sizeof(offer->hop.frame));
 	offer->hop.mtu = VIRTUAL_MTU;
 	offer->hop.from = from->number;
+	offer->hop.can = at->fast & FAST_TARGET ? HOP_REDIRECT : 0;
 	offer->hop.ifindex = f->ifindex;
 	offer->hop.priority = PRIORITY_BY_SERVICE;
 	lease_renew(nat, nat->work);

@@ -53,7 +53,7 @@ static int device_add(struct lab *lab, const char *name, enum role role)
 
 	for (int i = 0; i < 2 && ifindex > 0; i++) {
 		int number = native_interface_add(&lab->ways[i]->nat, (u32)ifindex, role);
-		native_interface_fast(&lab->ways[i]->nat, (u32)number);
+		native_interface_fast(&lab->ways[i]->nat, (u32)number, FAST_TC);
 		if (role == ROLE_INSIDE)
 			native_interface_listed(&lab->ways[i]->nat, (u32)number);
 	}

@@ -56,6 +56,7 @@ struct world {
 	bool sweeping;
 	bool roads; /* packets meet all hooks on their way, and may take the fast path */
 	bool fast;  /* interfaces take part in the fast path */
+	bool xdp;   /* and packets meet it at XDP first */
 	u32 fast_packets;
 	struct sweep *sweeps[2];
 	struct world_interface interfaces[MAX_INTERFACES];

@@ -296,7 +296,8 @@ int interface_run(struct world *w, struct words *words)
 			return world_fail(w, "too many interfaces");
 		at->number = (u32)number;
 		if (w->fast)
-			native_interface_fast(nat, at->number);
+			native_interface_fast(nat, at->number,
+					      w->xdp ? FAST_TC | FAST_XDP | FAST_TARGET : FAST_TC);
 	}
 	return role == ROLE_OUTSIDE ? outside_addresses(w, words, at->number)
 				    : inside_networks(w, words, at->number);

@@ -188,9 +188,8 @@ static const struct refusal refusals[] = {
 	/* Right, but later. */
 	{ NAT("mapping_type: adm"), 5, "nat.mapping_type: \"adm\" is not yet in this version", "write eim" },
 	{ NAT("mapping_type: edm"), 5, "not yet in this version", "write eim" },
-	{ NAT("accelerate: xdp"), 5, "nat.accelerate: \"xdp\" is not yet in this version",
-	  "write auto, tc or off" },
-	{ NAT("accelerate: all"), 5, "not yet in this version", "write auto, tc or off" },
+	{ NAT("accelerate: all"), 5, "nat.accelerate: \"all\" is not yet in this version",
+	  "write auto, xdp, tc or off" },
 	{ NAT("blocks: {size: 256, max: 4}"), 5, "nat.blocks.size: \"256\" is not yet", "write 0" },
 	{ NAT("limits: {mappings_per_host: 1}"), 5, "nat.limits.mappings_per_host: \"1\" is not yet",
 	  "write 0" },
