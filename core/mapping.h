@@ -29,7 +29,7 @@
  * An O that no I names rests, too, from when the sweep finds it, with the flag in its own word; nobody has it back.
  */
 #pragma once
-#include "core/host.h"
+#include "core/account.h"
 #include "core/ports.h"
 
 enum { CLAIMS = 8, MAPPING_TRIES = 2 };
@@ -423,6 +423,28 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work, u32 wake)
 	return slot_end(i.slot, i.word) ? MAPPING_ABSENT : MAPPING_AGAIN;
 }
 
+/* A mapping for r->inside: one that rests is woken, else one is made. 0; MAPPING_AGAIN: it changed while we looked; or a reason. */
+static __always_inline u32 mapping_make(struct nat_instance *nat, struct work *work, u32 rests)
+{
+	const struct config *c = env_config(nat);
+	struct request *r = &work->req;
+	u32 limited = c && !r->own && account_limited(c, r->now), reason = 0;
+
+	if (limited)
+		reason = account_take(nat, work, ACCOUNT_MAPPING);
+	if (reason)
+		return reason;
+	if (rests)
+		reason = mapping_known(nat, work, 1) == MAPPING_STANDS ? 0 : MAPPING_AGAIN;
+	else
+		reason = port_claim(nat, work);
+	if (!reason && !rests)
+		reason = mapping_join(nat, work);
+	if (reason && limited)
+		account_return(nat, r);
+	return reason;
+}
+
 /*
  * The mapping of r->inside towards r->interface, found or made, and used just now: r->outside, r->mapping. One that rests
  * asks for its host first, which may have been idle, forgotten, and come back with another address.
@@ -439,15 +461,8 @@ static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *wo
 		if (known == MAPPING_AGAIN)
 			continue;
 		u32 reason = host_get(nat, work);
-		if (!reason && known == MAPPING_RESTS) {
-			if (mapping_known(nat, work, 1) == MAPPING_STANDS)
-				return 0;
-			continue; /* ended, or changed while we looked */
-		}
 		if (!reason)
-			reason = port_claim(nat, work);
-		if (!reason)
-			reason = mapping_join(nat, work);
+			reason = mapping_make(nat, work, known == MAPPING_RESTS);
 		if (reason != MAPPING_AGAIN)
 			return reason;
 	}

@@ -47,7 +47,10 @@ struct request {
 	u32 same_port; /* the outside port must be the inside one */
 	u32 zero2;
 	u32 inbound; /* what comes in to r->outside.addr is a reserved host's */
+	u32 account; /* slot of the host of whose account something was taken, or NO_ACCOUNT */
+	u64 account_was, account_is;
 };
+enum { NO_ACCOUNT = 0xffffffff };
 
 /*
  * Keys and values are put together in registers, and go to memory as whole words: a word that is read right after its

@@ -261,6 +261,41 @@ SLOW u32 session_lost(struct nat_instance *nat, struct work *work)
 	       (known == MAPPING_STANDS && (r->outside.addr != value.addr || r->outside.port != value.port));
 }
 
+/* Does one half of the request's session stand? Then it is counted already. */
+SLOW u32 session_stands(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+	union flow_key key;
+	struct flow_hit hit;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	flow_key_of(&key, &work->req, DIRECTION_OUT);
+	if (flow_find(nat, c, key.word, &hit))
+		return 1;
+	flow_key_of(&key, &work->req, DIRECTION_IN);
+	return (u32)flow_find(nat, c, key.word, &hit);
+}
+
+/* Publish a session within its host's limits. REASON_out_created, REASON_out_from_mapping, the same of in, or a reason against it. */
+static __always_inline u32 session_open(struct nat_instance *nat, struct work *work, u32 out)
+{
+	const struct config *c = env_config(nat);
+	struct request *r = &work->req;
+	u32 reason = 0;
+
+	r->account = NO_ACCOUNT;
+	if (c && !r->own && !r->fixed && account_limited(c, r->now) && !session_stands(nat, work))
+		reason = account_take(nat, work, ACCOUNT_SESSION);
+	if (reason)
+		return reason;
+	if (!session_publish(nat, work, out))
+		return out ? REASON_out_created : REASON_in_created;
+	account_return(nat, r);
+	return out ? REASON_out_from_mapping : REASON_in_from_mapping;
+}
+
 /* A session of a protocol without ports, whose host has its outside address to itself: it needs no mapping. */
 static __always_inline u32 session_alone(struct nat_instance *nat, struct work *work, u32 out)
 {
@@ -284,8 +319,9 @@ static __always_inline u32 session_out(struct nat_instance *nat, struct work *wo
 	reason = mapping_out(nat, work);
 	if (reason)
 		return reason;
-	reason = session_publish(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
-	filter_permit(nat, work);
+	reason = session_open(nat, work, 1);
+	if (reason == REASON_out_created || reason == REASON_out_from_mapping)
+		filter_permit(nat, work);
 	return reason;
 }
 
@@ -308,5 +344,5 @@ static __always_inline u32 session_in(struct nat_instance *nat, struct work *wor
 	reason = mapping_in(nat, work, 1);
 	if (reason)
 		return reason;
-	return session_publish(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
+	return session_open(nat, work, 0);
 }

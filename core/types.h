@@ -132,7 +132,7 @@ struct host {
 	__be32 outside;
 	u32 created; /* tick */
 	u32 zero;
-	u64 room[4];
+	u64 account[4]; /* see account.h */
 };
 _Static_assert(sizeof(struct host) == 64, "a host is one cache line");
 
@@ -196,6 +196,19 @@ struct timers {
 	u32 zero;
 };
 
+/* Of mappings and sessions of a host at most so many; 0: any number. */
+struct limit {
+	u32 mappings;
+	u32 sessions;
+};
+
+struct limits {
+	u32 on;		  /* there are any */
+	u32 new_mappings; /* of a host in a tick */
+	struct limit all; /* of all classes together */
+	struct limit by[CLASSES];
+};
+
 /*
  * The configuration as the data path sees it. The daemon is its only writer; what changes while packets run is
  * one aligned store each: generations, interfaces, addresses (in their own array), timers.
@@ -232,6 +245,8 @@ struct config {
 	struct prefix pass_through[MAX_PASS_THROUGH];
 	u32 pass_through_count;
 	u32 zero3;
+	u64 swept; /* when the last pass of the sweep ended that counted what hosts have */
+	struct limits limits;
 };
 
 /*

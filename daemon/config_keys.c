@@ -139,10 +139,18 @@ static const struct config_key block_keys[] = {
 	{ 0 },
 };
 
+#define LIMIT(key, member) KEY(key, CONFIG_NUMBER, FIELD(settings, nat.limits.member), .max = 65535)
+
 static const struct config_key limit_keys[] = {
-	KEY("mappings_per_host", CONFIG_NUMBER, .max = 10000000),
-	KEY("sessions_per_host", CONFIG_NUMBER, .max = 10000000),
-	KEY("new_mappings_per_second", CONFIG_NUMBER, .max = 10000000),
+	LIMIT("mappings_per_host", all.mappings),
+	LIMIT("tcp_mappings_per_host", by[CLASS_TCP].mappings),
+	LIMIT("udp_mappings_per_host", by[CLASS_UDP].mappings),
+	LIMIT("icmp_mappings_per_host", by[CLASS_ICMP].mappings),
+	LIMIT("sessions_per_host", all.sessions),
+	LIMIT("tcp_sessions_per_host", by[CLASS_TCP].sessions),
+	LIMIT("udp_sessions_per_host", by[CLASS_UDP].sessions),
+	LIMIT("icmp_sessions_per_host", by[CLASS_ICMP].sessions),
+	LIMIT("new_mappings_per_second", new_mappings),
 	{ 0 },
 };
 
@@ -205,17 +213,10 @@ static const struct {
 	const char *path;
 	const char *now;
 } laters[] = {
-	{ "nat.mapping_type", "eim" },
-	{ "nat.accelerate", "auto off" },
-	{ "nat.blocks.size", "0" },
-	{ "nat.limits.mappings_per_host", "0" },
-	{ "nat.limits.sessions_per_host", "0" },
-	{ "nat.limits.new_mappings_per_second", "0" },
-	{ "nat.on_exhaustion", "silent" },
-	{ "nat.mss_clamp", "off" },
-	{ "recovery", "" },
-	{ "api.listen", "" },
-	{ "api.token_file", "" },
+	{ "nat.mapping_type", "eim" }, { "nat.accelerate", "auto off" },
+	{ "nat.blocks.size", "0" },    { "nat.on_exhaustion", "silent" },
+	{ "nat.mss_clamp", "off" },    { "recovery", "" },
+	{ "api.listen", "" },	       { "api.token_file", "" },
 };
 
 const char *config_later_find(const char *path)

@@ -177,6 +177,17 @@ static void pass_through_publish(struct config *c, const struct settings *settin
 	__atomic_store_n(&c->pass_through_count, settings->pass_through_count, __ATOMIC_SEQ_CST);
 }
 
+static void limits_publish(struct config *c, const struct limits *from, u32 now)
+{
+	struct limits limits = *from;
+
+	limits.on = limits.new_mappings || limits.all.mappings || limits.all.sessions;
+	for (unsigned int i = 0; i < CLASSES; i++)
+		limits.on |= limits.by[i].mappings || limits.by[i].sessions;
+	STORE(&c->swept, now); /* the sweep will begin at once */
+	c->limits = limits;
+}
+
 static void settings_publish(struct config *c, const struct settings *settings)
 {
 	const struct settings_nat *nat = &settings->nat;
@@ -236,6 +247,7 @@ int publish_start(struct keepnat *k)
 		return error;
 	}
 	settings_publish(k->nat.config, k->settings);
+	limits_publish(k->nat.config, &k->settings->nat.limits, loader_tick(k->loader));
 	former_forget(k);
 	__atomic_store_n(&k->nat.config->layout, LAYOUT_VERSION,
 			 __ATOMIC_RELEASE); /* last: now others may adopt it */

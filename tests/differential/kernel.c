@@ -66,6 +66,11 @@ static void settings_choose(struct lab *lab)
 	for (u32 i = 0; i < CLASSES; i++)
 		like.filtering[i] = (u8)chance(lab, 3);
 	like.timers.udp_timeout = 20 + chance(lab, 100);
+	like.limits.on = chance(lab, 2);
+	like.limits.new_mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 20);
+	like.limits.all.mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 100);
+	like.limits.all.sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 200);
+	like.limits.by[CLASS_TCP].sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 50);
 	for (int i = 0; i < 2; i++)
 		*lab->ways[i]->nat.config = like;
 }

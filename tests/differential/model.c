@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "tests/differential/model.h"
@@ -221,6 +222,77 @@ static void limbo_sweep(struct model *m)
 }
 
 /*
+ * Limits of a host
+ */
+
+static struct model_tally *tally_of(struct model *m, __be32 inside) { return &m->tally[ntohl(inside) & 255]; }
+
+static bool limit_met(const u32 have[CLASSES], enum class class, u32 most, u32 most_of_class)
+{
+	u32 all = have[CLASS_UDP] + have[CLASS_TCP] + have[CLASS_ICMP];
+
+	return (most && all >= most) || (most_of_class && have[class] >= most_of_class);
+}
+
+static bool mappings_met(const struct model *m, enum class class, const u32 have[CLASSES])
+{
+	const struct limits *l = &m->settings.limits;
+
+	return limit_met(have, class, l->all.mappings, l->by[class].mappings);
+}
+
+static bool sessions_met(const struct model *m, enum class class, const u32 have[CLASSES])
+{
+	const struct limits *l = &m->settings.limits;
+
+	return limit_met(have, class, l->all.sessions, l->by[class].sessions);
+}
+
+/* What the host surely has. */
+static struct model_tally tally_sure(const struct model *m, __be32 inside)
+{
+	struct model_tally t = { 0 };
+
+	for (u32 i = 0; i < m->binding_count; i++)
+		if (m->bindings[i].live && !m->bindings[i].doubt && m->bindings[i].inside.addr == inside)
+			t.mappings[m->bindings[i].class]++;
+	for (u32 i = 0; i < m->session_count; i++) {
+		const struct model_session *s = &m->sessions[i];
+		if (s->live && !s->out.doubt && !s->in.doubt && s->inside.addr == inside)
+			t.sessions[s->class]++;
+	}
+	return t;
+}
+
+/* May it have one more? */
+static const char *limits_judge(const struct model *m, enum class class, __be32 inside, bool mapping)
+{
+	struct model_tally t = tally_sure(m, inside);
+
+	if (mapping && mappings_met(m, class, t.mappings))
+		return "a host got more mappings than it may have";
+	return sessions_met(m, class, t.sessions) ? "a host got more sessions than it may have" : NULL;
+}
+
+static void tally_sweep(struct model *m)
+{
+	memset(m->tally, 0, sizeof(m->tally));
+	for (u32 i = 0; i < m->binding_count; i++)
+		tally_of(m, m->bindings[i].inside.addr)->mappings[m->bindings[i].class]++;
+	for (u32 i = 0; i < m->session_count; i++)
+		tally_of(m, m->sessions[i].inside.addr)->sessions[m->sessions[i].class]++;
+}
+
+/* Refused for its limits: right if it may have so many. */
+static bool limit_refuses(struct model *m, enum class class, __be32 inside, u32 reason)
+{
+	struct model_tally *t = tally_of(m, inside);
+
+	return reason == IS_host_mappings ? mappings_met(m, class, t->mappings)
+					  : sessions_met(m, class, t->sessions);
+}
+
+/*
  * TCP: what each direction has shown, and how long the session may then be idle.
  */
 
@@ -264,6 +336,7 @@ static void side_renew(struct model *m, struct model_session *s, struct model_si
 {
 	if (reason != IS_out_created && reason != IS_in_created)
 		return;
+	tally_of(m, s->inside.addr)->sessions[s->class]++; /* perhaps: if nothing of it was left */
 	side->flags = 0;
 	for (u32 i = 0; i < m->binding_count; i++)
 		if (m->bindings[i].live && m->bindings[i].class == s->class &&
@@ -349,6 +422,7 @@ void model_sweep(struct model *m)
 	}
 	m->binding_count = bindings;
 	limbo_sweep(m);
+	tally_sweep(m);
 }
 
 /* A session ends before its time: its endpoint keeps its port for as long as it might have lived. */
@@ -370,6 +444,7 @@ void model_reset_flows(struct model *m)
 		lease_give(m, &m->sessions[i]);
 	m->session_count = 0;
 	m->permit_count = 0;
+	tally_sweep(m);
 }
 
 /* Sessions of an address that left are gone; when it is back, none of before are. */
@@ -414,6 +489,7 @@ void model_reset_mappings(struct model *m)
 		if (m->bindings[i].live)
 			limbo_add(m, &m->bindings[i]);
 	m->binding_count = 0;
+	tally_sweep(m);
 }
 
 void model_reset_hosts(struct model *m) { m->host_count = 0; }
@@ -544,6 +620,7 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 	if (m->binding_count == MODEL_BINDINGS)
 		return "the model has no room for bindings";
 	limbo_end(m, in_limbo(m, p->class, chosen));
+	tally_of(m, inside.addr)->mappings[p->class]++;
 	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
 								  .own = own,
 								  .class = p->class,
@@ -569,6 +646,7 @@ static bool binding_wake(struct model *m, enum class class, struct model_end ins
 		limbo_forsake(l);
 		return false;
 	}
+	tally_of(m, inside.addr)->mappings[class]++;
 	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
 								  .own = l->own,
 								  .class = class,
@@ -592,6 +670,7 @@ static struct model_session *session_make(struct model *m, const struct model_pa
 	if (m->session_count == MODEL_SESSIONS)
 		return s - 1;
 	m->session_count++;
+	tally_of(m, inside.addr)->sessions[p->class]++;
 	*s = (struct model_session){ .live = true,
 				     .protocol = p->protocol,
 				     .class = p->class,
@@ -625,7 +704,7 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 			      bool got, struct model_end chosen, bool own, struct model_session **session)
 {
 	struct model_binding *b = binding_of_inside(m, p->class, p->from);
-	const char *wrong;
+	const char *wrong, *over = limits_judge(m, p->class, p->from.addr, !b);
 
 	/* While there is no other address to go to, all that belongs to one which has left waits for it. */
 	if (!got && !(own ? address_serves(m, p->from.addr, true) : any_serves(m)))
@@ -646,6 +725,8 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 	}
 	if (b && !end_is(b->outside, chosen))
 		return "the endpoint has another mapping (RFC 4787 REQ-1)";
+	if (!own && over)
+		return over;
 	if (!b) {
 		wrong = binding_make(m, p, p->from, chosen, own);
 		if (wrong)
@@ -707,6 +788,14 @@ static const char *out_judge(struct model *m, const struct model_packet *p, cons
 	if (p->class == CLASS_ICMP && !p->request)
 		return unless(own ? passed(o, IS_own_error) : dropped(o, IS_reply_no_session),
 			      "an ICMP reply that nobody asked for");
+	if (!own && (dropped(o, IS_host_mappings) || dropped(o, IS_host_sessions))) {
+		struct model_binding *b = binding_of_inside(m, p->class, p->from);
+		if (b)
+			b->touched = m->now;
+		return unless(!(b && o->reason == IS_host_mappings) &&
+				      limit_refuses(m, p->class, p->from.addr, o->reason),
+			      "refused for a limit that is not reached");
+	}
 	if (o->verdict == VERDICT_DROP) {
 		const char *wrong = open_judge(m, p, p->to, false, o->from, own, &s);
 		if (wrong)
@@ -784,6 +873,12 @@ static const char *in_judge(struct model *m, const struct model_packet *p, const
 	if (!lets)
 		return unless(dropped(o, IS_filtered), "not filtered");
 	b->touched = m->now;
+	if (!b->own && dropped(o, IS_host_sessions))
+		return unless(limit_refuses(m, p->class, b->inside.addr, o->reason),
+			      "a session from outside was refused for a limit that is not reached");
+	const char *over = b->own ? NULL : limits_judge(m, p->class, b->inside.addr, false);
+	if (over)
+		return over;
 	s = session_make(m, p, b->inside, b->outside, p->from);
 	side_pass(m, &s->in, p->segment);
 	return unless(o->verdict == VERDICT_TRANSLATE && end_is(o->to, b->inside) && end_is(o->from, p->from),

@@ -44,6 +44,20 @@ static __be32 address(u32 a, u32 b, u32 c, u32 d) { return host_to_be32(a << 24 
  * What a round is like
  */
 
+/* In half of the rounds hosts have limits, few enough to be met. */
+static void limits_choose(struct lab *lab, struct limits *l)
+{
+	l->on = chance(lab, 2);
+	if (!l->on)
+		return;
+	l->all.mappings = chance(lab, 2) ? 0 : 4 + chance(lab, 20);
+	l->all.sessions = chance(lab, 2) ? 0 : 4 + chance(lab, 40);
+	for (u32 i = 0; i < CLASSES; i++) {
+		l->by[i].mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 10);
+		l->by[i].sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 20);
+	}
+}
+
 static void settings_choose(struct lab *lab, struct config *c)
 {
 	static const u16 ranges[][2] = { { 1024, 65535 },  { 1024, 65535 }, { 1, 65535 },
@@ -63,6 +77,7 @@ static void settings_choose(struct lab *lab, struct config *c)
 	c->timers.tcp_trans_open_timeout = 10 + chance(lab, 100);
 	c->timers.tcp_trans_close_timeout = 10 + chance(lab, 100);
 	c->timers.hold_down_timeout = 1 + chance(lab, 100);
+	limits_choose(lab, &c->limits);
 }
 
 static void lab_address(struct lab *lab, __be32 addr, u8 flags)
@@ -102,7 +117,10 @@ static int round_begin(struct lab *lab)
 	lab->clock = chance(lab, 0x100000);
 	lab->nat.now = lab->clock & TIME;
 	lab->sweep = sweep_memory_new(&lab->nat);
-	return lab->sweep ? 0 : -1;
+	if (!lab->sweep)
+		return -1;
+	sweep_pass(lab->sweep, lab->nat.now); /* limits hold while somebody sweeps */
+	return 0;
 }
 
 static void round_end(struct lab *lab)
@@ -386,6 +404,8 @@ static void hairpin_op(struct lab *lab)
 {
 	struct model_packet p = { .hook = MODEL_HAIRPIN };
 
+	if (lab->model->settings.limits.on) /* which of the two hosts was refused does not show */
+		return;
 	class_choose(lab, &p);
 	p.from = inside_some(lab);
 	p.to = outside_some(lab, p.class);
@@ -674,7 +694,7 @@ static void reset_op(struct lab *lab)
 /* An address of the pool leaves, or comes back. */
 static void address_op(struct lab *lab)
 {
-	if (!lab->pool)
+	if (!lab->pool || lab->model->settings.limits.on) /* what waits for an address counts for the core */
 		return;
 	__be32 addr = address(198, 51, 100, 2 + chance(lab, lab->pool));
 	bool live = model_address_flags(lab->model, addr) & ADDRESS_LIVE;

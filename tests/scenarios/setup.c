@@ -107,6 +107,28 @@ static int network_parse(struct world *w, const char *word, __be32 *addr, __be32
 	return 0;
 }
 
+/* config limit rate N; config limit mappings|sessions N [udp|tcp|icmp] */
+static int config_limit(struct world *w, struct words *words)
+{
+	const char *what = words_next(words);
+	enum class class = CLASSES;
+	u32 n;
+
+	if (!what || number_parse(words_next(words), 65535, &n) ||
+	    (words_peek(words) && class_parse(words_next(words), &class)))
+		return world_fail(w, "config limit rate|mappings|sessions N [udp|tcp|icmp]");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
+		struct limits *limits = &nat->config->limits;
+		struct limit *l = class == CLASSES ? &limits->all : &limits->by[class];
+		*(!strcmp(what, "rate")	      ? &limits->new_mappings
+		  : !strcmp(what, "mappings") ? &l->mappings
+					      : &l->sessions) = n;
+		limits->on = 1;
+		nat->config->swept = nat->config->test_now;
+	}
+	return 0;
+}
+
 static int config_pass_through(struct world *w, struct words *words)
 {
 	__be32 addr, mask;
@@ -162,6 +184,8 @@ int config_run(struct world *w, struct words *words)
 		return config_ports(w, words);
 	if (words_take(words, "timer"))
 		return config_timer(w, words);
+	if (words_take(words, "limit"))
+		return config_limit(w, words);
 	if (words_take(words, "pass-through"))
 		return config_pass_through(w, words);
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)

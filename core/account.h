@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * account.h - how many mappings and sessions a host has, and may have (RFC 6888 REQ-4 and REQ-5).
+ *
+ * The counts lie in the host's line, a word for each class, which changes by compare-and-swap:
+ *
+ *	63..52 generation of flows   51..40 generation of mappings   39..16 sessions   15..0 mappings
+ *
+ * Packets only add. What ends is never taken off: each pass of the sweep counts what there is, and puts that in the place of
+ * what was there (account_settle()). So nothing that a crash or a lost race leaves behind outlives a pass, and a count is never too
+ * small, but for a host whose line is younger than its mappings. A packet takes its one before it makes what is counted, so two
+ * processors cannot both take the last; what then comes to nothing is given back, if nobody has changed the word meanwhile. (A
+ * pass that begins between a packet's taking and its making may miss it: one too many for each processor, until the next pass.)
+ * A word of another generation than the interface's counts nothing: a reset is one store here, too. (Twelve bits of a
+ * generation: one that is mistaken for the present one is put right by the next pass.)
+ *
+ * A rate is a count within a tick, in a word of its own: the tick, and how many.
+ *
+ * Not limited: the router itself; whoever has his address by reservation, whom the administrator knows by name; port mappings
+ * and their sessions; and, of a host that has limits, packets of sessions that stand. Without a sweep nothing would ever be taken off, so after ACCOUNT_PATIENCE
+ * without one there are no limits.
+ */
+#pragma once
+#include "core/host.h"
+
+enum { ACCOUNT_PATIENCE = 300, ACCOUNT_TRIES = 4, ACCOUNT_RATE = 3 };
+enum account_kind { ACCOUNT_MAPPING, ACCOUNT_SESSION };
+
+#define ACCOUNT_GENERATIONS (~0ull << 40)
+
+static __always_inline u32 account_mappings(u64 a) { return (u32)(a & 0xffff); }
+static __always_inline u32 account_sessions(u64 a) { return (u32)(a >> 16 & 0xffffff); }
+
+static __always_inline u64 account_make(u64 generations, u32 mappings, u32 sessions)
+{
+	u64 m = mappings < 0xffff ? mappings : 0xffff, s = sessions < 0xffffff ? sessions : 0xffffff;
+
+	return (generations & ACCOUNT_GENERATIONS) | s << 16 | m;
+}
+
+/* The generations of an interface's word, where a count has them. */
+static __always_inline u64 account_generations(u64 generation)
+{
+	return (u64)generation_in(generation, TABLE_FLOWS) << 52 |
+	       (u64)(generation_in(generation, TABLE_MAPPINGS) & 0xfff) << 40;
+}
+
+/* A count as it is under these generations, which are not older than its own. */
+static __always_inline u64 account_under(u64 a, u64 generations)
+{
+	u64 changed = (a ^ generations) >> 40;
+
+	return account_make(generations, changed & 0xfff ? 0 : account_mappings(a),
+			    changed ? 0 : account_sessions(a));
+}
+
+/* What a count that was just loaded says. The generations are read after it, so they are not older: nobody turns it back. */
+static __always_inline u64 account_now(const struct config *c, u32 interface, u64 a)
+{
+	return account_under(a, account_generations(generation_word(c, interface)));
+}
+
+static __always_inline u64 *account_at(struct slot *host, u32 class)
+{
+	return class == CLASS_TCP    ? &host->data[3 + CLASS_TCP]
+	       : class == CLASS_ICMP ? &host->data[3 + CLASS_ICMP]
+				     : &host->data[3 + CLASS_UDP];
+}
+
+/* Are there limits, and somebody who counts? */
+static __always_inline int account_limited(const struct config *c, u32 now)
+{
+	return c->limits.on && ((now - (u32)LOAD(&c->swept)) & TIME) <= ACCOUNT_PATIENCE;
+}
+
+static __always_inline u32 account_limit(const struct config *c, u32 class, enum account_kind kind)
+{
+	const struct limit *l = class == CLASS_TCP    ? &c->limits.by[CLASS_TCP]
+				: class == CLASS_ICMP ? &c->limits.by[CLASS_ICMP]
+						      : &c->limits.by[CLASS_UDP];
+
+	return kind == ACCOUNT_MAPPING ? l->mappings : l->sessions;
+}
+
+/* Is n more than a limit allows? */
+static __always_inline int account_over(u32 n, u32 limit) { return limit && n > limit; }
+
+/* More than the limits of this kind, with one more in this class? a: the class's count. */
+static __always_inline int account_full(const struct config *c, struct slot *host, const struct request *r,
+					u64 a, enum account_kind kind, u32 more)
+{
+	const struct limit *all = &c->limits.all;
+	u32 class = r->class;
+	u32 own = kind == ACCOUNT_MAPPING ? account_mappings(a) : account_sessions(a), sum = own;
+
+	for (u32 i = 0; i < CLASSES; i++) {
+		u64 other = account_now(c, r->interface, LOAD(account_at(host, i)));
+		if (i != class)
+			sum += kind == ACCOUNT_MAPPING ? account_mappings(other) : account_sessions(other);
+	}
+	return account_over(own + more, account_limit(c, class, kind)) ||
+	       account_over(sum + more, kind == ACCOUNT_MAPPING ? all->mappings : all->sessions);
+}
+
+/* One more new mapping in this tick. 0 or a reason. */
+static __always_inline u32 account_rate(const struct config *c, struct slot *host, u32 now)
+{
+	u64 *at = &host->data[3 + ACCOUNT_RATE];
+
+	if (!c->limits.new_mappings)
+		return 0;
+	for (u32 i = 0; i < ACCOUNT_TRIES; i++) {
+		u64 was = LOAD(at);
+		u64 rate = was >> 32 == now ? was : (u64)now << 32;
+		if ((u32)rate >= c->limits.new_mappings)
+			return REASON_host_rate;
+		if (CAS(at, was, rate + 1))
+			return 0;
+	}
+	return REASON_table_busy;
+}
+
+/*
+ * Take one of what the host of r->inside may have: 0, and r->account says what to give back; or a reason. No new mapping for
+ * whom a session of it would be refused.
+ */
+SLOW u32 account_take(struct nat_instance *nat, struct work *work, u32 kind)
+{
+	const struct config *c = env_config(nat);
+	union host_value value;
+	u32 number;
+	u64 w;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	u32 mapping = kind == ACCOUNT_MAPPING, reason = 0;
+
+	r->account = NO_ACCOUNT;
+	struct slot *host = host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value);
+	if (!host || value.own & (OWN_FIXED | OWN_ROUTER))
+		return 0;
+	u64 *at = account_at(host, r->class);
+	if (mapping)
+		reason = account_rate(c, host, r->now);
+	for (u32 i = 0; !reason; i++) {
+		u64 was = LOAD(at), a = account_now(c, r->interface, was);
+		if (i == ACCOUNT_TRIES)
+			return REASON_table_busy;
+		if (account_full(c, host, r, a, ACCOUNT_SESSION, 1))
+			return REASON_host_sessions;
+		if (mapping && account_full(c, host, r, a, ACCOUNT_MAPPING, 1))
+			return REASON_host_mappings;
+		r->account_was = a;
+		r->account_is =
+			account_make(a, account_mappings(a) + mapping, account_sessions(a) + !mapping);
+		if (CAS(at, was, r->account_is))
+			break;
+	}
+	if (reason)
+		return reason;
+	r->account = number;
+	/* In another class another processor may have taken the last one at the same time. */
+	u64 a = r->account_is;
+	if (mapping ? account_full(c, host, r, a, ACCOUNT_MAPPING, 0)
+		    : account_full(c, host, r, a, ACCOUNT_SESSION, 0)) {
+		(void)CAS(at, r->account_is, r->account_was);
+		return mapping ? REASON_host_mappings : REASON_host_sessions;
+	}
+	return 0;
+}
+
+/* Nothing came of what account_take() took. */
+static __always_inline void account_return(struct nat_instance *nat, const struct request *r)
+{
+	struct slot *host = r->account != NO_ACCOUNT ? env_slot(nat, TABLE_HOSTS, r->account) : 0;
+
+	if (host)
+		(void)CAS(account_at(host, r->class), r->account_is, r->account_was);
+}
+
+/*
+ * What the sweep puts in the place of a count. was: the count before the pass; is: after it; mappings, sessions: what the pass
+ * saw. All that was added meanwhile may have been seen or not: it counts, but never more than before.
+ */
+static __always_inline u32 account_settled(u32 was, u32 is, u32 seen)
+{
+	u32 most = seen + (is > was ? is - was : 0);
+
+	return seen > is ? seen : most < is ? most : is;
+}
