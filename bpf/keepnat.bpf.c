@@ -102,12 +102,33 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, const struct conf
 	return send_to(skb, to, l3, plan);
 }
 
-/* The packet becomes an answer to its sender. The program's return value. */
-static __always_inline int answer(struct __sk_buff *skb, const struct bytes *b, struct work *work)
+/* The packet becomes a RST, or what tells why it was refused. 0 or -1. */
+static __always_inline int answer_write(struct __sk_buff *skb, const struct config *c, struct bytes *b,
+					struct work *work)
 {
-	u32 l3 = work->packet.ip.l3, length = answer_reset(b, &work->packet);
+	const struct packet *p = &work->packet;
+	u32 l3 = p->ip.l3, length, reason = work->plan.reason;
 
-	if (!length || bpf_skb_change_tail(skb, l3 + length, 0)) {
+	if (reason == REASON_session_lost) {
+		length = answer_reset(b, p);
+		return length && !bpf_skb_change_tail(skb, l3 + length, 0) ? 0 : -1;
+	}
+	length = l3 + answer_quoted(p);
+	if (bpf_skb_change_tail(skb, length, 0) || bpf_skb_adjust_room(skb, ANSWER_ROOM, BPF_ADJ_ROOM_MAC, 0))
+		return -1;
+	bytes_need(skb, b, length + ANSWER_ROOM);
+	u64 came = work->meeting.came;
+	asm volatile("if %0 <= %1 goto +1\n%0 = 0" : "+r"(came) : "i"(MAX_INTERFACES - 1));
+	return answer_unreachable(b, p, answer_code(reason), c->router[came]);
+}
+
+/* The packet becomes an answer to its sender. The program's return value. */
+static __always_inline int answer(struct __sk_buff *skb, const struct config *c, struct bytes *b,
+				  struct work *work)
+{
+	u32 l3 = work->packet.ip.l3;
+
+	if (answer_write(skb, c, b, work)) {
 		plan_because(&work->plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
@@ -117,7 +138,7 @@ static __always_inline int answer(struct __sk_buff *skb, const struct bytes *b, 
 }
 
 /* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
-static __always_inline int act(struct __sk_buff *skb, const struct config *c, const struct bytes *b,
+static __always_inline int act(struct __sk_buff *skb, const struct config *c, struct bytes *b,
 			       struct work *work, enum hook hook)
 {
 	struct plan *plan = &work->plan;
@@ -127,7 +148,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 	if (plan->verdict == VERDICT_DROP)
 		return TC_ACT_SHOT;
 	if (hook == HOOK_OUT && plan->verdict == VERDICT_ANSWER)
-		return answer(skb, b, work);
+		return answer(skb, c, b, work);
 	if (hook == HOOK_HAIRPIN) {
 		u32 reason = hairpin_ttl(b, &work->packet);
 		if (reason) {
@@ -180,6 +201,7 @@ static __always_inline void meeting_fill(struct __sk_buff *skb, const struct con
 		from = m->local ? 0 : interface_find(c, skb->ingress_ifindex);
 	m->from = from ? from->role : (u8)ROLE_NONE;
 	m->listed = from ? from->listed : 0;
+	m->came = from ? from->number : 0;
 }
 
 static __always_inline void translate(struct __sk_buff *skb, const struct config *c, struct work *work,

@@ -23,8 +23,8 @@
 #pragma once
 #include "core/host.h"
 
-enum { ACCOUNT_PATIENCE = 300, ACCOUNT_TRIES = 4, ACCOUNT_RATE = 3 };
-enum account_kind { ACCOUNT_MAPPING, ACCOUNT_SESSION };
+enum { ACCOUNT_PATIENCE = 300, ACCOUNT_TRIES = 3, ACCOUNT_RATE = 3 };
+enum { ACCOUNT_MAPPING = 1, ACCOUNT_SESSION = 2 }; /* kinds: bits */
 
 #define ACCOUNT_GENERATIONS (~0ull << 40)
 
@@ -45,13 +45,18 @@ static __always_inline u64 account_generations(u64 generation)
 	       (u64)(generation_in(generation, TABLE_MAPPINGS) & 0xfff) << 40;
 }
 
-/* A count as it is under these generations, which are not older than its own. */
+/*
+ * A count as it is under these generations, which are not older than its own. Without a branch: the verifier would follow each
+ * way of each word. (x - 1) >> 63 is 1 if x is 0, in a register of which the compiler knows nothing.
+ */
 static __always_inline u64 account_under(u64 a, u64 generations)
 {
 	u64 changed = (a ^ generations) >> 40;
 
-	return account_make(generations, changed & 0xfff ? 0 : account_mappings(a),
-			    changed ? 0 : account_sessions(a));
+	asm volatile("" : "+r"(changed));
+	u64 mappings = 0 - (((changed & 0xfff) - 1) >> 63), sessions = 0 - ((changed - 1) >> 63);
+	return (generations & ACCOUNT_GENERATIONS) | (a & 0xffff & mappings) |
+	       (a & 0xffffff0000ull & sessions);
 }
 
 /* What a count that was just loaded says. The generations are read after it, so they are not older: nobody turns it back. */
@@ -60,12 +65,10 @@ static __always_inline u64 account_now(const struct config *c, u32 interface, u6
 	return account_under(a, account_generations(generation_word(c, interface)));
 }
 
-static __always_inline u64 *account_at(struct slot *host, u32 class)
-{
-	return class == CLASS_TCP    ? &host->data[3 + CLASS_TCP]
-	       : class == CLASS_ICMP ? &host->data[3 + CLASS_ICMP]
-				     : &host->data[3 + CLASS_UDP];
-}
+/* A class as an index, of which the verifier knows that it is of two bits. */
+static __always_inline u32 account_class(u32 class) { return BOUNDED(class, 3) & 3; }
+
+static __always_inline u64 *account_at(struct slot *host, u32 class) { return &host->data[3 + class]; }
 
 /* Are there limits, and somebody who counts? */
 static __always_inline int account_limited(const struct config *c, u32 now)
@@ -73,33 +76,28 @@ static __always_inline int account_limited(const struct config *c, u32 now)
 	return c->limits.on && ((now - (u32)LOAD(&c->swept)) & TIME) <= ACCOUNT_PATIENCE;
 }
 
-static __always_inline u32 account_limit(const struct config *c, u32 class, enum account_kind kind)
-{
-	const struct limit *l = class == CLASS_TCP    ? &c->limits.by[CLASS_TCP]
-				: class == CLASS_ICMP ? &c->limits.by[CLASS_ICMP]
-						      : &c->limits.by[CLASS_UDP];
-
-	return kind == ACCOUNT_MAPPING ? l->mappings : l->sessions;
-}
-
 /* Is n more than a limit allows? */
 static __always_inline int account_over(u32 n, u32 limit) { return limit && n > limit; }
 
-/* More than the limits of this kind, with one more in this class? a: the class's count. */
-static __always_inline int account_full(const struct config *c, struct slot *host, const struct request *r,
-					u64 a, enum account_kind kind, u32 more)
+/* What stands against `more` of each of these kinds in a class, of which the host has what `a` says? 0 or a reason. */
+static __always_inline u32 account_refuses(const struct config *c, struct slot *host, u32 interface,
+					   u32 class, u64 a, u32 kinds, u32 more)
 {
-	const struct limit *all = &c->limits.all;
-	u32 class = r->class;
-	u32 own = kind == ACCOUNT_MAPPING ? account_mappings(a) : account_sessions(a), sum = own;
+	const struct limit *all = &c->limits.all, *own = &c->limits.by[class];
+	u32 mappings = more, sessions = more;
 
 	for (u32 i = 0; i < CLASSES; i++) {
-		u64 other = account_now(c, r->interface, LOAD(account_at(host, i)));
-		if (i != class)
-			sum += kind == ACCOUNT_MAPPING ? account_mappings(other) : account_sessions(other);
+		u64 has = account_now(c, interface, LOAD(account_at(host, i)));
+		mappings += account_mappings(has);
+		sessions += account_sessions(has);
 	}
-	return account_over(own + more, account_limit(c, class, kind)) ||
-	       account_over(sum + more, kind == ACCOUNT_MAPPING ? all->mappings : all->sessions);
+	if (kinds & ACCOUNT_SESSION && (account_over(sessions, all->sessions) ||
+					account_over(account_sessions(a) + more, own->sessions)))
+		return REASON_host_sessions;
+	if (kinds & ACCOUNT_MAPPING && (account_over(mappings, all->mappings) ||
+					account_over(account_mappings(a) + more, own->mappings)))
+		return REASON_host_mappings;
+	return 0;
 }
 
 /* One more new mapping in this tick. 0 or a reason. */
@@ -135,26 +133,26 @@ SLOW u32 account_take(struct nat_instance *nat, struct work *work, u32 kind)
 	if (!work || !c)
 		return REASON_internal;
 	struct request *r = &work->req;
-	u32 mapping = kind == ACCOUNT_MAPPING, reason = 0;
+	u32 reason = 0;
 
 	r->account = NO_ACCOUNT;
 	struct slot *host = host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value);
 	if (!host || value.own & (OWN_FIXED | OWN_ROUTER))
 		return 0;
-	u64 *at = account_at(host, r->class);
-	if (mapping)
+	if (kind == ACCOUNT_MAPPING)
 		reason = account_rate(c, host, r->now);
+	u32 class = account_class(r->class);
+	u64 *at = account_at(host, class);
 	for (u32 i = 0; !reason; i++) {
 		u64 was = LOAD(at), a = account_now(c, r->interface, was);
 		if (i == ACCOUNT_TRIES)
 			return REASON_table_busy;
-		if (account_full(c, host, r, a, ACCOUNT_SESSION, 1))
-			return REASON_host_sessions;
-		if (mapping && account_full(c, host, r, a, ACCOUNT_MAPPING, 1))
-			return REASON_host_mappings;
+		reason = account_refuses(c, host, r->interface, class, a, kind | ACCOUNT_SESSION, 1);
+		if (reason)
+			break;
 		r->account_was = a;
-		r->account_is =
-			account_make(a, account_mappings(a) + mapping, account_sessions(a) + !mapping);
+		r->account_is = account_make(a, account_mappings(a) + (kind & ACCOUNT_MAPPING),
+					     account_sessions(a) + (kind >> 1));
 		if (CAS(at, was, r->account_is))
 			break;
 	}
@@ -162,13 +160,10 @@ SLOW u32 account_take(struct nat_instance *nat, struct work *work, u32 kind)
 		return reason;
 	r->account = number;
 	/* In another class another processor may have taken the last one at the same time. */
-	u64 a = r->account_is;
-	if (mapping ? account_full(c, host, r, a, ACCOUNT_MAPPING, 0)
-		    : account_full(c, host, r, a, ACCOUNT_SESSION, 0)) {
+	reason = account_refuses(c, host, r->interface, class, r->account_is, kind, 0);
+	if (reason)
 		(void)CAS(at, r->account_is, r->account_was);
-		return mapping ? REASON_host_mappings : REASON_host_sessions;
-	}
-	return 0;
+	return reason;
 }
 
 /* Nothing came of what account_take() took. */
@@ -177,7 +172,7 @@ static __always_inline void account_return(struct nat_instance *nat, const struc
 	struct slot *host = r->account != NO_ACCOUNT ? env_slot(nat, TABLE_HOSTS, r->account) : 0;
 
 	if (host)
-		(void)CAS(account_at(host, r->class), r->account_is, r->account_was);
+		(void)CAS(account_at(host, account_class(r->class)), r->account_is, r->account_was);
 }
 
 /*

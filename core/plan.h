@@ -30,6 +30,8 @@ struct meeting {
 	u8 from;      /* enum role of the interface by which it came; ROLE_NONE for the router's own */
 	u8 local;     /* out: the router itself sent it */
 	u8 listed;    /* it came by an inside interface that serves only config.networks */
+	u8 came;      /* number of the interface by which it came, if that has a role */
+	u8 zero[3];
 };
 
 /* The interface of a device, or NULL. */

@@ -203,10 +203,10 @@ struct limit {
 };
 
 struct limits {
-	u32 on;		  /* there are any */
-	u32 new_mappings; /* of a host in a tick */
-	struct limit all; /* of all classes together */
-	struct limit by[CLASSES];
+	u32 on;			      /* there are any */
+	u32 new_mappings;	      /* of a host in a tick */
+	struct limit all;	      /* of all classes together */
+	struct limit by[CLASSES + 1]; /* none in the last: it is there for who has two bits as an index */
 };
 
 /*
@@ -236,7 +236,8 @@ struct config {
 	u8 port_parity;
 	u8 hairpin;
 	u8 filtering[CLASSES]; /* enum filtering */
-	u8 zero[2];
+	u8 tell;	       /* whom no mapping can be made for is told by ICMP */
+	u8 zero;
 	struct timers timers;
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
 	u32 test_now;
@@ -245,6 +246,8 @@ struct config {
 	struct prefix pass_through[MAX_PASS_THROUGH];
 	u32 pass_through_count;
 	u32 zero3;
+	u64 told; /* refusals that were told in a tick: the tick, and in the low half how many */
+	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
 	u64 swept; /* when the last pass of the sweep ended that counted what hosts have */
 	struct limits limits;
 };

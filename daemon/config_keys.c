@@ -162,7 +162,8 @@ static const struct config_key nat_keys[] = {
 	KEY("ports", CONFIG_SECTION, .keys = port_keys),
 	KEY("blocks", CONFIG_SECTION, .keys = block_keys),
 	KEY("limits", CONFIG_SECTION, .keys = limit_keys),
-	KEY("on_exhaustion", CONFIG_WORD, .words = exhaustion_words),
+	KEY("on_exhaustion", CONFIG_WORD, FIELD(settings, nat.tell), .initial = true,
+	    .words = exhaustion_words),
 	KEY("hairpin", CONFIG_BOOLEAN, FIELD(settings, nat.hairpin), .initial = true),
 	KEY("mss_clamp", CONFIG_NUMBER, .min = 536, .max = 65495, .words = clamp_words),
 	KEY("timers", CONFIG_SECTION, .keys = timer_keys),
@@ -213,10 +214,13 @@ static const struct {
 	const char *path;
 	const char *now;
 } laters[] = {
-	{ "nat.mapping_type", "eim" }, { "nat.accelerate", "auto off" },
-	{ "nat.blocks.size", "0" },    { "nat.on_exhaustion", "silent" },
-	{ "nat.mss_clamp", "off" },    { "recovery", "" },
-	{ "api.listen", "" },	       { "api.token_file", "" },
+	{ "nat.mapping_type", "eim" },
+	{ "nat.accelerate", "auto off" },
+	{ "nat.blocks.size", "0" },
+	{ "nat.mss_clamp", "off" },
+	{ "recovery", "" },
+	{ "api.listen", "" },
+	{ "api.token_file", "" },
 };
 
 const char *config_later_find(const char *path)

@@ -764,6 +764,24 @@ static const char *answer_judge(struct model *m, const struct model_packet *p)
 	return "a RST for a connection that goes on";
 }
 
+static const char *out_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o);
+
+/* A refusal that its sender was told of: it must be right as one that he was not. */
+static const char *told_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
+{
+	struct model_outcome silent = *o;
+
+	if (!m->settings.tell)
+		return "a sender was told, though nobody shall be";
+	silent.verdict = VERDICT_DROP;
+	silent.reason = o->reason == IS_told_no_port ? IS_no_port
+			: o->reason == IS_told_full  ? IS_no_address
+						     : IS_host_sessions;
+	if (o->reason == IS_told_limit && !limit_refuses(m, p->class, p->from.addr, IS_host_sessions))
+		silent.reason = IS_host_mappings;
+	return out_judge(m, p, &silent);
+}
+
 static const char *out_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
 {
 	bool own = p->hook == MODEL_OWN;
@@ -782,6 +800,8 @@ static const char *out_judge(struct model *m, const struct model_packet *p, cons
 			      "a source that is not inside was not refused");
 	if (!own && p->to.addr == m->untranslated)
 		return unless(passed(o, IS_pass_through_out), "a destination that is not translated");
+	if (o->verdict == VERDICT_ANSWER && o->reason != IS_session_lost)
+		return own ? "the router was told of its own refusal" : told_judge(m, p, o);
 	if (o->verdict == VERDICT_ANSWER)
 		return unless(!own && p->class == CLASS_TCP, "an answer to what is no TCP from inside")
 			       ?: answer_judge(m, p);

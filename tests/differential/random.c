@@ -78,6 +78,8 @@ static void settings_choose(struct lab *lab, struct config *c)
 	c->timers.tcp_trans_close_timeout = 10 + chance(lab, 100);
 	c->timers.hold_down_timeout = 1 + chance(lab, 100);
 	limits_choose(lab, &c->limits);
+	c->tell = (u8)chance(lab, 2);
+	c->router[MAX_OUTSIDE] = chance(lab, 2) ? 0 : address(10, 0, 0, 254);
 }
 
 static void lab_address(struct lab *lab, __be32 addr, u8 flags)
@@ -208,14 +210,15 @@ static struct native_result lab_send(struct lab *lab, enum native_hook hook, u32
 	u8 *data = frame + 2;
 	struct native_frame f = { data,	    length + ETHERNET,
 				  ETHERNET, hook == NATIVE_HAIRPIN ? IN_IFINDEX : OUT_IFINDEX,
-				  from,	    0 };
+				  from,	    0,
+				  ROOM };
 
 	memset(data, 2, ETHERNET);
 	data[12] = 8;
 	data[13] = 0;
 	memcpy(data + ETHERNET, ip, length);
 	struct native_result r = native_meet(&lab->nat, hook, &f);
-	memcpy(ip, data + ETHERNET, length);
+	memcpy(ip, data + ETHERNET, r.length - ETHERNET);
 	lab->packets++;
 	lab->dropped += r.verdict == VERDICT_DROP;
 	return r;
@@ -313,7 +316,8 @@ static void packet_op(struct lab *lab, struct model_packet *p)
 		lab_send(lab, hook_of[p->hook], p->hook == MODEL_OUT ? IN_IFINDEX : 0, ip, (u32)length);
 	o.verdict = r.verdict;
 	o.reason = r.reason;
-	ends_read(&s, ip, &o.from, &o.to);
+	if (r.verdict != VERDICT_ANSWER)
+		ends_read(&s, ip, &o.from, &o.to);
 	if (p->hook == MODEL_HAIRPIN && r.reason == REASON_filtered)
 		sender_peek(lab, p, &o);
 	story_tell(lab, p, &r, &o);
@@ -322,7 +326,12 @@ static void packet_op(struct lab *lab, struct model_packet *p)
 	if (r.verdict == VERDICT_PASS && memcmp(before, ip, (size_t)length))
 		wrong_set(lab, "a packet that passed was changed");
 	if (r.verdict == VERDICT_ANSWER) {
-		packet_reset(&s, &reset);
+		__be32 router = lab->nat.config->router[MAX_OUTSIDE];
+		if (r.reason == REASON_session_lost)
+			packet_reset(&s, &reset);
+		else
+			packet_unreachable(&s, r.reason == REASON_told_limit ? 13 : 1,
+					   router ? router : s.daddr, &reset);
 		bytes_judge(lab, &reset, ip, r.length - ETHERNET);
 		return;
 	}

@@ -53,6 +53,7 @@ static int config_switch(struct world *w, struct words *words, const char *name)
 		struct config *c = nat->config;
 		*(!strcmp(name, "parity")     ? &c->port_parity
 		  : !strcmp(name, "preserve") ? &c->port_preserve
+		  : !strcmp(name, "tell")     ? &c->tell
 					      : &c->hairpin) = (u8)on;
 	}
 	return 0;
@@ -129,6 +130,18 @@ static int config_limit(struct world *w, struct words *words)
 	return 0;
 }
 
+/* The router's own address on the first inside interface. */
+static int config_router(struct world *w, struct words *words)
+{
+	__be32 addr;
+
+	if (address_parse(words_next(words), &addr))
+		return world_fail(w, "config router A");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
+		nat->config->router[MAX_OUTSIDE] = addr;
+	return 0;
+}
+
 static int config_pass_through(struct world *w, struct words *words)
 {
 	__be32 addr, mask;
@@ -170,7 +183,7 @@ int config_run(struct world *w, struct words *words)
 {
 	static const char *const early[] = { "flows",	  "mappings", "hosts", "fragments",
 					     "addresses", "clock",    "seed" };
-	static const char *const switches[] = { "parity", "preserve", "hairpin" };
+	static const char *const switches[] = { "parity", "preserve", "hairpin", "tell" };
 	const char *name = words_peek(words);
 
 	for (size_t i = 0; name && i < sizeof(early) / sizeof(early[0]); i++)
@@ -184,6 +197,8 @@ int config_run(struct world *w, struct words *words)
 		return config_ports(w, words);
 	if (words_take(words, "timer"))
 		return config_timer(w, words);
+	if (words_take(words, "router"))
+		return config_router(w, words);
 	if (words_take(words, "limit"))
 		return config_limit(w, words);
 	if (words_take(words, "pass-through"))

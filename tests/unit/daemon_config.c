@@ -192,7 +192,8 @@ static const struct refusal refusals[] = {
 	  "from 0 to 65535" },
 	{ NAT("limits: {gre_mappings_per_host: 1}"), 5, "unknown key \"gre_mappings_per_host\"",
 	  "did you mean" },
-	{ NAT("on_exhaustion: icmp"), 5, "nat.on_exhaustion: \"icmp\" is not yet", "write silent" },
+	{ NAT("on_exhaustion: icpm"), 5, "nat.on_exhaustion: \"icpm\" is not known",
+	  "did you mean \"icmp\"" },
 	{ NAT("mss_clamp: auto"), 5, "nat.mss_clamp: \"auto\" is not yet", "write off" },
 	{ NAT("mss_clamp: 1452"), 5, "nat.mss_clamp: \"1452\" is not yet", "write off" },
 	{ NAT("mss_clamp: 5"), 5, "nat.mss_clamp: \"5\" is out of range", "off, auto, or" },
@@ -266,6 +267,7 @@ static const char unusual[] =
 	"  accelerate: off\n"
 	"  ports: {range: 2000-3000, preserve: false, parity: false}\n"
 	"  hairpin: false\n"
+	"  on_exhaustion: silent\n"
 	"  limits: {mappings_per_host: 1, tcp_mappings_per_host: 2, udp_mappings_per_host: 3,\n"
 	"    icmp_mappings_per_host: 4, sessions_per_host: 5, tcp_sessions_per_host: 6,\n"
 	"    udp_sessions_per_host: 7, icmp_sessions_per_host: 8, new_mappings_per_second: 9}\n"
@@ -309,6 +311,7 @@ static void every_field_is_read_and_printed(void **state)
 	assert_false(nat->ports_preserve);
 	assert_false(nat->ports_parity);
 	assert_false(nat->hairpin);
+	assert_false(nat->tell);
 	assert_int_equal(nat->limits.all.mappings, 1);
 	assert_int_equal(nat->limits.by[CLASS_TCP].mappings, 2);
 	assert_int_equal(nat->limits.by[CLASS_UDP].mappings, 3);
@@ -348,6 +351,7 @@ static void assert_defaults(const struct settings *settings)
 	assert_true(nat->ports_preserve);
 	assert_true(nat->ports_parity);
 	assert_true(nat->hairpin);
+	assert_true(nat->tell);
 	assert_memory_equal(&nat->limits, &(struct limits){ 0 }, sizeof(nat->limits));
 	assert_int_equal(nat->timers.udp_timeout, 300);
 	assert_int_equal(nat->timers.tcp_idle_timeout, 7440);
