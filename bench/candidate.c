@@ -101,8 +101,15 @@ static struct candidate candidates[CANDIDATES] = {
 	  .empty = nft_empty,
 	  .reset = nft_reset,
 	  .stop = nft_stop },
+	{ .name = "slow",
+	  .title = "keepnat, accelerate: off",
+	  .translates = true,
+	  .start = keepnat_start_slow,
+	  .empty = keepnat_empty,
+	  .reset = keepnat_reset,
+	  .stop = keepnat_stop },
 	{ .name = "keepnat",
-	  .title = "keepnat at TC",
+	  .title = "keepnat, fast path at TC",
 	  .translates = true,
 	  .start = keepnat_start,
 	  .empty = keepnat_empty,
@@ -120,7 +127,8 @@ struct candidate *candidate_find(const char *name)
 
 bool candidate_is_present(const struct candidate *candidate, const struct setting *setting)
 {
-	return candidate->start != keepnat_start || (setting->keepnatd && !access(setting->keepnatd, X_OK));
+	return (candidate->start != keepnat_start && candidate->start != keepnat_start_slow) ||
+	       (setting->keepnatd && !access(setting->keepnatd, X_OK));
 }
 
 int candidate_start(struct candidate *candidate, const struct lab *lab, struct router *router,

@@ -35,7 +35,8 @@ static int keepnat_configure(const struct candidate *candidate, const char *path
 	fprintf(file, "interfaces:\n  - name: wan0\n    role: outside\n    pool: [%s", inet_ntoa(first));
 	fprintf(file, "-%s]\n", inet_ntoa(last));
 	fprintf(file, "  - name: lan0\n    role: inside\n    networks: [10.0.0.0/8]\n");
-	fprintf(file, "nat:\n  timers: {udp_timeout: 3600}\n");
+	fprintf(file, "nat:\n  accelerate: %s\n  timers: {udp_timeout: 3600}\n",
+		candidate->start == keepnat_start ? "auto" : "off");
 	fprintf(file, "capacity: {sessions: %u, hosts: %u", setting->sessions, setting->hosts);
 	if (setting->sessions_per_mapping > 1)
 		fprintf(file, ", mappings: %u", setting->sessions / setting->sessions_per_mapping);
@@ -50,9 +51,9 @@ static void keepnat_exec(const struct candidate *candidate, int output)
 	const char *folder = candidate->lab->folder;
 	char paths[4][LAB_PATH + 64];
 
-	snprintf(paths[0], sizeof(paths[0]), "%s/keepnat.yaml", folder);
-	snprintf(paths[1], sizeof(paths[1]), "%s/run", folder);
-	snprintf(paths[2], sizeof(paths[2]), "%s/state", folder);
+	snprintf(paths[0], sizeof(paths[0]), "%s/%s.yaml", folder, router->name);
+	snprintf(paths[1], sizeof(paths[1]), "%s/run-%s", folder, router->name);
+	snprintf(paths[2], sizeof(paths[2]), "%s/state-%s", folder, router->name);
 	snprintf(paths[3], sizeof(paths[3]), "%s/pins/%s", folder, router->name);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (netns_enter(router->netns) || dup2(output, STDERR_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0)
@@ -88,7 +89,7 @@ static int keepnat_launch(struct candidate *candidate)
 	char path[LAB_PATH + 32];
 	int log;
 
-	snprintf(path, sizeof(path), "%s/keepnat.log", candidate->lab->folder);
+	snprintf(path, sizeof(path), "%s/%s.log", candidate->lab->folder, candidate->router->name);
 	log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
 	if (log < 0)
 		return -errno;
@@ -101,21 +102,24 @@ static int keepnat_launch(struct candidate *candidate)
 
 int keepnat_start(struct candidate *candidate)
 {
-	const char *folder = candidate->lab->folder;
+	const char *folder = candidate->lab->folder, *name = candidate->router->name;
 	char path[LAB_PATH + 32];
 	int err;
 
-	snprintf(path, sizeof(path), "%s/run", folder);
+	snprintf(path, sizeof(path), "%s/run-%s", folder, name);
 	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/state", folder);
+	snprintf(path, sizeof(path), "%s/state-%s", folder, name);
 	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/keepnat.yaml", folder);
+	snprintf(path, sizeof(path), "%s/%s.yaml", folder, name);
 	err = keepnat_configure(candidate, path);
 	err = err ? err : keepnat_launch(candidate);
 	if (err)
 		keepnat_stop(candidate);
 	return err;
 }
+
+/* What it is without the fast path; keepnat_configure() looks which of the two it is. */
+int keepnat_start_slow(struct candidate *candidate) { return keepnat_start(candidate); }
 
 /* A clean stop takes the state away; the pins, if it could not, would be adopted by the next start. */
 void keepnat_stop(struct candidate *candidate)
@@ -139,8 +143,8 @@ void keepnat_stop(struct candidate *candidate)
 		waitpid(candidate->daemon, &status, 0);
 		candidate->daemon = 0;
 	}
-	command_run("rm -rf %s/pins/%s %s/state/* %s/run/*", candidate->lab->folder, candidate->router->name,
-		    candidate->lab->folder, candidate->lab->folder);
+	command_run("cd %s && rm -rf pins/%s state-%s/* run-%s/*", candidate->lab->folder,
+		    candidate->router->name, candidate->router->name, candidate->router->name);
 }
 
 int keepnat_empty(struct candidate *candidate)
@@ -168,9 +172,9 @@ static json_t *keepnat_ask(const struct candidate *candidate, const char *comman
 {
 	static char text[1 << 20];
 
-	if (command_read(text, sizeof(text), "%s --instance %s --run-dir %s/run --json %s",
+	if (command_read(text, sizeof(text), "%s --instance %s --run-dir %s/run-%s --json %s",
 			 candidate->setting->keepnat, candidate->router->name, candidate->lab->folder,
-			 command))
+			 candidate->router->name, command))
 		return NULL;
 	return json_loads(text, 0, NULL);
 }
@@ -185,8 +189,9 @@ static int json_take(const json_t *value, double *number)
 
 int keepnat_reset(struct candidate *candidate)
 {
-	return command_run("%s --instance %s --run-dir %s/run reset wan0 >/dev/null",
-			   candidate->setting->keepnat, candidate->router->name, candidate->lab->folder);
+	return command_run("%s --instance %s --run-dir %s/run-%s reset wan0 >/dev/null",
+			   candidate->setting->keepnat, candidate->router->name, candidate->lab->folder,
+			   candidate->router->name);
 }
 
 int keepnat_status(const struct candidate *candidate, const char *path, double *number)

@@ -28,7 +28,8 @@ int resets_connect(const struct candidate *candidate)
 
 	if (fd < 0)
 		return -errno;
-	snprintf(address.sun_path, sizeof(address.sun_path), "%.90s/run/api.sock", candidate->lab->folder);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.70s/run-%.16s/api.sock",
+		 candidate->lab->folder, candidate->router->name);
 	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		return fd;
 	int err = -errno;

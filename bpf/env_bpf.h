@@ -65,6 +65,7 @@ static __always_inline struct config *env_config(struct nat_instance *nat);
 static __always_inline struct slot *env_slot(struct nat_instance *nat, enum table t, u32 i);
 static __always_inline u64 *env_port_word(struct nat_instance *nat, u32 i);
 static __always_inline u64 *env_address(struct nat_instance *nat, u32 i);
+static __always_inline struct next_hop *env_next_hop(struct nat_instance *nat, u32 i);
 static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i);
 static __always_inline struct work *env_scratch(struct nat_instance *nat);
 static __always_inline u32 env_now(struct nat_instance *nat);

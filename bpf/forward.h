@@ -49,16 +49,7 @@ static __always_inline int send_to(struct __sk_buff *skb, u32 ifindex, u32 l3, s
 /* One hop less. The header checksum follows. 0 or a reason. */
 static __always_inline u32 hairpin_ttl(const struct bytes *b, const struct packet *p)
 {
-	u8 *ip = packet_bytes(b, p->ip.l3, IP_MIN);
-
-	if (!ip)
-		return REASON_internal;
 	if (p->ttl <= 1)
 		return REASON_hairpin_ttl;
-	u16 was = (u16)get16(ip, IPV4_TTL);
-	ip[IPV4_TTL] = p->ttl - 1;
-	put16(ip, IPV4_CHECK,
-	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK),
-				     checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
-	return 0;
+	return rewrite_ttl(b, p->ip.l3) ? REASON_internal : 0;
 }

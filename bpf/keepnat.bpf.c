@@ -6,6 +6,7 @@
  *   out_*      egress of an outside interface
  *   in_*       ingress of an outside interface
  *   hairpin_*  ingress of an inside interface
+ *   learn_*    its egress, where the fast path is on
  *
  * A packet's way: keepnat.bpf.c builds struct packet -> packet.h parses -> translate.h plans -> rewrite_skb.h writes ->
  * forward.h sends -> its reason is counted.
@@ -15,32 +16,10 @@
 #include <bpf/bpf_helpers.h>
 #include "core/answer.h"
 #include "core/translate.h"
-#include "bpf/rewrite_skb.h"
-#include "bpf/forward.h"
+#include "bpf/fast.h"
+#include "bpf/sockets.h"
 
-enum { ETHERTYPE_IPV4 = 0x0800 };
 enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN };
-
-static __always_inline void count(u32 interface, u32 reason, u32 bytes)
-{
-	u32 cpu = bpf_get_smp_processor_id();
-	struct counters *all = bpf_map_lookup_elem(&counters, &cpu);
-	u64 row = interface;
-
-	if (!all || interface >= MAX_INTERFACES || reason >= REASONS)
-		return;
-	/* Once more where no copy of it can come between: kernel 6.1 does not carry the bound from one copy to another. */
-	asm volatile("if %0 <= %1 goto +1\n%0 = 0" : "+r"(row) : "i"(MAX_INTERFACES - 1));
-	struct counter *counter = &all->by[row][reason];
-	counter->packets++;
-	counter->bytes += bytes;
-}
-
-static __always_inline void bytes_attach(struct __sk_buff *skb, struct bytes *b)
-{
-	b->data = (void *)(long)skb->data;
-	b->end = (void *)(long)skb->data_end;
-}
 
 /* Bytes from the start of the frame that must be readable to parse it. */
 static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
@@ -54,7 +33,12 @@ static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
 	case PROTOCOL_TCP:
 		return l4 + TCP_MIN;
 	case PROTOCOL_UDP:
+	case PROTOCOL_UDPLITE:
 		return l4 + UDP_HEADER;
+	case PROTOCOL_DCCP:
+		return l4 + DCCP_MIN;
+	case PROTOCOL_SCTP:
+		return l4 + SCTP_MIN;
 	case PROTOCOL_ICMP:
 		return l4 + ICMP_HEADER + 60 + TCP_MIN;
 	default:
@@ -163,11 +147,6 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, st
 	return hook == HOOK_HAIRPIN ? hairpin_send(skb, c, work->packet.ip.l3, plan) : TC_ACT_UNSPEC;
 }
 
-static __always_inline int is_ipv4(const struct __sk_buff *skb)
-{
-	return skb->protocol == (u32)host_to_be16(ETHERTYPE_IPV4) && !skb->vlan_present;
-}
-
 /* Is it for the NAT at all? If not, the plan says so. */
 static __always_inline int concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
 				    enum hook hook, struct plan *plan)
@@ -224,11 +203,10 @@ static __always_inline void translate(struct __sk_buff *skb, const struct config
  * The short way, for nearly all packets: an ordinary one of a known session, from its bytes to its bytes without scratch
  * memory. The program's return value; NOT_KNOWN: nothing was touched, go the long way.
  */
-enum { NOT_KNOWN = -2 };
-
-static __always_inline int meet_known(struct __sk_buff *skb, const struct config *c, u32 interface, u32 l3,
-				      enum hook hook)
+static __always_inline int meet_known(struct __sk_buff *skb, const struct config *c,
+				      const struct interface *at, u32 l3, enum hook hook)
 {
+	u32 interface = at->number, now = env_now(skb), lease = now;
 	u32 length = skb->len - l3;
 	struct packet p = {};
 	struct bytes b;
@@ -239,14 +217,16 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 		return NOT_KNOWN;
 	struct target n = target_of(&p.ip);
 	if (hook == HOOK_OUT)
-		reason = hit_out(skb, c, &p, interface, env_now(skb), &n);
+		reason = hit_out(skb, c, &p, interface, now, &n, &lease);
 	else
-		reason = hit_in(skb, c, &p, env_now(skb), &n);
+		reason = hit_in(skb, c, &p, now, &n);
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
 	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
 		reason = REASON_internal;
 	count(interface, (u32)reason, length);
+	if (hook == HOOK_OUT && l3 && at->fast && (lease & TIME) != now)
+		learn_out(skb, c, &p);
 	return reason == REASON_spoofed_own || reason == REASON_internal ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
@@ -260,11 +240,15 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	const struct interface *at = interface_find(c, skb->ifindex);
 	if (!at || at->role != (hook == HOOK_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
 		return hook == HOOK_OUT ? TC_ACT_SHOT : TC_ACT_UNSPEC; /* half configured: nothing leaves */
-	if (hook != HOOK_HAIRPIN) {
-		int known = meet_known(skb, c, at->number, l3, hook);
-		if (known != NOT_KNOWN)
-			return known;
-	}
+	if (hook == HOOK_OUT && pass_take(skb, c))
+		return TC_ACT_UNSPEC;
+	int known = NOT_KNOWN;
+	if (hook != HOOK_OUT && l3 && at->fast)
+		known = meet_fast(skb, at->number, hook == HOOK_IN ? DIRECTION_IN : DIRECTION_OUT);
+	if (hook != HOOK_HAIRPIN && known == NOT_KNOWN)
+		known = meet_known(skb, c, at, l3, hook);
+	if (known != NOT_KNOWN)
+		return known;
 	struct work *work = env_scratch(skb);
 	u32 length = skb->len - l3;
 	if (!work)
@@ -291,6 +275,14 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 SEC("tc") int out_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_OUT); }
 SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_IN); }
 SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
+SEC("tc") int learn_ethernet(struct __sk_buff *skb)
+{
+	const struct config *c = env_config(skb);
+
+	if (c && !pass_take(skb, c))
+		learn_in(skb, c);
+	return TC_ACT_UNSPEC;
+}
 SEC("tc") int out_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_OUT); }
 SEC("tc") int in_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_IN); }
 SEC("tc") int hairpin_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_HAIRPIN); }

@@ -27,6 +27,7 @@ SHARED_ARRAY(fragments, struct fragment);
 SHARED_ARRAY(ports, u64);
 SHARED_ARRAY(addresses, u64);
 SHARED_ARRAY(pools, u64);
+SHARED_ARRAY(next_hops, struct next_hop);
 SHARED_ARRAY(counters, struct counters); /* an element a CPU */
 
 struct {

@@ -4,7 +4,8 @@
  *
  * As core/rewrite.h, but for the checksum of TCP and UDP: a packet that the router built carries a partial one, and a
  * received one perhaps the sum that the device computed. bpf_l4_csum_replace() knows both. ICMP has no pseudo header and
- * is never partial: its bytes are written directly, and what they change in the device's sum cancels out.
+ * is never partial: its bytes are written directly, and what they change in the device's sum cancels out. SCTP's CRC is 0 where it
+ * is left to the device, and stays so.
  */
 #pragma once
 #include "core/rewrite.h"
@@ -13,8 +14,8 @@
 static __always_inline int skb_check_replace(struct __sk_buff *skb, const struct tuple *t,
 					     const struct target *n)
 {
-	u32 off = t->l4 + (t->protocol == PROTOCOL_TCP ? TCP_CHECK : UDP_CHECK);
-	u64 mangled = t->protocol == PROTOCOL_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	u32 off = t->l4 + (t->class == CLASS_TCP ? TCP_CHECK : UDP_CHECK);
+	u64 mangled = class_avoids_zero(t->class) ? BPF_F_MARK_MANGLED_0 : 0;
 	u64 address = mangled | BPF_F_PSEUDO_HDR | 4, port = mangled | 2;
 	long bad = 0;
 
@@ -29,7 +30,7 @@ static __always_inline int skb_check_replace(struct __sk_buff *skb, const struct
 	return bad ? -1 : 0;
 }
 
-/* TCP or UDP. 0; -1: out of reach. The packet's pointers are void afterwards. */
+/* TCP, UDP, DCCP or UDP-Lite. 0; -1: out of reach. The packet's pointers are void afterwards. */
 static __always_inline int rewrite_skb_ports(struct __sk_buff *skb, const struct bytes *b,
 					     const struct tuple *t, const struct target *n)
 {
@@ -44,7 +45,8 @@ static __always_inline int rewrite_skb_ports(struct __sk_buff *skb, const struct
 static __always_inline int rewrite_skb(struct __sk_buff *skb, const struct bytes *b, const struct packet *p,
 				       const struct plan *plan)
 {
-	if (p->kind == PACKET_ERROR || p->kind == PACKET_OTHER || p->later || p->ip.protocol == PROTOCOL_ICMP)
+	if (p->kind == PACKET_ERROR || p->kind == PACKET_OTHER || p->later || p->ip.class == CLASS_ICMP ||
+	    p->ip.class == CLASS_SCTP)
 		return rewrite(b, p, plan);
 	return rewrite_skb_ports(skb, b, &p->ip, &plan->ip);
 }

@@ -13,7 +13,7 @@
 
 static void line(const char *title) { printf("  %-11s", title); }
 
-/* "123 of 456 (27 %): 1 udp, 2 tcp, 3 icmp" */
+/* "123 of 456 (27 %): 1 udp, 2 tcp, 3 icmp, 0 other" */
 static void counts_print(const char *title, const json_t *counts)
 {
 	unsigned long long used = json_number_at(counts, "used"),
@@ -24,8 +24,9 @@ static void counts_print(const char *title, const json_t *counts)
 	if (capacity)
 		printf(" (%llu %%)", used * 100 / capacity);
 	if (json_object_get(counts, "udp"))
-		printf(": %llu udp, %llu tcp, %llu icmp", json_number_at(counts, "udp"),
-		       json_number_at(counts, "tcp"), json_number_at(counts, "icmp"));
+		printf(": %llu udp, %llu tcp, %llu icmp, %llu other", json_number_at(counts, "udp"),
+		       json_number_at(counts, "tcp"), json_number_at(counts, "icmp"),
+		       json_number_at(counts, "other"));
 	putchar('\n');
 }
 
@@ -40,9 +41,10 @@ static void hooks_print(const json_t *hooks, const char *warn, const char *plain
 		bool up = json_is_true(json_object_get(hook, "up"));
 
 		line(i ? "" : "interfaces");
-		printf("%s (%s): %s%s%s%s\n", json_text_at(hook, "interface"), json_text_at(hook, "role"),
-		       *how && up ? "" : warn, *how ? how : "not attached", up ? "" : ", down",
-		       *how && up ? "" : plain);
+		printf("%s (%s): %s%s%s%s, acceleration %s: %s\n", json_text_at(hook, "interface"),
+		       json_text_at(hook, "role"), *how && up ? "" : warn, *how ? how : "not attached",
+		       up ? "" : ", down", *how && up ? "" : plain, json_text_at(hook, "acceleration"),
+		       json_text_at(hook, "why"));
 	}
 }
 
@@ -97,6 +99,11 @@ static void status_print(const json_t *json)
 	line("mode");
 	puts(json_text_at(json, "mode"));
 	hooks_print(json_object_get(json, "hooks"), warn, plain);
+	if (json_is_true(json_object_get(json, "conntrack_liberal"))) {
+		line("conntrack");
+		puts("takes TCP segments outside its window, for the fast path "
+		     "(nf_conntrack_tcp_be_liberal)");
+	}
 	counts_print("sessions", json_object_get(json, "sessions"));
 	counts_print("mappings", json_object_get(json, "mappings"));
 	counts_print("hosts", json_object_get(json, "hosts"));

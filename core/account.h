@@ -2,7 +2,7 @@
 /*
  * account.h - how many mappings and sessions a host has, and may have (RFC 6888 REQ-4 and REQ-5).
  *
- * The counts lie in the host's line, a word for each class, which changes by compare-and-swap:
+ * The counts lie in the host's line, a word for each class (types.h: ACCOUNTS), which changes by compare-and-swap:
  *
  *	63..52 generation of flows   51..40 generation of mappings   39..16 sessions   15..0 mappings
  *
@@ -65,8 +65,13 @@ static __always_inline u64 account_now(const struct config *c, u32 interface, u6
 	return account_under(a, account_generations(generation_word(c, interface)));
 }
 
-/* A class as an index, of which the verifier knows that it is of two bits. */
-static __always_inline u32 account_class(u32 class) { return BOUNDED(class, 3) & 3; }
+/* Where a class counts, as an index of which the verifier knows that it is of two bits. */
+static __always_inline u32 account_class(u32 class)
+{
+	if (class >= ACCOUNTS)
+		class = class == CLASS_UDPLITE ? CLASS_UDP : CLASS_TCP;
+	return BOUNDED(class, 3) & 3;
+}
 
 static __always_inline u64 *account_at(struct slot *host, u32 class) { return &host->data[3 + class]; }
 
@@ -86,7 +91,7 @@ static __always_inline u32 account_refuses(const struct config *c, struct slot *
 	const struct limit *all = &c->limits.all, *own = &c->limits.by[class];
 	u32 mappings = more, sessions = more;
 
-	for (u32 i = 0; i < CLASSES; i++) {
+	for (u32 i = 0; i < ACCOUNTS; i++) {
 		u64 has = account_now(c, interface, LOAD(account_at(host, i)));
 		mappings += account_mappings(has);
 		sessions += account_sessions(has);

@@ -9,6 +9,7 @@
  *   env_slot(nat, table, i)		 slot i of a table, or NULL
  *   env_port_word(nat, i)		 word i of the port bitmaps, or NULL
  *   env_address(nat, i)		 place i of the address table, or NULL
+ *   env_next_hop(nat, i)		 next hop i, or NULL
  *   env_scratch(nat)			 a struct work of this CPU (thread), or NULL
  *   env_now(nat), env_random(nat)	 the tick; 32 random bits
  *   env_local_socket(nat, ...)	 does a socket of the router want packets to this endpoint?

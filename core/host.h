@@ -5,10 +5,18 @@
  * Paired pooling (RFC 4787 REQ-2, RFC 6888 REQ-2): all mappings of a host use one outside address of the interface
  * by which they leave. The address is chosen once, by where the hash of the host lands in the interface's
  * buckets, and then kept in the host table; the daemon fills the buckets so that a change of the pool moves few
- * of them. Hosts that are in the table move only when their address has left.
+ * of them. Hosts that are in the table move only when their address has left. tests/model/reset.pml has SPIN check what that
+ * and resets mean for them, their mappings and flows.
+ *
+ * A host without mappings keeps its address for timers.host_retention_timeout, if there is room. The sweep sets HOST_IDLE in
+ * its word; every touch takes it away, so that it says: nothing has happened since, and the host has nothing to lose but
+ * its address. When no candidate place is left for a new host, the longest idle of them gives way, by a CAS on the word that
+ * says so: never one that is in use.
  */
 #pragma once
 #include "core/request.h"
+
+enum { HOST_IDLE = 1 }; /* a flag of the word */
 
 union host_key {
 	u64 word;
@@ -104,10 +112,10 @@ static __always_inline struct slot *host_find(struct nat_instance *nat, const st
 }
 
 /*
- * Is there an address now that r->inside could have? While there is none, nobody loses the one that he had; and whoever has
- * his by reservation has no other.
+ * Is there an address now that r->inside could have, and not the one that was seen not to serve (0: any)? That may have come
+ * back since. While there is none, nobody loses the one that he had; and whoever has his by reservation has no other.
  */
-SLOW u32 host_can_move(struct nat_instance *nat, struct request *r)
+SLOW u32 host_can_move(struct nat_instance *nat, struct request *r, __be32 lost)
 {
 	const struct config *c = env_config(nat);
 	union host_value value;
@@ -117,7 +125,8 @@ SLOW u32 host_can_move(struct nat_instance *nat, struct request *r)
 	SLOW_ENTER(nat);
 	if (!r || !c)
 		return 0;
-	if (!address_serves(host_choose(nat, c, r), r->interface, r->own))
+	struct outside_address a = host_choose(nat, c, r);
+	if (a.addr == lost || !address_serves(a, r->interface, r->own))
 		return 0;
 	return !host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
 	       !(value.own & OWN_FIXED);
@@ -143,7 +152,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	if (fixed && !serves)
 		return -1;
 	if (!serves || (word_stale(c, TABLE_HOSTS, r->interface, w) && !fixed)) {
-		if (host_can_move(nat, r))
+		if (host_can_move(nat, r, serves ? 0 : value.outside))
 			slot_end(s, w);
 		return 0;
 	}
@@ -154,6 +163,49 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	r->host = number;
 	r->same_port = value.own & OWN_SAME_PORTS;
 	return 1;
+}
+
+struct host_search {
+	struct nat_instance *nat;
+	struct work *work;
+};
+
+/* Is there, at the candidate place i of the host in work->ins, one that is idle, and the longest so far? */
+static long host_idle_step(u32 i, void *context)
+{
+	struct host_search *search = context;
+	const struct config *c = env_config(search->nat);
+	struct request *r = &search->work->req;
+
+	if (!c)
+		return 1;
+	u32 number = table_pos(search->work->ins.hash, i, table_mask(c, TABLE_HOSTS));
+	struct slot *s = env_slot(search->nat, TABLE_HOSTS, number);
+	if (!s)
+		return 1;
+	u64 w = LOAD(&s->word);
+	u32 age = word_age(w, r->now);
+	if (word_state(w) == LIVE && word_flags(w) & HOST_IDLE && (!r->idle_word || age > r->idle_age)) {
+		r->idle_word = w;
+		r->idle_slot = number;
+		r->idle_age = age;
+	}
+	return 0;
+}
+
+/* End the one that has been idle for longest, of those that stand where the host in work->ins might. 1: there is room now. */
+SLOW u32 host_make_room(struct nat_instance *nat, struct work *work)
+{
+	SLOW_ENTER(nat);
+	if (!work)
+		return 0;
+	struct host_search search = { .nat = nat, .work = work };
+	struct request *r = &work->req;
+
+	r->idle_word = 0;
+	env_loop(WINDOW, host_idle_step, &search);
+	struct slot *s = r->idle_word ? env_slot(nat, TABLE_HOSTS, r->idle_slot) : 0;
+	return s && slot_end(s, r->idle_word);
 }
 
 /*
@@ -189,7 +241,10 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	ins->host.created = r->now;
 	ins->hash = hash;
 	ins->now = r->now;
-	switch (hosts_insert(nat, ins)) {
+	u32 put = hosts_insert(nat, ins);
+	if (put == INSERT_FULL && host_make_room(nat, work))
+		put = hosts_insert(nat, ins);
+	switch (put) {
 	case INSERT_NEW:
 		r->outside.addr = a.addr;
 		r->index = a.index;

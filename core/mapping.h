@@ -251,7 +251,7 @@ static __always_inline int claim_try(struct nat_instance *nat, const struct conf
 
 	if (taken < 0)
 		r->outcome = REASON_internal;
-	if (taken <= 0)
+	if (taken < 0 || (!taken && !(class_shares_ports(r->class) && port == be16_to_host(r->inside.port))))
 		return taken;
 	if (r->outside.port != host_to_be16(port)) {
 		r->outside.port = host_to_be16(port);
@@ -276,7 +276,7 @@ SLOW u32 port_claim_this(struct nat_instance *nat, struct work *work)
 	int taken = port_take(nat, port_area(r->index, r->class), be16_to_host(r->outside.port));
 
 	r->outcome = taken < 0 ? REASON_internal : REASON_no_mapping;
-	if (taken > 0)
+	if (taken > 0 || (!taken && class_shares_ports(r->class)))
 		(void)claim_insert(nat, c, work);
 	return r->outcome;
 }
@@ -371,7 +371,7 @@ static __always_inline u32 mapping_use(struct nat_instance *nat, const struct co
 
 	r->fixed = i->value.own & OWN_FIXED;
 	if (!address_serves(a, r->interface, r->own | r->fixed))
-		return !r->fixed && host_can_move(nat, r) ? MAPPING_ABSENT : MAPPING_WAITS;
+		return !r->fixed && host_can_move(nat, r, i->value.addr) ? MAPPING_ABSENT : MAPPING_WAITS;
 	r->outside.addr = i->value.addr;
 	r->outside.port = i->value.port;
 	r->mapping = i->number;

@@ -35,7 +35,7 @@ static __always_inline struct request *request_start(struct work *work)
 	r->class = p->kind == PACKET_PORTS || p->kind == PACKET_ERROR ? t->class : (u8)CLASSES;
 	r->interface = work->meeting.interface & (MAX_OUTSIDE - 1);
 	r->own = 0;
-	r->flags = p->kind == PACKET_PORTS && t->protocol == PROTOCOL_TCP && !p->later
+	r->flags = p->kind == PACKET_PORTS && class_connects(t->class) && !p->later
 			   ? (u8)tcp_flags_after(0, p->tcp_flags)
 			   : 0;
 	r->hairpin = 0;
@@ -235,8 +235,10 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 		return reason;
 	if (socket)
 		return REASON_local_socket;
-	return a.flags & ADDRESS_LOCAL && !(a.flags & ADDRESS_POOL) ? REASON_local_address
-								    : REASON_no_mapping;
+	/* Of the rare classes nobody tells us about the router's sockets: it gets what is nobody's. */
+	return a.flags & ADDRESS_LOCAL && (!(a.flags & ADDRESS_POOL) || class_shares_ports(r->class))
+		       ? REASON_local_address
+		       : REASON_no_mapping;
 }
 
 /* An ICMP error came in, about a packet from r->outside (RFC 5508 REQ-4). */

@@ -15,6 +15,8 @@ enum {
 	IP_MIN = 20,
 	UDP_HEADER = 8,
 	TCP_MIN = 20,
+	DCCP_MIN = 12, /* with short sequence numbers; four more with long ones */
+	SCTP_MIN = 16, /* with the head of a first chunk */
 	ICMP_HEADER = 8,
 	QUOTE_MIN = 8, /* of the quoted transport header: RFC 792 */
 };
@@ -24,6 +26,7 @@ enum {
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
 	PROTOCOL_DCCP = 33,
+	PROTOCOL_SCTP = 132,
 	PROTOCOL_UDPLITE = 136,
 };
 
@@ -45,7 +48,12 @@ enum {
 	TCP_FLAGS = 13,
 	TCP_CHECK = 16,
 	ICMP_CHECK = 2,
-	ICMP_ID = 4
+	ICMP_ID = 4,
+	UDPLITE_COVERAGE = 4,
+	DCCP_OFFSET = 4,
+	DCCP_TYPE = 8,
+	SCTP_CHECK = 8,
+	SCTP_CHUNK = 12
 };
 enum { IPV4_DONT_FRAGMENT = 0x4000, IPV4_MORE_FRAGMENTS = 0x2000, IPV4_OFFSET_MASK = 0x1fff };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
@@ -64,7 +72,7 @@ enum {
 
 /* What the parser found. */
 enum packet_kind {
-	PACKET_PORTS,	 /* TCP, UDP or an ICMP query: both endpoints are known */
+	PACKET_PORTS,	 /* of a class, TCP say, or an ICMP query: both endpoints are known */
 	PACKET_ERROR,	 /* an ICMP error; quote is filled */
 	PACKET_FRAGMENT, /* not the first fragment: no ports */
 	PACKET_OTHER,	 /* a protocol without ports, or an ICMP message that is neither */
@@ -96,14 +104,14 @@ struct packet {
 	struct tuple quote;
 	u16 length; /* of the IP packet */
 	__be16 id;
-	u8 kind; /* enum packet_kind */
-	u8 tcp_flags;
+	u8 kind;      /* enum packet_kind */
+	u8 tcp_flags; /* of DCCP and SCTP: what comes nearest */
 	u8 ttl;
 	u8 first;   /* the first fragment of several */
 	u8 request; /* an ICMP query, as opposed to its reply */
 	u8 later;   /* a later fragment whose ports the first one told */
 	u8 icmp_type;
-	u8 piece; /* a later fragment */
+	u8 zero;
 };
 
 /* A protocol without ports, or with ports that the NAT does not know. Fragments, too: they need none. */
@@ -111,6 +119,9 @@ static __always_inline int packet_portless(const struct packet *p)
 {
 	return p->kind == PACKET_OTHER && p->ip.protocol != PROTOCOL_ICMP;
 }
+
+/* Bytes of the IP header. */
+static __always_inline u32 tuple_header(const struct tuple *t) { return (u32)(t->l4 - t->l3); }
 
 /* len bytes at offset off of the packet, or NULL. The one accessor. */
 static __always_inline void *packet_bytes(const struct bytes *b, u32 off, u32 len)
@@ -141,8 +152,40 @@ static __always_inline int protocol_class(u8 protocol)
 		return CLASS_TCP;
 	case PROTOCOL_ICMP:
 		return CLASS_ICMP;
+	case PROTOCOL_DCCP:
+		return CLASS_DCCP;
+	case PROTOCOL_SCTP:
+		return CLASS_SCTP;
+	case PROTOCOL_UDPLITE:
+		return CLASS_UDPLITE;
 	default:
 		return -1;
+	}
+}
+
+static inline u8 protocol_of_class(u32 class)
+{
+	static const u8 protocols[CLASSES] = {
+		[CLASS_UDP] = PROTOCOL_UDP,   [CLASS_TCP] = PROTOCOL_TCP,
+		[CLASS_ICMP] = PROTOCOL_ICMP, [CLASS_DCCP] = PROTOCOL_DCCP,
+		[CLASS_SCTP] = PROTOCOL_SCTP, [CLASS_UDPLITE] = PROTOCOL_UDPLITE,
+	};
+
+	return class < CLASSES ? protocols[class] : 0;
+}
+
+/* Where the checksum lies within the transport header of a class. Of SCTP it has four bytes, of others two. */
+static __always_inline u32 class_check(u32 class)
+{
+	switch (class) {
+	case CLASS_TCP:
+		return TCP_CHECK;
+	case CLASS_ICMP:
+		return ICMP_CHECK;
+	case CLASS_SCTP:
+		return SCTP_CHECK;
+	default:
+		return UDP_CHECK;
 	}
 }
 
@@ -216,7 +259,8 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 	if (!tuple_ip(b, q))
 		return REASON_malformed_error;
 	u8 *ip = packet_bytes(b, q->l3, IP_MIN);
-	if (!ip || (be16_to_host(get16(ip, IPV4_FRAGMENT)) & IPV4_OFFSET_MASK))
+	u32 fragment = ip ? be16_to_host(get16(ip, IPV4_FRAGMENT)) : 0;
+	if (!ip || fragment & IPV4_OFFSET_MASK)
 		return REASON_malformed_error; /* a later fragment: nothing says whose */
 	int class = protocol_class(q->protocol);
 	if (class < 0) { /* perhaps the router's own, ESP say */
@@ -227,10 +271,10 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 	u32 end = p->ip.l3 + p->length; /* what lies behind the IP packet is the link's padding */
 	if (tuple_ports(b, p, q, 1) || q->l4 + QUOTE_MIN > end)
 		return REASON_malformed_error;
-	u32 check = q->l4 + (q->protocol == PROTOCOL_TCP   ? TCP_CHECK
-			     : q->protocol == PROTOCOL_UDP ? UDP_CHECK
-							   : ICMP_CHECK);
-	q->has_check = check + 2 <= end && packet_bytes(b, check, 2) != 0;
+	u32 check = q->l4 + class_check(q->class), bytes = q->class == CLASS_SCTP ? 4 : 2;
+	q->has_check = check + bytes <= end && packet_bytes(b, check, bytes) != 0;
+	if (q->class == CLASS_SCTP && fragment & IPV4_MORE_FRAGMENTS)
+		q->has_check = 0; /* of a datagram whose length nobody knows */
 	return 0;
 }
 
@@ -255,6 +299,78 @@ static __always_inline int packet_udp(const struct bytes *b, struct packet *p, u
 		return REASON_malformed_transport;
 	u32 length = be16_to_host(get16(at, UDP_LENGTH));
 	if (length < UDP_HEADER || (length > payload && !p->first))
+		return REASON_malformed_transport;
+	return 0;
+}
+
+/* What a DCCP packet's type says of its connection, in TCP's words (RFC 4340 section 5.1, RFC 5596). */
+static __always_inline u8 dccp_flags(u32 type)
+{
+	switch (type) {
+	case 0:	 /* Request */
+	case 1:	 /* Response */
+	case 10: /* Listen */
+		return TCP_SYN;
+	case 5: /* CloseReq */
+	case 6: /* Close */
+		return TCP_FIN;
+	case 7: /* Reset */
+		return TCP_RST;
+	default:
+		return TCP_ACK;
+	}
+}
+
+static __always_inline int packet_dccp(const struct bytes *b, struct packet *p, u32 payload)
+{
+	u8 *at = packet_bytes(b, p->ip.l4, DCCP_MIN);
+
+	if (!at || payload < DCCP_MIN)
+		return REASON_malformed_transport;
+	u32 header = at[DCCP_OFFSET] * 4u;
+	if (header < DCCP_MIN + (at[DCCP_TYPE] & 1u) * 4 || (header > payload && !p->first))
+		return REASON_malformed_transport;
+	p->tcp_flags = dccp_flags(at[DCCP_TYPE] >> 1 & 15);
+	return 0;
+}
+
+/* The same of an SCTP packet's first chunk (RFC 9260 section 3.2). */
+static __always_inline u8 sctp_flags(u32 chunk)
+{
+	switch (chunk) {
+	case 1: /* INIT */
+	case 2: /* INIT ACK */
+		return TCP_SYN;
+	case 7:	 /* SHUTDOWN */
+	case 8:	 /* SHUTDOWN ACK */
+	case 14: /* SHUTDOWN COMPLETE */
+		return TCP_FIN;
+	case 6: /* ABORT */
+		return TCP_RST;
+	default:
+		return TCP_ACK;
+	}
+}
+
+static __always_inline int packet_sctp(const struct bytes *b, struct packet *p, u32 payload)
+{
+	u8 *at = packet_bytes(b, p->ip.l4, SCTP_MIN);
+
+	if (!at || payload < SCTP_MIN)
+		return REASON_malformed_transport;
+	p->tcp_flags = sctp_flags(at[SCTP_CHUNK]);
+	return 0;
+}
+
+/* The checksum covers the header at least (RFC 3828 section 3.1). */
+static __always_inline int packet_udplite(const struct bytes *b, struct packet *p, u32 payload)
+{
+	u8 *at = packet_bytes(b, p->ip.l4, UDP_HEADER);
+
+	if (!at || payload < UDP_HEADER)
+		return REASON_malformed_transport;
+	u32 coverage = be16_to_host(get16(at, UDPLITE_COVERAGE));
+	if (coverage && (coverage < UDP_HEADER || (coverage > payload && !p->first)))
 		return REASON_malformed_transport;
 	return 0;
 }
@@ -302,7 +418,6 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 	int class = protocol_class(t->protocol);
 	t->class = class < 0 ? (u8)CLASSES : (u8) class;
 	t->has_check = 1;
-	p->piece = (fragment & IPV4_OFFSET_MASK) != 0;
 	if (class < 0) {
 		p->kind = PACKET_OTHER;
 		return 0;
@@ -323,6 +438,15 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 		break;
 	case PROTOCOL_UDP:
 		reason = packet_udp(b, p, length - header);
+		break;
+	case PROTOCOL_DCCP:
+		reason = packet_dccp(b, p, length - header);
+		break;
+	case PROTOCOL_SCTP:
+		reason = packet_sctp(b, p, length - header);
+		break;
+	case PROTOCOL_UDPLITE:
+		reason = packet_udplite(b, p, length - header);
 		break;
 	default:
 		reason = packet_icmp(b, p, length - header);

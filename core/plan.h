@@ -68,6 +68,11 @@ static __always_inline void plan_because(struct plan *plan, u32 reason)
 	plan->verdict = reason_verdict(reason);
 }
 
+static __always_inline int ports_change(const struct tuple *t, const struct target *n)
+{
+	return t->sport != n->sport || t->dport != n->dport;
+}
+
 static __always_inline struct target target_of(const struct tuple *t)
 {
 	struct target n = { .saddr = t->saddr, .daddr = t->daddr, .sport = t->sport, .dport = t->dport };

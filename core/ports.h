@@ -3,7 +3,9 @@
  * ports.h - where to look for a free outside port.
  *
  * For each outside address and class: 1024 words of 64 bits, a bit set for a port that is taken, and 16 summary
- * words, a bit set for a word that is full. All of it is a hint: the claim on a port is the outside half of a
+ * words, a bit set for a word that is full. DCCP, SCTP and UDP-Lite share one such bitmap, since another 25 KB an address, the
+ * sweep's copies counted, is too much for what hardly anybody uses: a search passes by the ports of all three, and a port that
+ * is wanted by its number is asked for by the claim itself (claim_try() in mapping.h). All of it is a hint: the claim on a port is the outside half of a
  * mapping (mapping.h). A bit that is missing costs a probe; one too many hides a port until the sweep
  * compares bits and halves. With the summary any free port is found in a few dozen steps, however full the
  * address is, so that a packet that finds none costs little more than one that does.
@@ -13,7 +15,12 @@
 
 enum { PORT_STEPS = 48, LOW_PORTS = 1024 };
 
-static __always_inline u32 port_area(u32 index, u32 class) { return (index * CLASSES + class) * PORT_AREA; }
+static __always_inline int class_shares_ports(u32 class) { return class >= CLASS_DCCP; }
+
+static __always_inline u32 port_area(u32 index, u32 class)
+{
+	return (index * PORT_AREAS + (class_shares_ports(class) ? (u32)CLASS_DCCP : class)) * PORT_AREA;
+}
 
 /* Take the bit of a port. 1: it was free; 0: taken; -1: no such bitmap. */
 static __always_inline int port_take(struct nat_instance *nat, u32 area, u32 port)

@@ -35,6 +35,10 @@ struct request {
 	u32 index;   /* port bitmaps of the outside address */
 	u32 in_slot; /* the inbound flow, and the first word of its value */
 	u64 in_head;
+	/* the search for an idle host, which gives way */
+	u64 idle_word; /* 0: none */
+	u32 idle_slot;
+	u32 idle_age;
 	/* the search for a port */
 	u32 port; /* candidate, 0: none */
 	u32 port_min;
@@ -81,7 +85,7 @@ union flow_value {
 		__be16 port;
 		u16 index;
 		u32 mapping;
-		u32 created;
+		u32 lease;
 	};
 };
 
@@ -109,6 +113,17 @@ static __always_inline void flow_key_of(union flow_key *key, const struct reques
 	flow_key_between(key, from, out ? r->remote : r->outside, r->protocol, direction);
 }
 
+/* A packet that the kernel sent, as inside sees it, and the way that it took: see lease.h. */
+struct offer {
+	struct endpoint inside;
+	struct endpoint remote;
+	u8 protocol;
+	u8 direction;
+	u16 zero;
+	u32 now;
+	struct next_hop hop;
+};
+
 /* All that the way of one packet needs. */
 struct work {
 	struct packet packet;
@@ -116,4 +131,5 @@ struct work {
 	struct meeting meeting;
 	struct insert ins;
 	struct request req;
+	struct offer offer;
 };

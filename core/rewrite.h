@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "core/checksum.h"
+#include "core/crc32c.h"
 #include "core/plan.h"
 
 static __always_inline void put16(void *at, u32 off, __be16 value)
@@ -43,6 +44,21 @@ static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple 
 	return 0;
 }
 
+/* One hop less; there must be two. The header checksum follows. 0 or -1. */
+static __always_inline int rewrite_ttl(const struct bytes *b, u32 l3)
+{
+	u8 *ip = packet_bytes(b, l3, IP_MIN);
+
+	if (!ip)
+		return -1;
+	u16 was = (u16)get16(ip, IPV4_TTL);
+	ip[IPV4_TTL]--;
+	put16(ip, IPV4_CHECK,
+	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK),
+				     checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
+	return 0;
+}
+
 /* The ports, or the identifier of an ICMP query. 0 or -1. */
 static __always_inline int rewrite_ports(const struct bytes *b, const struct tuple *t, const struct target *n,
 					 u64 *sum)
@@ -61,41 +77,58 @@ static __always_inline int rewrite_ports(const struct bytes *b, const struct tup
 	return 0;
 }
 
-/* The transport checksum after its words changed by ports and, for TCP and UDP, its pseudo header by addresses. */
-static __always_inline int rewrite_check(const struct bytes *b, const struct tuple *t, const struct target *n,
-					 u64 *sum)
+/* Classes whose checksum is never 0: a sum that comes out so is sent as 0xffff (RFC 768, RFC 3828 section 3.1). */
+static __always_inline int class_avoids_zero(u32 class)
 {
-	u32 off = t->l4 + (t->protocol == PROTOCOL_TCP	 ? TCP_CHECK
-			   : t->protocol == PROTOCOL_UDP ? UDP_CHECK
-							 : ICMP_CHECK);
-	u8 *at = packet_bytes(b, off, 2);
+	return class == CLASS_UDP || class == CLASS_UDPLITE;
+}
+
+/*
+ * SCTP's CRC over `bytes` bytes, after their ports changed. One that is 0 stays: mostly the kernel left it to the device. (Of
+ * four thousand million packets one that is really 0 is spoilt, if its port changes.)
+ */
+static __always_inline int rewrite_crc(const struct bytes *b, const struct tuple *t, const struct target *n,
+				       u32 bytes, u64 *sum)
+{
+	u8 *at = packet_bytes(b, t->l4 + SCTP_CHECK, 4);
+	u32 change = (u32)be16_to_host(t->sport ^ n->sport) << 16 | be16_to_host(t->dport ^ n->dport);
 
 	if (!at)
 		return -1;
+	u32 was = (u32)get32(at, 0);
+	if (!change || !was)
+		return 0;
+	change = crc32c_change(__builtin_bswap32(change), bytes);
+	u32 check = was ^ (u32)host_to_be32(__builtin_bswap32(change));
+	put32(at, 0, (__be32)check);
+	*sum += checksum_diff32(was, check);
+	return 0;
+}
+
+/*
+ * The transport checksum after its words changed by ports and, but for ICMP and SCTP, its pseudo header by addresses. bytes: of
+ * the transport header and what follows.
+ */
+static __always_inline int rewrite_check(const struct bytes *b, const struct tuple *t, const struct target *n,
+					 u32 bytes, u64 *sum)
+{
+	u8 *at = packet_bytes(b, t->l4 + class_check(t->class), 2);
+
+	if (!at)
+		return -1;
+	if (t->class == CLASS_SCTP)
+		return rewrite_crc(b, t, n, bytes, sum);
 	u16 was = (u16)get16(at, 0);
-	if (t->protocol == PROTOCOL_UDP && !was)
+	if (class_avoids_zero(t->class) && !was)
 		return 0;
 	u64 diff = target_diff_ports(t, n);
 	if (t->protocol != PROTOCOL_ICMP)
 		diff += target_diff_addresses(t, n);
 	u16 check = checksum_apply(was, diff);
-	if (t->protocol == PROTOCOL_UDP && !check)
+	if (class_avoids_zero(t->class) && !check)
 		check = 0xffff;
 	put16(at, 0, (__be16)check);
 	*sum += checksum_diff16(was, check);
-	return 0;
-}
-
-/* A protocol without ports. Of some the checksum, which only the first fragment has, is over a pseudo header, too. */
-static __always_inline int rewrite_portless(const struct bytes *b, const struct packet *p,
-					    const struct target *n)
-{
-	const struct tuple *t = &p->ip;
-	u8 *at = packet_bytes(b, t->l4, UDP_HEADER);
-
-	if (!at || p->piece || (t->protocol != PROTOCOL_DCCP && t->protocol != PROTOCOL_UDPLITE))
-		return 0;
-	put16(at, UDP_CHECK, (__be16)checksum_apply((u16)get16(at, UDP_CHECK), target_diff_addresses(t, n)));
 	return 0;
 }
 
@@ -103,9 +136,12 @@ static __always_inline int rewrite_portless(const struct bytes *b, const struct 
 static __always_inline int rewrite_quote(const struct bytes *b, const struct packet *p,
 					 const struct target *n, u64 *sum)
 {
-	if (rewrite_ip(b, &p->quote, n, sum) || rewrite_ports(b, &p->quote, n, sum))
+	u8 *ip = packet_bytes(b, p->quote.l3, IP_MIN);
+
+	if (!ip || rewrite_ip(b, &p->quote, n, sum) || rewrite_ports(b, &p->quote, n, sum))
 		return -1;
-	return p->quote.has_check ? rewrite_check(b, &p->quote, n, sum) : 0;
+	u32 bytes = be16_to_host(get16(ip, IPV4_LENGTH)) - tuple_header(&p->quote);
+	return p->quote.has_check ? rewrite_check(b, &p->quote, n, bytes, sum) : 0;
 }
 
 /* An ICMP error: outer addresses, the quoted packet, the ICMP checksum over it. */
@@ -133,11 +169,9 @@ static __always_inline int rewrite(const struct bytes *b, const struct packet *p
 		return rewrite_error(b, p, plan);
 	if (rewrite_ip(b, &p->ip, &plan->ip, &sum))
 		return -1;
-	if (p->later)
+	if (p->later || p->kind == PACKET_OTHER)
 		return 0;
-	if (p->kind == PACKET_OTHER)
-		return rewrite_portless(b, p, &plan->ip);
 	if (rewrite_ports(b, &p->ip, &plan->ip, &sum))
 		return -1;
-	return rewrite_check(b, &p->ip, &plan->ip, &sum);
+	return rewrite_check(b, &p->ip, &plan->ip, p->length - tuple_header(&p->ip), &sum);
 }

@@ -40,10 +40,13 @@ static __always_inline int address_left(const struct config *c, u32 index)
 	return (int)(LOAD(&c->left[index / 64 % (MAX_POOL_ADDRESSES / 64)]) >> (index & 63) & 1);
 }
 
-/* May packets go by a flow of this word and these fields? Of the present generation, on an address that is there. */
+/*
+ * May packets go by a flow of this word and these fields? On an address that is there, of the present generation. In this
+ * order: an address that comes back gets a new generation first.
+ */
 static __always_inline int flow_stands(const struct config *c, u64 w, u32 interface, u32 own, u32 index)
 {
-	return !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED) && !address_left(c, index);
+	return !address_left(c, index) && !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED);
 }
 
 /* The flow with this key, if it stands and was read whole: 1 and *hit; else 0. */
@@ -56,6 +59,7 @@ static __always_inline int flow_find(struct nat_instance *nat, const struct conf
 		return 0;
 	hit->value.word[0] = LOAD(&hit->slot->data[2]);
 	hit->value.word[1] = LOAD(&hit->slot->data[3]);
+	hit->value.word[2] = LOAD(&hit->slot->data[4]);
 	return flow_stands(c, hit->word, hit->value.interface, hit->value.own, hit->value.index) &&
 	       slot_same(hit->slot, hit->word);
 }
@@ -65,7 +69,7 @@ static __always_inline int flow_pass(const struct flow_hit *hit, const struct pa
 {
 	u32 flags = word_flags(hit->word), after = flags;
 
-	if (p->ip.protocol == PROTOCOL_TCP && !p->later)
+	if (class_connects(p->ip.class) && !p->later)
 		after = tcp_flags_after(flags, p->tcp_flags);
 	if (now != word_time(hit->word) || after != flags)
 		if (!slot_touch(hit->slot, hit->word, now, word_gen(hit->word), after))
@@ -77,9 +81,7 @@ static __always_inline int flow_pass(const struct flow_hit *hit, const struct pa
 
 static __always_inline u16 flow_idle_max(const struct config *c, u8 class)
 {
-	u32 t = class == CLASS_TCP   ? c->timers.tcp_idle_timeout
-		: class == CLASS_UDP ? c->timers.udp_timeout
-				     : c->timers.icmp_timeout;
+	u32 t = class_connects(class) ? c->timers.tcp_idle_timeout : class_timeout(c, class);
 
 	return (u16)(t < 0xffff ? t : 0xffff);
 }
@@ -104,7 +106,7 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 	value.port = to.port;
 	value.index = (u16)r->index;
 	value.mapping = r->mapping;
-	value.created = r->now;
+	value.lease = 0;
 	ins->words[0] =
 		word_make(r->now, generation_in(r->generation, TABLE_FLOWS), with_packet ? r->flags : 0);
 	ins->words[1] = key.word[0];
@@ -177,12 +179,12 @@ SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
 	return 0;
 }
 
-/* Whom the mappings of the request's protocol let in: enum filtering. No index: kernel 6.1 loses track of its bound. */
-static __always_inline u8 request_filtering(const struct config *c, const struct request *r)
+/* Whom the mappings of a class let in: enum filtering. No index: kernel 6.1 loses track of its bound. */
+static __always_inline u8 class_filtering(const struct config *c, u32 class)
 {
-	return r->class == CLASS_TCP	? c->filtering[CLASS_TCP]
-	       : r->class == CLASS_ICMP ? c->filtering[CLASS_ICMP]
-					: c->filtering[CLASS_UDP];
+	return class_connects(class) ? c->filtering[CLASS_TCP]
+	       : class == CLASS_ICMP ? c->filtering[CLASS_ICMP]
+				     : c->filtering[CLASS_UDP];
 }
 
 /* May r->remote send to this mapping? Called after a miss in the flow table. RFC 4787 REQ-8, RFC 5382 REQ-3. */
@@ -196,7 +198,7 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 	const struct request *r = &work->req;
 	union flow_key key;
 	struct flow_hit hit;
-	u8 filtering = request_filtering(c, r);
+	u8 filtering = class_filtering(c, r->class);
 
 	if (filtering == FILTERING_EIF)
 		return 1;
@@ -219,7 +221,7 @@ SLOW u32 filter_permit(struct nat_instance *nat, struct work *work)
 		return 0;
 	struct insert *ins = &work->ins;
 
-	if (request_filtering(c, &work->req) != FILTERING_ADF)
+	if (class_filtering(c, work->req.class) != FILTERING_ADF)
 		return 0;
 	flow_prepare(c, work, DIRECTION_PERMIT, NO_SLOT, 0);
 	if (flow_put(nat, ins) != INSERT_FOUND)

@@ -14,7 +14,7 @@
  *   outside    outside halves that no inside half agrees with rest, too, and end, once they are older than any packet's run:
  *	        what resets, lost races and dead processes left. An eighth of them is asked in each pass, and after a reset all.
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
- *   hosts      marked ones count as used now; idle ones beyond the retention time end. Counts are settled.
+ *   hosts      marked ones count as used now; the others are said to be idle (host.h), and end beyond the retention time. Counts are settled.
  *   fragments  expired ones end.
  *   tidy       reach bits that no key needs any more are given back (table.h): every SWEEP_TIDY passes a turn through the
  *	        tables, then the same streams tell what is needed.
@@ -68,7 +68,7 @@ struct suspect {
 
 struct sweep_counts {
 	struct sweep_place at[MAX_OUTSIDE];
-	u64 sessions[CLASSES];
+	u64 sessions[CLASSES + 1]; /* the last: of protocols without ports */
 	u64 mappings[CLASSES];
 	u64 hosts;
 	u64 ended_sessions;
@@ -85,8 +85,8 @@ struct mark {
 /* What a host with limits had before the pass, and what the pass saw. */
 struct account {
 	u64 host; /* the word of the host's line */
-	u64 was[CLASSES];
-	struct limit seen[CLASSES];
+	u64 was[ACCOUNTS];
+	struct limit seen[ACCOUNTS];
 };
 
 /*
@@ -167,6 +167,8 @@ static inline void tidy_want(struct sweep *s, enum table t, u32 at, const u64 *k
 	u64 h = table_hash(env_config(s->nat), t, key);
 	u32 near = (at - (u32)h) & mask, far = (at - (u32)(h >> 32)) & mask;
 
+	if (far < NEAR)
+		far += mask + 1; /* in the smallest table the run goes round */
 	s->wanted[t][(u32)h & mask] |=
 		(u8)((near - 1 < NEAR - 1u) << zone(near) | (far - NEAR < FAR + 0u) << 3);
 }
@@ -223,11 +225,12 @@ static inline int slot_read(struct nat_instance *nat, enum table t, u32 at, u64 
 	return slot_same(slot, w);
 }
 
+/* CLASSES: a protocol without ports. */
 static inline u8 flow_class(const struct flow *f)
 {
 	int class = protocol_class(f->protocol);
 
-	return class < 0 ? (u8)CLASS_UDP : (u8) class;
+	return class < 0 ? (u8)CLASSES : (u8) class;
 }
 
 /* Is `in` the other half of `out`? */
@@ -272,16 +275,10 @@ static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, stru
 /* Ticks that a session may be idle. in: the word of the inbound flow, 0 if there is none; out likewise. */
 static inline u32 session_timeout(const struct config *c, u8 class, u64 out, u64 in, u32 now)
 {
-	switch (class) {
-	case CLASS_UDP:
-		return c->timers.udp_timeout;
-	case CLASS_ICMP:
-		return c->timers.icmp_timeout;
-	default:
-		return tcp_timeout(c,
-				   tcp_state(out ? word_flags(out) : 0, in ? word_flags(in) : 0,
-					     out ? word_age(out, now) : TIME, in ? word_age(in, now) : TIME));
-	}
+	if (!class_connects(class))
+		return class_timeout(c, class);
+	return tcp_timeout(c, tcp_state(out ? word_flags(out) : 0, in ? word_flags(in) : 0,
+					out ? word_age(out, now) : TIME, in ? word_age(in, now) : TIME));
 }
 
 /* The slot of the inside half of an inside endpoint: the hint if it is right, else by look-up, else NO_SLOT. */
@@ -340,7 +337,7 @@ static inline void sweep_permit(struct sweep *s, const struct flow *out)
 	u64 w;
 	u32 at;
 
-	if (c->filtering[flow_class(out)] != FILTERING_ADF)
+	if (class_filtering(c, flow_class(out)) != FILTERING_ADF)
 		return;
 	flow_key_between(&key, remote, outside, out->protocol, DIRECTION_PERMIT);
 	struct slot *slot =
@@ -353,17 +350,12 @@ static inline void sweep_permit(struct sweep *s, const struct flow *out)
 static inline int flow_is_young(const struct sweep *s, const struct flow *f, u64 w)
 {
 	const struct timers *t = &env_config(s->nat)->timers;
-	u32 age = word_age(w, s->now);
+	u32 age = word_age(w, s->now), class = flow_class(f);
 
-	switch (flow_class(f)) {
-	case CLASS_UDP:
-		return age <= t->udp_timeout;
-	case CLASS_ICMP:
-		return age <= t->icmp_timeout;
-	default:
-		return age <= t->tcp_trans_open_timeout && age <= t->tcp_trans_close_timeout &&
-		       age <= t->tcp_idle_timeout;
-	}
+	if (!class_connects(class))
+		return age <= class_timeout(env_config(s->nat), class);
+	return age <= t->tcp_trans_open_timeout && age <= t->tcp_trans_close_timeout &&
+	       age <= t->tcp_idle_timeout;
 }
 
 /* End a session that was idle too long. out, in: its words; in 0: it has no inbound half. 1: done; 0: it was used. */
@@ -412,20 +404,14 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 
 static inline u32 mapping_timeout(const struct config *c, u8 class)
 {
-	switch (class) {
-	case CLASS_UDP:
-		return c->timers.udp_timeout;
-	case CLASS_ICMP:
-		return c->timers.icmp_timeout;
-	default: /* its last session has ended, and with it the reason to keep it longer */
-		return c->timers.tcp_trans_close_timeout;
-	}
+	/* Of a connection: its last session has ended, and with it the reason to keep it longer. */
+	return class_connects(class) ? c->timers.tcp_trans_close_timeout : class_timeout(c, class);
 }
 
 /* Ticks that a flow by itself says its session may be idle. */
 static inline u32 flow_timeout(const struct config *c, const struct flow *f, u64 w)
 {
-	if (flow_class(f) != CLASS_TCP)
+	if (!class_connects(flow_class(f)))
 		return mapping_timeout(c, flow_class(f));
 	if (word_flags(w) & (FLAG_FIN | FLAG_RST))
 		return c->timers.tcp_trans_close_timeout;
@@ -494,7 +480,6 @@ static inline void flow_bury(struct nat_instance *nat, const struct flow *f, u64
 	value.mapping = NO_SLOT;
 	value.addr = f->addr;
 	value.port = f->port;
-	value.created = f->created;
 	ins.words[0] = word_make(word_time(w), generation_now(c, TABLE_FLOWS, f->interface), word_flags(w));
 	ins.words[1] = key.word[0];
 	ins.words[2] = key.word[1];
@@ -514,7 +499,8 @@ static inline int flow_left(struct nat_instance *nat, const struct flow *f)
 	if (!address_left(c, f->index) || f->own & FLOW_ENDED)
 		return 0;
 	r.inside.addr = f->direction == DIRECTION_OUT ? f->saddr : f->addr;
-	return f->direction == DIRECTION_PERMIT || host_can_move(nat, &r);
+	return f->direction == DIRECTION_PERMIT ||
+	       host_can_move(nat, &r, f->direction == DIRECTION_OUT ? f->addr : f->daddr);
 }
 
 /*
@@ -743,7 +729,7 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	s->host_mappings[host]++;
 	s->host_sessions[host] += sessions;
 	if (s->limited && !(i.mapping.own & OWN_FIXED)) {
-		struct limit *seen = &s->accounts[host].seen[i.mapping.class < CLASSES ? i.mapping.class : 0];
+		struct limit *seen = &s->accounts[host].seen[account_class(i.mapping.class)];
 		seen->mappings++;
 		seen->sessions += sessions;
 	}
@@ -905,7 +891,7 @@ static inline void sweep_account(struct sweep *s, u32 at)
 	struct account *a = &s->accounts[at];
 
 	a->host = LOAD(&slot->word);
-	for (u32 i = 0; i < CLASSES; i++) {
+	for (u32 i = 0; i < ACCOUNTS; i++) {
 		a->was[i] = LOAD(account_at(slot, i));
 		a->seen[i] = (struct limit){ 0, 0 };
 	}
@@ -916,7 +902,7 @@ static inline void account_settle(struct sweep *s, u32 at, struct slot *slot, u3
 {
 	if (!slot_same(slot, s->accounts[at].host))
 		return;
-	for (u32 i = 0; i < CLASSES; i++) {
+	for (u32 i = 0; i < ACCOUNTS; i++) {
 		const struct limit *seen = &s->accounts[at].seen[i];
 		u64 is = LOAD(account_at(slot, i)), now = account_now(env_config(s->nat), interface, is),
 		    was = account_under(s->accounts[at].was[i], now);
@@ -924,6 +910,15 @@ static inline void account_settle(struct sweep *s, u32 at, struct slot *slot, u3
 		    sessions = account_settled(account_sessions(was), account_sessions(now), seen->sessions);
 		(void)CAS(account_at(slot, i), is, account_make(now, mappings, sessions));
 	}
+}
+
+/*
+ * No mapping of its, in this pass and the last, and no packet lately: a packet from outside that has found a mapping, which came
+ * to rest then, might still have it back.
+ */
+static inline int host_is_idle(const struct sweep *s, u32 at, u32 age)
+{
+	return s->passes && !s->host_mappings[at] && !s->last_host_mappings[at] && age >= SWEEP_PATIENCE;
 }
 
 static inline void sweep_host(struct sweep *s, u32 at)
@@ -944,11 +939,13 @@ static inline void sweep_host(struct sweep *s, u32 at)
 		return;
 	}
 	u32 age = word_age(w, s->now);
-	if (!fixed && !s->host_mappings[at] && age > c->timers.host_retention) {
+	if (!fixed && !s->host_mappings[at] && age > c->timers.host_retention_timeout) {
 		if (slot_end(slot, w))
 			return;
-	} else if (s->host_mappings[at] && age) {
+	} else if (s->host_mappings[at] && (age || word_flags(w))) {
 		slot_touch(slot, w, s->now, word_gen(w), 0);
+	} else if (!fixed && !word_flags(w) && host_is_idle(s, at, age)) {
+		(void)CAS(&slot->word, w, w | word_make(0, 0, HOST_IDLE));
 	}
 	s->counts.hosts++;
 	sweep_at(s, copy.host.interface)->hosts++;
@@ -987,8 +984,8 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 		at->sessions = at->mappings = at->hosts = 0;
 		at->old_sessions = at->old_mappings = at->old_hosts = at->old_moved = 0;
 	}
-	for (u32 i = 0; i < CLASSES; i++)
-		counts->sessions[i] = counts->mappings[i] = 0;
+	__builtin_memset(counts->sessions, 0, sizeof(counts->sessions));
+	__builtin_memset(counts->mappings, 0, sizeof(counts->mappings));
 	counts->hosts = 0;
 	s->distrust = s->distrust & 1 ? 2 : 0;
 	s->tidy = s->passes % SWEEP_TIDY == 0;
@@ -1035,7 +1032,7 @@ static inline u32 sweep_length(const struct sweep *s)
 	case SWEEP_OUTSIDE:
 		return sweep_slots(s, TABLE_MAPPINGS);
 	case SWEEP_PORTS:
-		return env_config(s->nat)->addresses * CLASSES * PORT_WORDS;
+		return env_config(s->nat)->addresses * PORT_AREAS * PORT_WORDS;
 	case SWEEP_HOSTS:
 		return sweep_slots(s, TABLE_HOSTS);
 	default:

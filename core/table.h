@@ -28,7 +28,8 @@
  *
  * version   +1 at each claim. (state, version) is the identity: as long as both stand, all that was read
  *	     from the slot between the two looks belongs to one entry. A CAS on the word proves the same.
- * flags     of flows: what TCP has shown in this direction (tcp.h); of mappings: that it rests (mapping.h).
+ * flags     of flows: what TCP has shown in this direction (tcp.h); of mappings: that it rests (mapping.h); of hosts:
+ *	     that it is idle (host.h).
  * last used in ticks of a second, in the word, so that "still idle" and "end it" are one CAS: the packet that
  *	     touched first wins. Comparisons hold for idle times of less than six days.
  * reach     belongs to the position, not to the entry; every transition keeps it. Bit z says: some key whose

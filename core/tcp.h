@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * tcp.h - what TCP has shown, and how long a session may be idle for it (RFC 7857 section 2, RFC 6146 section 3.5.2).
+ * tcp.h - what TCP has shown, and how long a session may be idle for it (RFC 7857 section 2, RFC 6146 section 3.5.2). DCCP and
+ * SCTP have the same states and timers (RFC 5597 REQ-5).
  *
  * Each direction keeps four flags in the word of its own flow, so that the two CPUs which carry the two directions
  * never write one line. The state is computed from both by whoever needs it: nobody stores it.
@@ -21,6 +22,12 @@ enum {
 	FLAG_RST = 4,
 	FLAG_DATA = 8, /* a segment that is neither SYN nor RST */
 };
+
+/* Classes with connections: TCP, and those whose packets say as much of theirs (dccp_flags(), sctp_flags()). */
+static __always_inline int class_connects(u32 class)
+{
+	return (int)((1u << CLASS_TCP | 1u << CLASS_DCCP | 1u << CLASS_SCTP) >> (class & 31) & 1);
+}
 
 enum tcp_state { TCP_INIT, TCP_ESTABLISHED, TCP_CLOSING };
 
@@ -46,6 +53,12 @@ static __always_inline enum tcp_state tcp_state(u32 out, u32 in, u32 out_age, u3
 	if (out & (FLAG_SYN | FLAG_DATA) && in & (FLAG_SYN | FLAG_DATA))
 		return TCP_ESTABLISHED;
 	return TCP_INIT;
+}
+
+/* Of a session, or of a mapping without one, of a class without connections or of a protocol without ports. */
+static __always_inline u32 class_timeout(const struct config *c, u32 class)
+{
+	return class == CLASS_ICMP ? c->timers.icmp_timeout : c->timers.udp_timeout;
 }
 
 static __always_inline u32 tcp_timeout(const struct config *c, enum tcp_state state)

@@ -13,6 +13,7 @@
  * is a miss (miss.h), from there session.h, mapping.h and host.h.
  */
 #pragma once
+#include "core/lease.h"
 #include "core/miss.h"
 
 /*
@@ -49,14 +50,12 @@ static __always_inline void translate_ahead(struct nat_instance *nat, const stru
 	mapping_guess(nat, work);
 }
 
-enum { NO_SESSION = -1 };
-
 /*
  * A packet of a known session leaves by this interface: the reason, and its source in *n, which had the packet's own
- * endpoints. NO_SESSION: unknown, or its way now leads out by another interface.
+ * endpoints. NO_SESSION: unknown, or its way now leads out by another interface. *lease: see lease.h.
  */
 static __always_inline int hit_out(struct nat_instance *nat, const struct config *c, const struct packet *p,
-				   u32 interface, u32 now, struct target *n)
+				   u32 interface, u32 now, struct target *n, u32 *lease)
 {
 	union flow_key key;
 	struct flow_hit hit;
@@ -67,6 +66,7 @@ static __always_inline int hit_out(struct nat_instance *nat, const struct config
 		return NO_SESSION;
 	n->saddr = hit.value.addr;
 	n->sport = hit.value.port;
+	*lease = hit.value.lease;
 	return p->later ? REASON_out_fragment : REASON_out_session;
 }
 
@@ -120,11 +120,20 @@ SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 	return 1;
 }
 
-/* After a first fragment got its way, its later ones shall find it. */
+/*
+ * After a first fragment got its way, its later ones shall find it. A fragment does not tell how long its datagram is, so a CRC over
+ * all of it cannot follow a port.
+ */
 static __always_inline void translate_remember(struct nat_instance *nat, const struct config *c,
 					       struct work *work, u8 direction)
 {
-	if (work->packet.first && work->packet.kind == PACKET_PORTS && work->plan.verdict != VERDICT_DROP)
+	struct plan *plan = &work->plan;
+
+	if (!work->packet.first || work->packet.kind != PACKET_PORTS || plan->verdict == VERDICT_DROP)
+		return;
+	if (work->packet.ip.class == CLASS_SCTP && ports_change(&work->packet.ip, &plan->ip))
+		plan_because(plan, REASON_fragment_sctp);
+	else
 		fragment_store(nat, c, work, direction);
 }
 
@@ -143,11 +152,12 @@ static __always_inline void translate_begin(struct nat_instance *nat, const stru
 static __always_inline void translate_out(struct nat_instance *nat, const struct config *c, struct work *work)
 {
 	int reason = NO_SESSION;
+	u32 lease;
 
 	translate_begin(nat, c, work, DIRECTION_OUT);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_out(nat, c, &work->packet, work->meeting.interface, work->meeting.now,
-				 &work->plan.ip);
+				 &work->plan.ip, &lease);
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);
 	else

@@ -32,9 +32,10 @@ enum {
 	POOL_BUCKETS = 4096,	   /* per interface: where the hash of a host lands */
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
 	FRAGMENT_SLOTS = 8192,
+	NEXT_HOPS = 4096,			 /* a lease has room for their numbers: see lease.h */
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
-	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words per outside address and class */
+	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };
@@ -42,8 +43,11 @@ enum {
 /* The tables in slots; see table.h. */
 enum table { TABLE_FLOWS, TABLE_MAPPINGS, TABLE_HOSTS, TABLE_FRAGMENTS };
 
-/* What has ports of its own: mappings and filters are per class (RFC 7857 sections 5 and 6). */
-enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASSES };
+/* What has ports of its own: mappings are per class (RFC 7857 section 5). The rare ones share one port bitmap (ports.h). */
+enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASS_DCCP, CLASS_SCTP, CLASS_UDPLITE, CLASSES };
+enum { PORT_AREAS = CLASS_DCCP + 1 }; /* port bitmaps of an outside address */
+enum { ACCOUNTS = CLASS_ICMP + 1 };   /* limits: DCCP and SCTP count as TCP, UDP-Lite as UDP */
+enum { FILTERINGS = CLASS_ICMP + 1 }; /* the rare ones are filtered as TCP or UDP is */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
 enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_PERMIT };
@@ -90,7 +94,7 @@ struct flow {
 	__be16 port;
 	u16 index;   /* of the outside address: see config.left */
 	u32 mapping; /* slot of the mapping's inside half */
-	u32 created; /* tick */
+	u32 lease;   /* by which way its packets may leave without the kernel, and since when: see lease.h */
 	u64 packets;
 	u64 bytes; /* of IP packets, from the IP header on */
 };
@@ -152,6 +156,18 @@ struct fragment {
 };
 _Static_assert(sizeof(struct fragment) == 32, "two fragments to a cache line");
 
+/* A way by which the kernel sent a packet; see lease.h. */
+struct next_hop {
+	u64 word;     /* bit 63: whole; 62..20: version; 19..0: tick of the last lease to it */
+	u8 frame[12]; /* the Ethernet header: destination, source */
+	u16 mtu;      /* of the device */
+	u8 from;      /* number of the interface by which the packets come */
+	u8 zero;
+	u32 ifindex;
+	u32 zero2;
+};
+_Static_assert(sizeof(struct next_hop) == 32, "two next hops to a cache line");
+
 /* One outside address, packed into the 64 bits that one store replaces; 0: none. See address_pack(). */
 enum {
 	ADDRESS_LIVE = 1,     /* it is on the interface */
@@ -174,7 +190,7 @@ struct interface {
 	u8 role;
 	u8 number; /* its index in config.interfaces; below MAX_OUTSIDE for outside interfaces */
 	u8 listed; /* inside: only config.networks are inside here */
-	u8 zero;
+	u8 fast;   /* known flows pass without the kernel's routing: see lease.h */
 };
 
 struct prefix {
@@ -192,7 +208,7 @@ struct timers {
 	u32 icmp_timeout;
 	u32 fragment_min_timeout;
 	u32 hold_down_timeout;
-	u32 host_retention;
+	u32 host_retention_timeout;
 	u32 zero;
 };
 
@@ -203,10 +219,10 @@ struct limit {
 };
 
 struct limits {
-	u32 on;			      /* there are any */
-	u32 new_mappings;	      /* of a host in a tick */
-	struct limit all;	      /* of all classes together */
-	struct limit by[CLASSES + 1]; /* none in the last: it is there for who has two bits as an index */
+	u32 on;			       /* there are any */
+	u32 new_mappings;	       /* of a host in a tick */
+	struct limit all;	       /* of all classes together */
+	struct limit by[ACCOUNTS + 1]; /* none in the last: it is there for who has two bits as an index */
 };
 
 /*
@@ -224,6 +240,8 @@ struct config {
 	u32 address_mask;
 	u32 addresses;		     /* port bitmaps there are */
 	u64 generation[MAX_OUTSIDE]; /* see generation_*() in table.h */
+	u64 watch;		     /* how long leases hold: see lease.h */
+	u32 pass[2]; /* secret: what a translated packet carries to the next device's egress */
 	u64 left[MAX_POOL_ADDRESSES /
 		 64]; /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];
@@ -235,10 +253,11 @@ struct config {
 	u8 port_preserve;
 	u8 port_parity;
 	u8 hairpin;
-	u8 filtering[CLASSES]; /* enum filtering */
-	u8 tell;	       /* whom no mapping can be made for is told by ICMP */
+	u8 filtering[FILTERINGS]; /* enum filtering */
+	u8 tell;		  /* whom no mapping can be made for is told by ICMP */
 	u8 zero;
 	struct timers timers;
+	u64 netns; /* whose sockets are the router's own: the cookie of its network namespace */
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
 	u32 test_now;
 	u32 zero2;
@@ -261,6 +280,21 @@ struct sweep_place {
 	u64 old_sessions, old_mappings, old_hosts; /* older, and not ended yet */
 	u64 old_moved;				   /* of old_hosts, those that will have another address */
 	u64 ended_sessions, ended_mappings, ended_hosts, ended_moved; /* older, and ended; these only grow */
+};
+
+/* The router's own sockets that were led to an inside endpoint: which, and to where. The value is the outside endpoint. */
+enum { SOCKETS_LED = 16384 };
+struct led_key {
+	u64 socket;
+	__be32 addr;
+	__be16 port;
+	u16 zero;
+};
+
+struct led {
+	__be32 addr;
+	__be16 port;
+	u16 zero;
 };
 
 /* Counters: one record a CPU; packets and bytes by interface and reason. */

@@ -98,7 +98,9 @@ static int filter_protocol(struct request *request, struct list_filter *filter)
 		return 0;
 	filter->by_protocol = true;
 	filter->protocol = protocol_number(text);
-	return filter->protocol ? 0 : filter_refuse(request, "protocol", text, "give udp, tcp or icmp");
+	return filter->protocol ? 0
+				: filter_refuse(request, "protocol", text,
+						"give udp, tcp, icmp, gre or the like, or a number");
 }
 
 int filter_interface(struct request *request, const struct list_view *view, u32 *number)

@@ -54,8 +54,10 @@ static void text_interface(const struct listing *l, struct text *t, u32 number)
 static void text_protocol(struct text *t, u8 protocol)
 {
 	const char *name = protocol_name(protocol);
+	char number[4];
 
-	text_string(t, "protocol", name ? name : "other");
+	snprintf(number, sizeof(number), "%u", protocol);
+	text_string(t, "protocol", name ? name : number);
 }
 
 static bool session_write(struct listing *l, u32 at, struct text *t)
@@ -125,12 +127,13 @@ static bool host_write(struct listing *l, u32 at, struct text *t)
 	return true;
 }
 
-static void text_classes(struct text *t, const char *key, const u32 counts[CLASSES])
+static void text_classes(struct text *t, const char *key, const u32 counts[PORT_AREAS])
 {
 	text_object(t, key);
 	text_number(t, "udp", counts[CLASS_UDP]);
 	text_number(t, "tcp", counts[CLASS_TCP]);
 	text_number(t, "icmp", counts[CLASS_ICMP]);
+	text_number(t, "other", counts[PORT_AREAS - 1]);
 	text_end(t);
 }
 

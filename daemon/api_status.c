@@ -39,13 +39,16 @@ static const char *role_name(u8 role)
  * Status
  */
 
-static json_t *json_classes(const u64 by_class[CLASSES], u64 capacity)
+static json_t *json_classes(const u64 *by_class, u32 classes, u64 capacity)
 {
-	u64 used = by_class[CLASS_UDP] + by_class[CLASS_TCP] + by_class[CLASS_ICMP];
+	u64 used = by_class[CLASS_UDP] + by_class[CLASS_TCP] + by_class[CLASS_ICMP], other = 0;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "used", json_u64(used), "capacity", json_u64(capacity),
-			 "udp", json_u64(by_class[CLASS_UDP]), "tcp", json_u64(by_class[CLASS_TCP]), "icmp",
-			 json_u64(by_class[CLASS_ICMP]));
+	for (u32 class = CLASS_ICMP + 1; class < classes; class ++)
+		other += by_class[class];
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "used", json_u64(used + other), "capacity",
+			 json_u64(capacity), "udp", json_u64(by_class[CLASS_UDP]), "tcp",
+			 json_u64(by_class[CLASS_TCP]), "icmp", json_u64(by_class[CLASS_ICMP]), "other",
+			 json_u64(other));
 }
 
 static json_t *json_sweep(const struct sweep_report *sweep)
@@ -56,10 +59,16 @@ static json_t *json_sweep(const struct sweep_report *sweep)
 			 "mended", json_u64(sweep->mended));
 }
 
+static const char *acceleration_name(const struct keepnat_interface *interface)
+{
+	return interface->fast ? "tc" : "off";
+}
+
 static json_t *json_hook(const struct keepnat_interface *interface)
 {
-	return json_pack("{s:o, s:s, s:s?, s:b}", "interface", json_name(interface->name), "role",
-			 role_name(interface->role), "hook", interface->hook, "up", interface->up);
+	return json_pack("{s:o, s:s, s:s?, s:b, s:s, s:s?}", "interface", json_name(interface->name), "role",
+			 role_name(interface->role), "hook", interface->hook, "up", interface->up,
+			 "acceleration", acceleration_name(interface), "why", interface->why);
 }
 
 static bool interface_serves(const struct keepnat_interface *interface)
@@ -72,10 +81,11 @@ static void status_add_shared(json_t *json, struct keepnat *k)
 {
 	json_t *hooks = json_array(), *warnings = json_array();
 	struct sweep_report sweep;
-	bool ready = true;
+	bool ready = true, liberal;
 
 	pthread_mutex_lock(&k->lock);
 	sweep = k->sweep;
+	liberal = k->liberal;
 	for (unsigned int i = 0; i < k->interface_count; i++) {
 		ready = ready && interface_serves(&k->interfaces[i]);
 		json_array_append_new(hooks, json_hook(&k->interfaces[i]));
@@ -86,9 +96,10 @@ static void status_add_shared(json_t *json, struct keepnat *k)
 	pthread_mutex_unlock(&k->lock);
 
 	json_object_set_new(json, "ready", json_boolean(ready));
+	json_object_set_new(json, "conntrack_liberal", json_boolean(liberal));
 	json_object_set_new(json, "hooks", hooks);
-	json_object_set_new(json, "sessions", json_classes(sweep.sessions, k->sizes.sessions));
-	json_object_set_new(json, "mappings", json_classes(sweep.mappings, k->sizes.mappings));
+	json_object_set_new(json, "sessions", json_classes(sweep.sessions, CLASSES + 1, k->sizes.sessions));
+	json_object_set_new(json, "mappings", json_classes(sweep.mappings, CLASSES, k->sizes.mappings));
 	json_object_set_new(json, "hosts",
 			    json_pack("{s:o, s:o}", "used", json_u64(sweep.hosts), "capacity",
 				      json_u64(k->sizes.hosts)));
@@ -160,10 +171,11 @@ static void interface_add_counters(json_t *json, const struct list_view *view, u
 static json_t *json_interface(const struct list_view *view, const struct keepnat_interface *interface)
 {
 	json_t *json =
-		json_pack("{s:o, s:s, s:i, s:i, s:b, s:b, s:i, s:s?}", "interface",
+		json_pack("{s:o, s:s, s:i, s:i, s:b, s:b, s:i, s:s?, s:s, s:s?}", "interface",
 			  json_name(interface->name), "role", role_name(interface->role), "ifindex",
 			  (int)interface->ifindex, "number", (int)interface->number, "up", interface->up,
-			  "ethernet", !interface->bare, "mtu", (int)interface->mtu, "hook", interface->hook);
+			  "ethernet", !interface->bare, "mtu", (int)interface->mtu, "hook", interface->hook,
+			  "acceleration", acceleration_name(interface), "why", interface->why);
 
 	if (json && interface->number < MAX_INTERFACES)
 		interface_add_counters(json, view, interface->number);

@@ -30,7 +30,13 @@ enum {
 	SETTINGS_MAPPED_PORTS_MAX = 131072, /* of all port mappings; one for TCP and UDP counts as two */
 };
 
-enum settings_accelerate { SETTINGS_ACCELERATE_AUTO, SETTINGS_ACCELERATE_OFF };
+/* How known flows pass. DEFAULT, of an interface: as nat.accelerate says. */
+enum settings_accelerate {
+	SETTINGS_ACCELERATE_DEFAULT,
+	SETTINGS_ACCELERATE_AUTO,
+	SETTINGS_ACCELERATE_OFF,
+	SETTINGS_ACCELERATE_TC,
+};
 
 /* A run of outside addresses, and the line that it came from (0: the command line). */
 struct settings_range {
@@ -46,6 +52,7 @@ struct settings_network {
 struct settings_interface {
 	char name[SETTINGS_NAME_SIZE]; /* printable ASCII, no blank, '/' or ':' */
 	enum role role;
+	enum settings_accelerate accelerate;
 	unsigned int line; /* where it is configured; 0: the command line */
 
 	/* Outside only. None: the interface's own addresses, as they come and go. In the order of the file. */
@@ -62,7 +69,7 @@ struct settings_ports {
 	u16 min, max;
 };
 
-/* Seconds, 1 to SETTINGS_TIMER_MAX; names and defaults are RFC 8512's. */
+/* Seconds, 1 to SETTINGS_TIMER_MAX; names and defaults are RFC 8512's, but for the last. */
 struct settings_timers {
 	u32 udp_timeout;
 	u32 tcp_idle_timeout;
@@ -72,6 +79,7 @@ struct settings_timers {
 	u32 icmp_timeout;
 	u32 fragment_min_timeout;
 	u32 hold_down_timeout;
+	u32 host_retention_timeout;
 };
 
 struct settings_nat {

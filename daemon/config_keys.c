@@ -37,12 +37,9 @@ static const struct config_word filtering_words[] = {
 	{ 0 },
 };
 static const struct config_word accelerate_words[] = {
-	{ "auto", SETTINGS_ACCELERATE_AUTO },
-	{ "off", SETTINGS_ACCELERATE_OFF },
-	{ "xdp", 2 },
-	{ "tc", 3 },
-	{ "all", 4 },
-	{ 0 },
+	{ "auto", SETTINGS_ACCELERATE_AUTO },  { "off", SETTINGS_ACCELERATE_OFF },
+	{ "tc", SETTINGS_ACCELERATE_TC },      { "xdp", SETTINGS_ACCELERATE_TC + 1 },
+	{ "all", SETTINGS_ACCELERATE_TC + 2 }, { 0 },
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
 static const struct config_word clamp_words[] = { { "off", 0 }, { "auto", 1 }, { 0 } };
@@ -62,6 +59,8 @@ const struct config_key config_interface_keys[] = {
 	KEY("role", CONFIG_WORD, .required = true, FIELD(settings_interface, role), .words = role_words),
 	KEY("pool", CONFIG_POOL),
 	KEY("networks", CONFIG_NETWORKS),
+	KEY("accelerate", CONFIG_WORD, FIELD(settings_interface, accelerate),
+	    .initial = SETTINGS_ACCELERATE_DEFAULT, .words = accelerate_words),
 	{ 0 },
 };
 
@@ -115,6 +114,7 @@ static const struct config_key timer_keys[] = {
 	TIMER(icmp_timeout, 60, 60, "RFC 5508 REQ-2"),
 	TIMER(fragment_min_timeout, 2, 2, "RFC 6146 section 4"),
 	TIMER(hold_down_timeout, 120, 120, "RFC 6888 REQ-8"),
+	TIMER(host_retention_timeout, 86400, 0, NULL), /* of our own */
 	{ 0 },
 };
 
@@ -215,7 +215,8 @@ static const struct {
 	const char *now;
 } laters[] = {
 	{ "nat.mapping_type", "eim" },
-	{ "nat.accelerate", "auto off" },
+	{ "interfaces.accelerate", "auto tc off" },
+	{ "nat.accelerate", "auto tc off" },
 	{ "nat.blocks.size", "0" },
 	{ "nat.mss_clamp", "off" },
 	{ "recovery", "" },

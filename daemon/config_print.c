@@ -107,6 +107,8 @@ static int field_walk(const struct walk *walk, const struct config_key *key, con
 
 	if (word)
 		return visitor->text(walk->context, key->name, word);
+	if (key->type == CONFIG_WORD)
+		return 0; /* nothing was written, and another key says what holds */
 	if (key->type == CONFIG_BOOLEAN)
 		return visitor->boolean(walk->context, key->name, value);
 	if (key->type != CONFIG_PORTS)

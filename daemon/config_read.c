@@ -7,6 +7,7 @@
  */
 #include "daemon/config_read.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/config_keys.h"
@@ -108,11 +109,31 @@ static bool later_allows(const char *now, const struct config_node *node)
 	return false;
 }
 
+enum { LATER_SIZE = 64 };
+
+/* "auto tc off" to "auto, tc or off". */
+static const char *words_join(char text[LATER_SIZE], const char *words)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (const char *next; *words; words = next) {
+		size_t size = strcspn(words, " ");
+
+		next = words + size + strspn(words + size, " ");
+		used += (size_t)snprintf(text + used, LATER_SIZE - used, "%s%.*s",
+					 !used		      ? ""
+					 : strchr(words, ' ') ? ", "
+							      : " or ",
+					 (int)size, words);
+	}
+	return text;
+}
+
 static bool later_check(struct config_reader *reader, const struct config_node *node, const char *path)
 {
 	const char *now = config_later_find(path);
-	char quoted[REPORT_QUOTE_SIZE];
-	const char *blank;
+	char quoted[REPORT_QUOTE_SIZE], words[LATER_SIZE];
 
 	if (!now || later_allows(now, node))
 		return true;
@@ -121,14 +142,10 @@ static bool later_check(struct config_reader *reader, const struct config_node *
 			    report_quote(quoted, node->text));
 	else
 		report_what(reader->report, node->line, "%s: not yet in this version", path);
-	blank = strchr(now, ' ');
 	if (!*now)
 		report_mend(reader->report, "delete it");
-	else if (blank)
-		report_mend(reader->report, "delete the line, or write %.*s or %s", (int)(blank - now), now,
-			    blank + 1);
 	else
-		report_mend(reader->report, "delete the line, or write %s", now);
+		report_mend(reader->report, "delete the line, or write %s", words_join(words, now));
 	return false;
 }
 

@@ -8,6 +8,7 @@
 
 #include "daemon/config.h"
 #include "daemon/keepnat.h"
+#include "daemon/list.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
 #include "daemon/pool.h"
@@ -223,10 +224,7 @@ static void displaced_tell(void *context, u8 class, struct endpoint inside, stru
 
 	if (f->told++ >= TOLD_MAX)
 		return;
-	log_info("a reservation or port mapping ended the mapping of %s %s:%u to %s:%u",
-		 class == CLASS_TCP   ? "tcp"
-		 : class == CLASS_UDP ? "udp"
-				      : "icmp",
+	log_info("a reservation or port mapping ended the mapping of %s %s:%u to %s:%u", class_name(class),
 		 address_format(from, (struct in_addr){ inside.addr }), ntohs(inside.port),
 		 address_format(to, (struct in_addr){ outside.addr }), ntohs(outside.port));
 }

@@ -27,6 +27,35 @@ static void interface_setting(const char *name, const char *setting, char path[S
 	snprintf(path, SYSCTL_NAME, "net/ipv4/conf/%s/%s", name, setting);
 }
 
+/*
+ * Connection tracking sees one segment of a lease. By its window it would take that for an invalid one, and rules for `ct state`
+ * would drop it; so it is told to be liberal where, and as long as, it is there and an interface takes part in the fast path.
+ */
+static void conntrack_check(struct keepnat *k)
+{
+	static const char name[] = "net/netfilter/nf_conntrack_tcp_be_liberal";
+	bool fast = false;
+	int error = -ENOENT;
+
+	for (unsigned int i = 0; i < k->interface_count; i++)
+		fast |= k->interfaces[i].fast;
+	if (fast)
+		error = sysctl_set(k->sysctls, name, "1");
+	else
+		sysctls_undo(k->sysctls, name);
+	pthread_mutex_lock(&k->lock);
+	k->liberal = !error;
+	pthread_mutex_unlock(&k->lock);
+	if (error && error != -ENOENT)
+		keepnat_warn(k,
+			     "net.netfilter.nf_conntrack_tcp_be_liberal cannot be set to 1: %s; set it, or "
+			     "rules for "
+			     "ct state drop TCP on the fast path",
+			     strerror(-error));
+	else
+		keepnat_unwarn(k, "net.netfilter.nf_conntrack_tcp_be_liberal");
+}
+
 int forwarding_start(struct keepnat *k)
 {
 	char file[128], path[SYSCTL_NAME];
@@ -46,6 +75,8 @@ int forwarding_start(struct keepnat *k)
 		if (k->interfaces[i].ifindex)
 			error = setting_on(k, path);
 	}
+	if (!error)
+		conntrack_check(k);
 	return error;
 }
 
@@ -85,6 +116,8 @@ void forwarding_check(struct keepnat *k)
 {
 	unsigned int outside = 0;
 
+	if (k->sysctls)
+		conntrack_check(k);
 	for (unsigned int i = 0; i < k->interface_count; i++)
 		outside += k->interfaces[i].role == ROLE_OUTSIDE;
 	for (unsigned int i = 0; i < k->interface_count && k->sysctls; i++) {

@@ -27,6 +27,7 @@ struct fixed;
 struct pool;
 struct sweeper;
 struct sysctls;
+struct watch;
 
 enum { WARNINGS_MAX = 32, WARNING_SIZE = 256 };
 
@@ -36,7 +37,7 @@ struct sweep_report {
 	bool running;	     /* one has begun and not ended */
 	double last_seconds; /* wall clock of the last pass, pauses left out */
 	double last_cpu_seconds;
-	u64 sessions[CLASSES]; /* live after the pass, by class */
+	u64 sessions[CLASSES + 1]; /* live after the pass, by class; the last: of protocols without ports */
 	u64 mappings[CLASSES];
 	u64 hosts;
 	u64 ended_sessions; /* since the start */
@@ -54,6 +55,9 @@ struct keepnat_interface {
 	bool up;     /* running */
 	u32 mtu;
 	u8 mac[6];	  /* not bare */
+	u8 accelerate;	  /* enum settings_accelerate, as configured */
+	bool fast;	  /* it takes part in the fast path */
+	const char *why;  /* it does, or does not */
 	const char *hook; /* "tcx", "clsact", or NULL: not attached */
 };
 
@@ -78,6 +82,9 @@ struct keepnat {
 	struct claims *claims;
 	struct sysctls *sysctls;
 	struct loader *loader;
+	bool liberal; /* conntrack takes TCP segments that it did not expect: we told it to */
+
+	struct watch *watch;
 	struct pool *pool;
 	struct fixed *fixed;
 	struct arp *arp;

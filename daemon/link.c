@@ -91,12 +91,26 @@ static const struct link_state *link_named(const struct link_watch *w, const cha
 	return NULL;
 }
 
+/* The fast path takes Ethernet headers from what the kernel sends; without one there is nothing to take. */
+static void interface_accelerate(struct keepnat_interface *interface)
+{
+	bool off = interface->accelerate == SETTINGS_ACCELERATE_OFF;
+
+	interface->fast = !off && !interface->bare;
+	interface->why = off		   ? "it is configured so"
+			 : interface->bare ? "the device has no Ethernet header"
+			 : interface->accelerate == SETTINGS_ACCELERATE_TC
+				 ? "it is configured so"
+				 : "the device has an Ethernet header";
+}
+
 static void interface_fill(struct keepnat_interface *interface, const struct link_state *link)
 {
 	interface->ifindex = link->ifindex;
 	interface->bare = link->type != ARPHRD_ETHER;
 	interface->up = link->flags & IFF_UP && link->flags & IFF_RUNNING;
 	interface->mtu = link->mtu;
+	interface_accelerate(interface);
 	memcpy(interface->mac, link->mac, sizeof(interface->mac));
 }
 
@@ -159,6 +173,9 @@ static void interfaces_name(struct keepnat *k)
 
 		memcpy(k->interfaces[i].name, from->name, sizeof(k->interfaces[i].name));
 		k->interfaces[i].role = (u8)from->role;
+		k->interfaces[i].accelerate =
+			(u8)(from->accelerate == SETTINGS_ACCELERATE_DEFAULT ? k->settings->nat.accelerate
+									     : from->accelerate);
 	}
 	k->interface_count = k->settings->interface_count;
 }

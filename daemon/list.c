@@ -56,7 +56,7 @@ static bool filter_wants_endpoints(const struct list_filter *f, __be32 inside, _
 
 static enum session_state session_state(const struct flow *f, u64 out, u64 in, u32 now)
 {
-	if (f->protocol != PROTOCOL_TCP)
+	if (!class_connects(flow_class(f)))
 		return SESSION_ACTIVE;
 	switch (tcp_state(out ? word_flags(out) : 0, in ? word_flags(in) : 0, out ? word_age(out, now) : TIME,
 			  in ? word_age(in, now) : TIME)) {
@@ -157,11 +157,6 @@ static u64 mapping_other(struct list_view *view, const struct mapping *i)
 	return o.mapping.addr == i->key_addr && o.mapping.port == i->key_port ? w : 0;
 }
 
-static u8 class_protocol(u8 class)
-{
-	return class == CLASS_TCP ? PROTOCOL_TCP : class == CLASS_ICMP ? PROTOCOL_ICMP : PROTOCOL_UDP;
-}
-
 int list_mapping(struct list_view *view, const struct list_filter *filter, u32 at, struct mapping_row *row)
 {
 	struct nat_instance *nat = &view->nat;
@@ -173,7 +168,7 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	    i->half & HALF_OUTSIDE || word_flags(w) & RESTING ||
 	    mapping_stale(nat->config, i->interface, i->own, w))
 		return 0;
-	row->protocol = class_protocol(i->class);
+	row->protocol = protocol_of_class(i->class);
 	row->interface = i->interface;
 	row->own = i->own & OWN_ROUTER;
 	row->fixed = i->own & OWN_FIXED;

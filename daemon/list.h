@@ -83,8 +83,8 @@ struct pool_row {
 	u8 interface;
 	u8 flags; /* ADDRESS_* */
 	__be32 address;
-	u32 used[CLASSES]; /* ports taken, in or out of the range */
-	u32 free[CLASSES]; /* ports of the configured range that are not */
+	u32 used[PORT_AREAS]; /* ports taken, in or out of the range; the last: of all rare classes */
+	u32 free[PORT_AREAS]; /* ports of the configured range that are not */
 };
 
 /* Look at the state of now; takes k->lock for a moment. */
@@ -105,6 +105,7 @@ struct counter list_reason(const struct list_view *view, u32 interface, enum rea
 /* Bytes of all arrays together. */
 u64 list_memory(const struct list_view *view);
 
-/* "udp", "tcp", "icmp"; NULL for any other number. And back: 0 for any other word. */
+/* "udp", "gre", ...; NULL for a number that has no name here. And back, also from digits: 0 for any other word. */
 const char *protocol_name(u8 protocol);
 u8 protocol_number(const char *name);
+const char *class_name(u8 class);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What lies beside the tables: outside addresses with their port bitmaps, counters, and how large it all is. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/sweep.h"
@@ -38,7 +39,7 @@ int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, 
 	row->interface = a->interface;
 	row->flags = a->flags;
 	row->address = a->addr;
-	for (u32 class = 0; class < CLASSES; class ++) {
+	for (u32 class = 0; class < PORT_AREAS; class ++) {
 		const u64 *words = env_port_word(&view->nat, port_area(a->index, class));
 		u32 taken = ports_count(words, c->port_min, c->port_max);
 		row->used[class] = ports_count(words, 0, 65535);
@@ -69,7 +70,7 @@ u64 list_memory(const struct list_view *view)
 
 	return sizeof(*c) + flows * sizeof(struct flow) + mappings * sizeof(struct mapping) +
 	       hosts * sizeof(struct host) + (c->fragment_mask + 1ull) * sizeof(struct fragment) +
-	       (u64)c->addresses * CLASSES * PORT_AREA * sizeof(u64) +
+	       (u64)c->addresses * PORT_AREAS * PORT_AREA * sizeof(u64) +
 	       (c->address_mask + 1ull) * sizeof(u64) + (u64)MAX_OUTSIDE * POOL_BUCKETS * sizeof(u64) +
 	       view->cpus * sizeof(struct counters);
 }
@@ -77,7 +78,17 @@ u64 list_memory(const struct list_view *view)
 static const struct {
 	const char *name;
 	u8 number;
-} protocols[] = { { "udp", PROTOCOL_UDP }, { "tcp", PROTOCOL_TCP }, { "icmp", PROTOCOL_ICMP } };
+} protocols[] = { { "udp", PROTOCOL_UDP },
+		  { "tcp", PROTOCOL_TCP },
+		  { "icmp", PROTOCOL_ICMP },
+		  { "dccp", PROTOCOL_DCCP },
+		  { "sctp", PROTOCOL_SCTP },
+		  { "udplite", PROTOCOL_UDPLITE },
+		  { "ipip", 4 },
+		  { "6in4", 41 },
+		  { "gre", 47 },
+		  { "esp", 50 },
+		  { "ah", 51 } };
 
 const char *protocol_name(u8 protocol)
 {
@@ -87,10 +98,15 @@ const char *protocol_name(u8 protocol)
 	return NULL;
 }
 
+const char *class_name(u8 class) { return protocol_name(protocol_of_class(class)); }
+
 u8 protocol_number(const char *name)
 {
+	char *end;
+
 	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
 		if (!strcmp(protocols[i].name, name))
 			return protocols[i].number;
-	return 0;
+	unsigned long number = strtoul(name, &end, 10);
+	return *name >= '1' && *name <= '9' && !*end && number <= 255 ? (u8)number : 0;
 }

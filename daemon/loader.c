@@ -18,8 +18,9 @@
 #include "keepnat.skel.h"
 
 const char *const program_names[PROGRAMS] = {
-	"out_ethernet", "in_ethernet",	"hairpin_ethernet", "out_bare",
-	"in_bare",	"hairpin_bare", "clock_read",
+	"out_ethernet", "in_ethernet",	"hairpin_ethernet", "learn_ethernet", "out_bare", "in_bare",
+	"hairpin_bare", "connect4",	"connect6",	    "sendmsg4",	      "sendmsg6", "recvmsg4",
+	"recvmsg6",	"getpeername4", "getpeername6",	    "clock_read",
 };
 
 /* What libbpf complained of last. It has one printer for the whole process, so this cannot hang on the instance. */
@@ -60,7 +61,8 @@ static int program_keep(struct loader *l, const struct bpf_program *program, enu
 /* The object with our arrays in it, and of its programs only those that are wanted. */
 static int object_prepare(const struct loader *l, struct bpf_object *object, const bool wanted[PROGRAMS])
 {
-	int error = 0;
+	struct bpf_map *led = bpf_object__find_map_by_name(object, "led");
+	int error = l->led < 0 ? bpf_map__set_autocreate(led, false) : bpf_map__reuse_fd(led, l->led);
 
 	for (int i = 0; i < ARRAYS && !error; i++)
 		error = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, array_name((enum array)i)),
@@ -210,6 +212,7 @@ int loader_open(struct keepnat *k)
 	memset(l->maps, -1, sizeof(l->maps));
 	memset(l->programs, -1, sizeof(l->programs));
 	memset(l->links, -1, sizeof(l->links));
+	l->led = -1;
 	k->loader = l;
 	libbpf_set_print(complaint_keep);
 	error = folders_ready(k);
@@ -239,6 +242,7 @@ void loader_close(struct keepnat *k, bool leave)
 			fd_close(&l->links[i][place]);
 	for (int i = 0; i < PROGRAMS; i++)
 		fd_close(&l->programs[i]);
+	fd_close(&l->led);
 	arrays_close(l);
 	memset(&k->nat, 0, sizeof(k->nat));
 	if (!leave) {

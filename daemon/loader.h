@@ -41,6 +41,13 @@ void loader_detach(struct keepnat *k, struct keepnat_interface *interface);
 /* Take our programs off what is no interface of ours any more: a former configuration's. */
 void loader_hooks_tidy(struct keepnat *k);
 
+/*
+ * Lead the router's own sockets to port mappings, if there are any; where that cannot be, a warning says so. 0. And no more:
+ * leave as below.
+ */
+int loader_sockets_start(struct keepnat *k);
+void loader_sockets_stop(struct keepnat *k, bool leave);
+
 /* Read back every hook, and run each attached program once on a packet that is not ours. 0, or -errno after a line. */
 int loader_check(struct keepnat *k);
 

@@ -26,6 +26,7 @@ static const struct array_kind {
 	[ARRAY_PORTS] = { "ports", sizeof(u64) },
 	[ARRAY_ADDRESSES] = { "addresses", sizeof(u64) },
 	[ARRAY_POOLS] = { "pools", sizeof(u64) },
+	[ARRAY_NEXT_HOPS] = { "next_hops", sizeof(struct next_hop) },
 	[ARRAY_COUNTERS] = { "counters", sizeof(struct counters) },
 };
 
@@ -43,11 +44,13 @@ static u32 array_entries(const struct sizes *sizes, enum array array)
 	case ARRAY_FRAGMENTS:
 		return sizes->fragment_slots;
 	case ARRAY_PORTS:
-		return sizes->addresses * CLASSES * PORT_AREA;
+		return sizes->addresses * PORT_AREAS * PORT_AREA;
 	case ARRAY_ADDRESSES:
 		return sizes->address_places;
 	case ARRAY_POOLS:
 		return MAX_OUTSIDE * POOL_BUCKETS;
+	case ARRAY_NEXT_HOPS:
+		return NEXT_HOPS;
 	case ARRAY_COUNTERS:
 		return sizes->cpus;
 	default:
@@ -129,11 +132,12 @@ static const char *sizes_differ(const struct sizes *sizes, const u32 entries[ARR
 	if (c->flow_mask != entries[ARRAY_FLOWS] - 1 || c->mapping_mask != entries[ARRAY_MAPPINGS] - 1 ||
 	    c->host_mask != entries[ARRAY_HOSTS] - 1 || c->fragment_mask != entries[ARRAY_FRAGMENTS] - 1 ||
 	    c->address_mask != entries[ARRAY_ADDRESSES] - 1 ||
-	    entries[ARRAY_PORTS] != c->addresses * CLASSES * PORT_AREA)
+	    entries[ARRAY_PORTS] != c->addresses * PORT_AREAS * PORT_AREA)
 		return "arrays that do not fit each other";
 	if (c->addresses < sizes->addresses)
 		return "room for fewer addresses";
-	if (entries[ARRAY_POOLS] != MAX_OUTSIDE * POOL_BUCKETS || entries[ARRAY_COUNTERS] != sizes->cpus)
+	if (entries[ARRAY_POOLS] != MAX_OUTSIDE * POOL_BUCKETS || entries[ARRAY_NEXT_HOPS] != NEXT_HOPS ||
+	    entries[ARRAY_COUNTERS] != sizes->cpus)
 		return "another number of pools or processors";
 	return NULL;
 }
@@ -226,6 +230,7 @@ static void arrays_publish(struct keepnat *k, const struct loader *l)
 	k->nat.ports = l->memory[ARRAY_PORTS];
 	k->nat.addresses = l->memory[ARRAY_ADDRESSES];
 	k->nat.pools = l->memory[ARRAY_POOLS];
+	k->nat.next_hops = l->memory[ARRAY_NEXT_HOPS];
 	k->nat.counters = l->memory[ARRAY_COUNTERS];
 	k->cpus = k->sizes.cpus;
 }

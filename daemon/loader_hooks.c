@@ -24,7 +24,7 @@ static const char *const place_names[PLACES] = { "egress", "ingress" };
 enum program program_for(const struct keepnat_interface *interface, enum place place)
 {
 	if (interface->role == ROLE_INSIDE)
-		return place == PLACE_EGRESS ? PROGRAM_NONE
+		return place == PLACE_EGRESS ? (interface->fast ? PROGRAM_LEARN_ETHERNET : PROGRAM_NONE)
 		       : interface->bare     ? PROGRAM_HAIRPIN_BARE
 					     : PROGRAM_HAIRPIN_ETHERNET;
 	if (place == PLACE_EGRESS)
@@ -215,14 +215,26 @@ static bool place_is_taken(const struct keepnat *k, const struct keepnat_interfa
 	return false;
 }
 
+/* Take our program away, if one is there. */
+static void place_clear(struct keepnat *k, unsigned int number, u32 ifindex, enum place place)
+{
+	u32 id = ifindex ? clsact_read(ifindex, place) : 0;
+
+	link_drop(k, number, place);
+	if (id && program_owner(k->loader, id) == OWNER_US)
+		clsact_detach(ifindex, place);
+}
+
 static int place_attach(struct keepnat *k, struct keepnat_interface *interface, enum place place)
 {
 	enum program program = program_for(interface, place);
 	bool wanted[PROGRAMS] = { false };
 	int error;
 
-	if (program == PROGRAM_NONE)
+	if (program == PROGRAM_NONE) {
+		place_clear(k, interface->number, interface->ifindex, place);
 		return 0;
+	}
 	wanted[program] = true;
 	error = programs_load(k->loader, wanted);
 	if (error)
@@ -265,13 +277,8 @@ static void number_tidy(struct keepnat *k, unsigned int number)
 	struct keepnat_interface former = { .number = (u8)number };
 
 	former.ifindex = k->nat.config->interfaces[number].ifindex;
-	for (int place = PLACES; place--;) {
-		u32 id = former.ifindex ? clsact_read(former.ifindex, (enum place)place) : 0;
-
-		link_drop(k, number, (enum place)place);
-		if (id && program_owner(k->loader, id) == OWNER_US)
-			clsact_detach(former.ifindex, (enum place)place);
-	}
+	for (int place = PLACES; place--;)
+		place_clear(k, number, former.ifindex, (enum place)place);
 	clsact_drop(k, &former);
 }
 

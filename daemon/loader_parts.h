@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * loader_parts.h - what the three files behind loader.h share: loader.c (programs, clock, start and stop),
- * loader_arrays.c (the state) and loader_hooks.c (where the programs are attached).
+ * loader_parts.h - what the files behind loader.h share: loader.c (programs, clock, start and stop),
+ * loader_arrays.c (the state), loader_hooks.c and loader_sockets.c (where the programs are attached).
  */
 #pragma once
 #include <stdbool.h>
@@ -22,18 +22,23 @@ enum array {
 	ARRAY_PORTS,
 	ARRAY_ADDRESSES,
 	ARRAY_POOLS,
+	ARRAY_NEXT_HOPS,
 	ARRAY_COUNTERS,
 	ARRAYS,
 };
+
+enum { SOCKET_PROGRAMS = 8 };
 
 enum program {
 	PROGRAM_OUT_ETHERNET,
 	PROGRAM_IN_ETHERNET,
 	PROGRAM_HAIRPIN_ETHERNET,
+	PROGRAM_LEARN_ETHERNET,
 	PROGRAM_OUT_BARE,
 	PROGRAM_IN_BARE,
 	PROGRAM_HAIRPIN_BARE,
-	PROGRAM_CLOCK,
+	PROGRAM_CONNECT4, /* and seven more, in the order of program_names[] */
+	PROGRAM_CLOCK = PROGRAM_CONNECT4 + SOCKET_PROGRAMS,
 	PROGRAMS,
 	PROGRAM_NONE = PROGRAMS,
 };
@@ -51,6 +56,7 @@ struct loader {
 	int programs[PROGRAMS];
 	u32 ids[PROGRAMS]; /* the kernel's numbers of the programs */
 	int links[MAX_INTERFACES][PLACES];
+	int led; /* the map of the socket programs */
 	bool adopted;
 	bool renewed; /* there were arrays, but they did not serve */
 };

@@ -27,11 +27,12 @@
 #include "daemon/machine.h"
 #include "daemon/publish.h"
 #include "daemon/sweeper.h"
+#include "daemon/watch.h"
 #include "version.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { STOP_DOWN = 1, STOP_DETACH = 2 }; /* what is written to stop_fd */
-enum { LOOK_AGAIN_MS = 5000 };
+enum { BEAT_MS = 1000, LOOK_AGAIN_BEATS = 5 };
 
 /*
  * Arguments
@@ -242,7 +243,9 @@ static const struct step {
 	{ link_start, interfaces_stop }, /* the interfaces are there, and ours */
 	{ loader_open, loader_close },	 /* arrays and programs */
 	{ publish_start, publish_stop }, /* the configuration */
+	{ watch_start, watch_stop },	 /* before there are leases */
 	{ hooks_start, link_down },	 /* addresses and hooks: from here on packets meet the programs */
+	{ loader_sockets_start, loader_sockets_stop }, /* the router's own way to port mappings */
 	{ forwarding_start, forwarding_stop }, /* only now, and first to go */
 	{ sweeper_start, sweep_stop },
 	{ loader_check, NULL },
@@ -320,18 +323,19 @@ static unsigned int stop_take(int fd)
 static unsigned int loop_run(struct keepnat *k, int signals)
 {
 	struct pollfd fds[] = {
-		{ .fd = signals, .events = POLLIN },
-		{ .fd = k->stop_fd, .events = POLLIN },
-		{ .fd = link_fd(k), .events = POLLIN },
-		{ .fd = arp_fd(k->arp), .events = POLLIN },
+		{ .fd = signals, .events = POLLIN },	    { .fd = k->stop_fd, .events = POLLIN },
+		{ .fd = link_fd(k), .events = POLLIN },	    { .fd = arp_fd(k->arp), .events = POLLIN },
+		{ .fd = watch_fd(k, 0), .events = POLLIN }, { .fd = watch_fd(k, 1), .events = POLLIN },
 	};
-	unsigned int stop = 0;
+	unsigned int stop = 0, idle = 0;
 
 	while (!stop) {
-		int n = poll(fds, sizeof(fds) / sizeof(fds[0]), LOOK_AGAIN_MS);
+		int n = poll(fds, sizeof(fds) / sizeof(fds[0]), BEAT_MS);
 
 		if (n < 0)
 			continue;
+		watch_look(k);
+		fds[5].fd = watch_fd(k, 1);
 		if (fds[0].revents)
 			stop = signal_take(signals);
 		if (!stop && fds[1].revents)
@@ -340,8 +344,11 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 			link_event(k);
 		if (!stop && fds[3].revents)
 			arp_run(k->arp);
-		if (!n)
+		idle = n ? 0 : idle + 1;
+		if (idle == LOOK_AGAIN_BEATS) {
 			link_refresh(k);
+			idle = 0;
+		}
 	}
 	return stop;
 }

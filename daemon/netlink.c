@@ -14,13 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUFFER = 32768, DUMP_TRIES = 8, WATCH_MEMORY = 1 << 20 };
+enum { DUMP_TRIES = 8, WATCH_MEMORY = 1 << 20 };
 
 /* Send a request and hand what comes to `each`, until its end. 0 or -errno; -EINTR: a dump was overtaken by changes. */
 static int netlink_ask(struct nlmsghdr *request, mnl_cb_t each, void *context)
 {
 	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char buffer[BUFFER];
+	char buffer[NETLINK_BUFFER];
 	int more = 1, error = 0;
 
 	if (!socket)
@@ -215,6 +215,28 @@ int netlink_address_remove(u32 ifindex, __be32 addr)
 }
 
 /*
+ * Neighbours
+ */
+
+int netlink_neighbours(int (*each)(const struct nlmsghdr *message, void *context), void *context)
+{
+	char buffer[256];
+	int error = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
+		struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+		struct ndmsg *head;
+
+		request->nlmsg_type = RTM_GETNEIGH;
+		request->nlmsg_flags = NLM_F_DUMP;
+		head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+		head->ndm_family = AF_INET;
+		error = netlink_ask(request, each, context);
+	}
+	return error;
+}
+
+/*
  * Filters
  */
 
@@ -253,18 +275,17 @@ int netlink_filters(u32 ifindex)
  * The watch
  */
 
-int netlink_watch_open(void)
+int netlink_listen(int family, const u32 *groups, unsigned int count)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_TC };
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE),
-	    size = WATCH_MEMORY, error;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, family), size = WATCH_MEMORY,
+	    error;
 
 	if (fd < 0)
 		return -errno;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	error = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
-	for (unsigned int i = 0; i < sizeof(groups) / sizeof(groups[0]) && !error; i++)
+	for (unsigned int i = 0; i < count && !error; i++)
 		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])))
 			error = -errno;
 	if (!error)
@@ -273,10 +294,17 @@ int netlink_watch_open(void)
 	return error;
 }
 
+int netlink_watch_open(void)
+{
+	static const u32 groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_TC };
+
+	return netlink_listen(NETLINK_ROUTE, groups, sizeof(groups) / sizeof(groups[0]));
+}
+
 /* What the messages say does not matter: everything is asked anew. So lost ones (ENOBUFS) are as good as read ones. */
 int netlink_watch_drain(int fd)
 {
-	char buffer[BUFFER];
+	char buffer[NETLINK_BUFFER];
 	int any = 0;
 
 	for (;;) {

@@ -11,6 +11,8 @@
 /* What marks addresses as ours (IFA_PROTO): no other program's, and it survives us. */
 enum { ADDRESS_PROTOCOL_OURS = 0x4b };
 
+enum { NETLINK_BUFFER = 32768 };
+
 struct link_state {
 	u32 ifindex;
 	char name[16];
@@ -57,4 +59,12 @@ int netlink_filters(u32 ifindex);
  * netlink_watch_drain() takes what is there: 1 there was something (or some was lost), 0 nothing.
  */
 int netlink_watch_open(void);
+
+/* A socket of a family that hears these groups; it does not block. The descriptor or -errno. */
+int netlink_listen(int family, const u32 *groups, unsigned int count);
+
+/* Hand each IPv4 neighbour of this network namespace to `each`. 0 or -errno. */
+struct nlmsghdr;
+int netlink_neighbours(int (*each)(const struct nlmsghdr *message, void *context), void *context);
+
 int netlink_watch_drain(int fd);

@@ -165,7 +165,7 @@ static void bitmaps_clear(const struct pool *pool, u32 index)
 {
 	u64 *area = &pool->nat->ports[(size_t)port_area(index, 0)];
 
-	for (u32 i = 0; i < CLASSES * PORT_AREA; i++)
+	for (u32 i = 0; i < PORT_AREAS * PORT_AREA; i++)
 		if (LOAD(&area[i]))
 			STORE(&area[i], 0);
 }
@@ -227,10 +227,25 @@ static int address_enter(struct pool *pool, const struct pool_address *want, u32
 	return 0;
 }
 
+/* No bucket names the address any more: those that did name none until they are filled again. */
+static void buckets_forget(const struct pool *pool, union entry e)
+{
+	u64 *bucket = &pool->nat->pools[(size_t)e.address.interface * POOL_BUCKETS];
+
+	for (u32 i = 0; i < POOL_BUCKETS; i++) {
+		union entry named = { .word = LOAD(&bucket[i]) };
+
+		if (named.address.addr == e.address.addr)
+			STORE(&bucket[i], 0);
+	}
+}
+
+/* Buckets come first: who finds that his address does not serve any more must not be given it anew. */
 static void address_leave(struct pool *pool, u32 place)
 {
 	union entry e = entry_at(pool, place);
 
+	buckets_forget(pool, e);
 	e.address.flags = 0;
 	pool->left[place] = ++pool->clock;
 	STORE(&pool->nat->addresses[place], e.word);

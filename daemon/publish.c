@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/env.h"
@@ -15,7 +16,7 @@
 #include "daemon/log.h"
 #include "daemon/pool.h"
 
-enum { HOST_RETENTION = 86400, NO_DEVICE = 0xffffffff };
+enum { NO_DEVICE = 0xffffffff };
 
 /* The record of a device is one aligned word, which programs read while it changes. */
 union record {
@@ -140,7 +141,7 @@ static void timers_publish(struct timers *to, const struct settings_timers *from
 	to->icmp_timeout = from->icmp_timeout;
 	to->fragment_min_timeout = from->fragment_min_timeout;
 	to->hold_down_timeout = from->hold_down_timeout;
-	to->host_retention = HOST_RETENTION;
+	to->host_retention_timeout = from->host_retention_timeout;
 }
 
 static struct prefix prefix_of(const struct settings_network *network)
@@ -182,7 +183,7 @@ static void limits_publish(struct config *c, const struct limits *from, u32 now)
 	struct limits limits = *from;
 
 	limits.on = limits.new_mappings || limits.all.mappings || limits.all.sessions;
-	for (unsigned int i = 0; i < CLASSES; i++)
+	for (unsigned int i = 0; i < ACCOUNTS; i++)
 		limits.on |= limits.by[i].mappings || limits.by[i].sessions;
 	STORE(&c->swept, now); /* the sweep will begin at once */
 	c->limits = limits;
@@ -205,12 +206,25 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	timers_publish(&c->timers, &nat->timers);
 }
 
+/* The router's own sockets are those of our network namespace. 0 or -errno. */
+static int namespace_publish(struct config *c)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(c->netns);
+	int error = fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &c->netns, &size) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 /* What never changes while the arrays live. */
 static int arrays_found(struct keepnat *k)
 {
 	struct config *c = k->nat.config;
 
-	if (getrandom(c->seed, sizeof(c->seed), 0) != sizeof(c->seed))
+	if (getrandom(c->seed, sizeof(c->seed), 0) != sizeof(c->seed) ||
+	    getrandom(c->pass, sizeof(c->pass), 0) != sizeof(c->pass))
 		return -EIO;
 	c->tick_mul = (1u << 24) / k->jiffies_hz;
 	c->flow_mask = k->sizes.flow_slots - 1;
@@ -240,6 +254,8 @@ int publish_start(struct keepnat *k)
 	bool adopted = loader_adopted(k->loader);
 	int error = adopted ? 0 : arrays_found(k);
 
+	if (!error)
+		error = namespace_publish(k->nat.config);
 	if (!error)
 		error = numbers_assign(k);
 	if (error) {
@@ -305,6 +321,7 @@ int publish_interface(struct keepnat *k, const struct keepnat_interface *interfa
 	r.interface.ifindex = interface->ifindex;
 	r.interface.role = interface->role;
 	r.interface.number = interface->number;
+	r.interface.fast = interface->fast;
 	STORE(record_at(bucket), r.word);
 	STORE(record_at(&c->interfaces[interface->number]), r.word);
 	return 0;

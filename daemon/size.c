@@ -76,7 +76,8 @@ u64 sizes_bytes(const struct sizes *sizes)
 	       (u64)sizes->mapping_slots * sizeof(struct mapping) +
 	       (u64)sizes->host_slots * sizeof(struct host) +
 	       (u64)sizes->fragment_slots * sizeof(struct fragment) +
-	       (u64)sizes->addresses * CLASSES * PORT_AREA * sizeof(u64) +
+	       (u64)sizes->addresses * PORT_AREAS * PORT_AREA * sizeof(u64) +
 	       (u64)sizes->address_places * sizeof(u64) + (u64)MAX_OUTSIDE * POOL_BUCKETS * sizeof(u64) +
-	       (u64)sizes->cpus * sizeof(struct counters) + sizeof(struct config);
+	       (u64)sizes->cpus * sizeof(struct counters) + NEXT_HOPS * sizeof(struct next_hop) +
+	       sizeof(struct config);
 }

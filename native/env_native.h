@@ -15,6 +15,7 @@ struct nat_instance {
 	u64 *ports;
 	u64 *addresses;
 	u64 *pools;
+	struct next_hop *next_hops;
 	struct counters *counters;
 	struct work *work;
 	u32 now; /* the tick; whoever owns the instance sets it */
@@ -72,6 +73,10 @@ static __always_inline struct slot *env_slot(struct nat_instance *nat, enum tabl
 static __always_inline u64 *env_port_word(struct nat_instance *nat, u32 i) { return &nat->ports[i]; }
 static __always_inline u64 *env_address(struct nat_instance *nat, u32 i) { return &nat->addresses[i]; }
 static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i) { return &nat->pools[i]; }
+static __always_inline struct next_hop *env_next_hop(struct nat_instance *nat, u32 i)
+{
+	return &nat->next_hops[i];
+}
 static __always_inline struct work *env_scratch(struct nat_instance *nat) { return nat->work; }
 static __always_inline u32 env_now(struct nat_instance *nat) { return nat->now & 0xfffff; }
 /* Threads may draw at once, and then perhaps the same number; one alone repeats itself. */

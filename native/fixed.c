@@ -64,7 +64,7 @@ static const struct fixed_mapping *wanted_outside(const struct fixing *f, const 
 				     .interface = half->interface };
 	const struct fixed_mapping *at = &key, **found;
 
-	found = bsearch(&at, f->by_outside, f->want->mapping_count, sizeof(at), outside_compare);
+	found = bsearch(&at, f->by_outside, f->want->mapping_count, sizeof(void *), outside_compare);
 	return found ? *found : NULL;
 }
 
@@ -79,7 +79,7 @@ static int fixing_open(struct fixing *f)
 {
 	struct fixed_want *want = f->want;
 
-	f->by_outside = malloc(((size_t)want->mapping_count + 1) * sizeof(*f->by_outside));
+	f->by_outside = malloc(((size_t)want->mapping_count + 1) * sizeof(void *));
 	if (!f->by_outside)
 		return -ENOMEM;
 	if (want->host_count)
@@ -88,7 +88,7 @@ static int fixing_open(struct fixing *f)
 		qsort(want->mappings, want->mapping_count, sizeof(*want->mappings), inside_compare);
 	for (unsigned int i = 0; i < want->mapping_count; i++)
 		f->by_outside[i] = &want->mappings[i];
-	qsort(f->by_outside, want->mapping_count, sizeof(*f->by_outside), outside_compare);
+	qsort(f->by_outside, want->mapping_count, sizeof(void *), outside_compare);
 	return 0;
 }
 

@@ -40,9 +40,10 @@ struct native_extent native_extent(const struct native_sizes *sizes, enum native
 		[NATIVE_MAPPINGS] = { s.mappings, sizeof(struct mapping) },
 		[NATIVE_HOSTS] = { s.hosts, sizeof(struct host) },
 		[NATIVE_FRAGMENTS] = { s.fragments, sizeof(struct fragment) },
-		[NATIVE_PORTS] = { (size_t)s.addresses * CLASSES * PORT_AREA, sizeof(u64) },
+		[NATIVE_PORTS] = { (size_t)s.addresses * PORT_AREAS * PORT_AREA, sizeof(u64) },
 		[NATIVE_ADDRESSES] = { address_places(&s), sizeof(u64) },
 		[NATIVE_POOLS] = { MAX_OUTSIDE * POOL_BUCKETS, sizeof(u64) },
+		[NATIVE_NEXT_HOPS] = { NEXT_HOPS, sizeof(struct next_hop) },
 		[NATIVE_COUNTERS] = { s.cpus, sizeof(struct counters) },
 	};
 	struct native_extent e = all[array];
@@ -62,6 +63,8 @@ void *native_array(const struct nat_instance *nat, enum native_array array)
 		return nat->addresses;
 	case NATIVE_POOLS:
 		return nat->pools;
+	case NATIVE_NEXT_HOPS:
+		return nat->next_hops;
 	case NATIVE_COUNTERS:
 		return nat->counters;
 	default:
@@ -83,6 +86,9 @@ void native_array_set(struct nat_instance *nat, enum native_array array, void *m
 		break;
 	case NATIVE_POOLS:
 		nat->pools = memory;
+		break;
+	case NATIVE_NEXT_HOPS:
+		nat->next_hops = memory;
 		break;
 	case NATIVE_COUNTERS:
 		nat->counters = memory;
@@ -115,7 +121,7 @@ static void config_begin(struct config *c, const struct native_sizes *s, u64 see
 		.icmp_timeout = 60,
 		.fragment_min_timeout = 2,
 		.hold_down_timeout = 120,
-		.host_retention = 86400,
+		.host_retention_timeout = 86400,
 	};
 
 	c->layout = LAYOUT_VERSION;
@@ -283,6 +289,12 @@ int native_pass_through_add(struct nat_instance *nat, __be32 addr, __be32 mask)
 void native_interface_listed(struct nat_instance *nat, u32 number)
 {
 	nat->config->interfaces[number].listed = 1;
+	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
+}
+
+void native_interface_fast(struct nat_instance *nat, u32 number)
+{
+	nat->config->interfaces[number].fast = 1;
 	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
 }
 

@@ -45,6 +45,7 @@ enum native_array {
 	NATIVE_PORTS,
 	NATIVE_ADDRESSES,
 	NATIVE_POOLS,
+	NATIVE_NEXT_HOPS,
 	NATIVE_COUNTERS,
 	NATIVE_ARRAYS,
 };
@@ -83,6 +84,9 @@ void native_interface_listed(struct nat_instance *nat, u32 number);
 
 /* A destination that is not translated: as native_network_add(). */
 int native_pass_through_add(struct nat_instance *nat, __be32 addr, __be32 mask);
+
+/* Known flows may take the fast path from and to this interface. */
+void native_interface_fast(struct nat_instance *nat, u32 number);
 
 /*
  * An outside address of an interface, ADDRESS_* flags; flags 0: it leaves, and its index waits for it. The pool's buckets

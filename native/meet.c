@@ -5,7 +5,7 @@
 #include "core/translate.h"
 #include "native/meet.h"
 
-enum { ETHERTYPE_AT = 12, ETHERTYPE_IPV4 = 0x0800 };
+enum { ETHERTYPE_AT = 12, ETHERTYPE_IPV4 = 0x0800, VIRTUAL_MTU = 1500 };
 
 static int frame_is_ipv4(const struct native_frame *f)
 {
@@ -65,18 +65,9 @@ static void translate(struct nat_instance *nat, enum native_hook hook)
 /* A hairpinned packet does not see the kernel's routing: one hop less is our business. 0 or a reason. */
 static u32 hop(const struct bytes *b, const struct packet *p)
 {
-	u8 *ip = packet_bytes(b, p->ip.l3, IP_MIN);
-
-	if (!ip)
-		return REASON_internal;
 	if (p->ttl <= 1)
 		return REASON_hairpin_ttl;
-	u16 was = (u16)get16(ip, IPV4_TTL);
-	ip[IPV4_TTL]--;
-	put16(ip, IPV4_CHECK,
-	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK),
-				     checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
-	return 0;
+	return rewrite_ttl(b, p->ip.l3) ? REASON_internal : 0;
 }
 
 /* The packet becomes an answer to its sender. Bytes of the frame afterwards; 0: it has no room. */
@@ -123,18 +114,98 @@ static u32 act(const struct config *c, struct work *work, struct bytes *b, const
 	return length;
 }
 
+/*
+ * The fast path (core/lease.h), as bpf/fast.h has it.
+ */
+
+static const struct interface *fast_interface(const struct nat_instance *nat, u32 ifindex, enum role role)
+{
+	const struct interface *at = interface_find(nat->config, ifindex);
+
+	return at && at->fast && at->role == role ? at : NULL;
+}
+
+/* An ordinary packet behind an Ethernet header: 1 and *p. */
+static int frame_ordinary(const struct native_frame *f, const struct bytes *b, struct packet *p)
+{
+	memset(p, 0, sizeof(*p));
+	return f->l3 && frame_is_ipv4(f) && packet_ordinary(b, p, f->l3, f->length - f->l3);
+}
+
+static int fly(struct nat_instance *nat, enum native_hook hook, const struct interface *at,
+	       const struct native_frame *f, struct native_result *result)
+{
+	struct bytes b = { .data = f->data, .end = f->data + f->length };
+	struct plan plan = { .verdict = VERDICT_TRANSLATE };
+	struct flight flight;
+	struct packet p;
+
+	if (!at->fast || !frame_ordinary(f, &b, &p) || f->data[f->l3 + IPV4_TTL] <= 1)
+		return 0;
+	int reason =
+		hit_fast(nat, nat->config, &p, at->number, hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT,
+			 p.length, nat->now & TIME, &flight);
+	if (reason == NO_SESSION)
+		return 0;
+	plan.ip = flight.to;
+	memcpy(f->data, flight.hop.frame, sizeof(flight.hop.frame));
+	if (rewrite_ttl(&b, f->l3) || rewrite(&b, &p, &plan))
+		reason = REASON_internal;
+	*result = (struct native_result){ reason_verdict((u32)reason), (u32)reason, flight.interface,
+					  f->length };
+	struct counter *counter = &nat->counters->by[flight.interface][reason];
+	counter->packets++;
+	counter->bytes += f->length - f->l3;
+	return 1;
+}
+
+/* The packet, as it is inside, leaves as the kernel sends it. */
+static void learn(struct nat_instance *nat, enum native_hook hook, const struct native_frame *f,
+		  const struct packet *p)
+{
+	int in = hook == NATIVE_LEARN;
+	const struct interface *from =
+		fast_interface(nat, f->ingress_ifindex, in ? ROLE_OUTSIDE : ROLE_INSIDE);
+	const struct interface *at = fast_interface(nat, f->ifindex, in ? ROLE_INSIDE : ROLE_OUTSIDE);
+	struct offer *offer = &nat->work->offer;
+
+	if (!from || !at)
+		return;
+	memset(offer, 0, sizeof(*offer));
+	offer->inside = in ? destination_of(&p->ip) : source_of(&p->ip);
+	offer->remote = in ? source_of(&p->ip) : destination_of(&p->ip);
+	offer->protocol = p->ip.protocol;
+	offer->direction = in ? DIRECTION_IN : DIRECTION_OUT;
+	offer->now = nat->now & TIME;
+	memcpy(offer->hop.frame, f->data, sizeof(offer->hop.frame));
+	offer->hop.mtu = VIRTUAL_MTU;
+	offer->hop.from = from->number;
+	offer->hop.ifindex = f->ifindex;
+	lease_renew(nat, nat->work);
+}
+
 struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,
 				 const struct native_frame *f)
 {
 	const struct interface *at = interface_find(nat->config, f->ifindex);
 	struct bytes b = { .data = f->data, .end = f->data + f->length };
+	struct native_result result = { .verdict = VERDICT_PASS, .reason = REASONS, .length = f->length };
 	struct work *work = nat->work;
 	u32 length = f->length;
+	struct packet ordinary;
+	int known = frame_ordinary(f, &b, &ordinary);
 
+	if (hook == NATIVE_LEARN) {
+		if (known)
+			learn(nat, hook, f, &ordinary);
+		return result;
+	}
 	if (!at || at->role != (hook == NATIVE_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
 		return (struct native_result){ .verdict = hook == NATIVE_OUT ? VERDICT_DROP : VERDICT_PASS,
 					       .reason = REASONS,
 					       .length = length };
+	if (hook != NATIVE_OUT && fly(nat, hook, at, f, &result))
+		return result;
 	memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
 	if (concerns(nat, &b, f, hook, &work->plan)) {
@@ -151,5 +222,7 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 	struct counter *counter = &nat->counters->by[work->plan.interface][work->plan.reason];
 	counter->packets++;
 	counter->bytes += f->length - f->l3;
+	if (known && work->plan.reason == REASON_out_session)
+		learn(nat, hook, f, &ordinary);
 	return (struct native_result){ work->plan.verdict, work->plan.reason, work->plan.interface, length };
 }

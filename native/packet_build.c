@@ -4,7 +4,8 @@
 
 #include "native/packet_build.h"
 
-enum { ICMP = 1, TCP = 6, UDP = 17 };
+enum { ICMP = 1, TCP = 6, UDP = 17, DCCP = 33, SCTP = 132, UDPLITE = 136 };
+enum { DCCP_REQUEST = 0, DCCP_LISTEN = 10 };
 enum { FIN = 1, RST = 4, ACK = 16 };
 
 static uint16_t word_at(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
@@ -42,15 +43,75 @@ static uint32_t sum_pseudo(const uint8_t *ip, size_t transport_length)
 
 static size_t header_length(const uint8_t *ip) { return (size_t)(ip[0] & 15) * 4; }
 
-/* Where the transport checksum lies, from the transport header on; 0: a protocol without. */
-static size_t check_place(uint8_t protocol)
+bool packet_has_ports(uint8_t protocol)
 {
-	return protocol == TCP ? 16 : protocol == UDP ? 6 : protocol == ICMP ? 2 : 0;
+	return protocol == TCP || protocol == UDP || protocol == DCCP || protocol == SCTP ||
+	       protocol == UDPLITE;
+}
+
+size_t packet_check_place(uint8_t protocol)
+{
+	switch (protocol) {
+	case TCP:
+		return 16;
+	case UDP:
+	case DCCP:
+	case UDPLITE:
+		return 6;
+	case SCTP:
+		return 8;
+	default:
+		return protocol == ICMP ? 2 : 0;
+	}
+}
+
+static bool has_service(const struct packet_spec *s)
+{
+	return s->protocol == DCCP && (s->type == DCCP_REQUEST || s->type == DCCP_LISTEN);
 }
 
 static size_t transport_header(const struct packet_spec *s)
 {
-	return s->protocol == TCP ? 20 : s->protocol == UDP || s->protocol == ICMP ? 8 : 0;
+	switch (s->protocol) {
+	case TCP:
+		return 20;
+	case DCCP:
+		return has_service(s) ? 20 : 16;
+	case SCTP: /* and the head of its chunk */
+		return 16;
+	default:
+		return s->protocol == UDP || s->protocol == ICMP || s->protocol == UDPLITE ? 8 : 0;
+	}
+}
+
+/* The CRC32c of RFC 9260 appendix A, bit by bit, over a packet whose checksum field counts as 0. */
+static uint32_t crc32c(const uint8_t *at, size_t length)
+{
+	uint32_t crc = 0xffffffff;
+
+	for (size_t i = 0; i < length; i++) {
+		crc ^= i >= 8 && i < 12 ? 0 : at[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return crc ^ 0xffffffff;
+}
+
+static uint32_t little_at(const uint8_t *at)
+{
+	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+/* Of the transport's bytes, those that its checksum covers. */
+static size_t covered(const uint8_t *ip, const uint8_t *at, size_t length)
+{
+	size_t bytes = length;
+
+	if (ip[9] == UDPLITE && word_at(at + 4))
+		bytes = word_at(at + 4);
+	if (ip[9] == DCCP && at[5] & 15)
+		bytes = at[4] * 4u + ((at[5] & 15u) - 1) * 4;
+	return bytes < length ? bytes : length;
 }
 
 static void ip_put(const struct packet_spec *s, uint8_t *ip, size_t header, size_t length,
@@ -87,13 +148,32 @@ static void transport_put(const struct packet_spec *s, uint8_t *at, size_t lengt
 			word_put(at + 4, reply ? s->dport : s->sport);
 		return;
 	}
-	if (s->protocol != TCP && s->protocol != UDP)
+	if (!packet_has_ports(s->protocol))
 		return;
 	word_put(at, s->sport);
 	word_put(at + 2, s->dport);
-	if (s->protocol == UDP) {
+	switch (s->protocol) {
+	case UDP:
 		word_put(at + 4, (unsigned int)length);
 		return;
+	case UDPLITE:
+		word_put(at + 4, s->coverage);
+		return;
+	case DCCP: /* with a sequence number of 48 bits */
+		at[4] = has_service(s) ? 5 : 4;
+		at[5] = s->coverage & 15;
+		at[8] = (uint8_t)(s->type << 1 | 1);
+		long_put(at + 12, s->sequence);
+		if (has_service(s))
+			long_put(at + 16, s->tag);
+		return;
+	case SCTP:
+		long_put(at + 4, s->tag);
+		at[12] = s->type;
+		word_put(at + 14, (unsigned int)length - 12);
+		return;
+	default:
+		break;
 	}
 	long_put(at + 4, s->sequence);
 	long_put(at + 8, s->acknowledgement);
@@ -104,13 +184,18 @@ static void transport_put(const struct packet_spec *s, uint8_t *at, size_t lengt
 
 static void check_put(const struct packet_spec *s, const uint8_t *ip, uint8_t *at, size_t length)
 {
-	size_t place = check_place(s->protocol);
+	size_t place = packet_check_place(s->protocol);
 
-	if (!place || (s->no_check && s->protocol == UDP))
+	if (!place || (s->no_check && (s->protocol == UDP || s->protocol == SCTP)))
 		return;
-	uint32_t sum = sum_bytes(s->protocol == ICMP ? 0 : sum_pseudo(ip, length), at, length);
+	if (s->protocol == SCTP) {
+		long_put(at + place, __builtin_bswap32(crc32c(at, length) ^ s->corrupt));
+		return;
+	}
+	uint32_t sum =
+		sum_bytes(s->protocol == ICMP ? 0 : sum_pseudo(ip, length), at, covered(ip, at, length));
 	uint32_t check = 0xffff - sum;
-	if (!check && s->protocol == UDP)
+	if (!check && (s->protocol == UDP || s->protocol == UDPLITE))
 		check = 0xffff;
 	word_put(at + place, check ^ s->corrupt);
 }
@@ -186,11 +271,15 @@ void packet_unreachable(const struct packet_spec *sent, uint8_t code, __be32 fro
 /* The transport of a whole packet; bits as for packet_check(). */
 static unsigned int transport_check(const uint8_t *ip, size_t length)
 {
-	size_t header = header_length(ip), place = check_place(ip[9]), bytes = length - header;
+	size_t header = header_length(ip), place = packet_check_place(ip[9]), bytes = length - header;
 	const uint8_t *at = ip + header;
 
-	if (!place || bytes < place + 2 || (word_at(ip + 6) & 0x3fff))
+	if (!place || bytes < place + 4u - 2u * (ip[9] != SCTP) || (word_at(ip + 6) & 0x3fff))
 		return 0;
+	if (ip[9] == SCTP)
+		return little_at(at + place) && little_at(at + place) != crc32c(at, bytes)
+			       ? PACKET_BAD_TRANSPORT
+			       : 0;
 	if (ip[9] == UDP) {
 		if (!word_at(at + 6))
 			return 0;
@@ -198,7 +287,7 @@ static unsigned int transport_check(const uint8_t *ip, size_t length)
 			return PACKET_BAD_FORM;
 		bytes = word_at(at + 4);
 	}
-	uint32_t sum = sum_bytes(ip[9] == ICMP ? 0 : sum_pseudo(ip, bytes), at, bytes);
+	uint32_t sum = sum_bytes(ip[9] == ICMP ? 0 : sum_pseudo(ip, bytes), at, covered(ip, at, bytes));
 	return sum == 0xffff ? 0 : PACKET_BAD_TRANSPORT;
 }
 

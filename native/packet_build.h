@@ -30,6 +30,9 @@ struct packet_spec {
 	uint8_t tcp_flags;
 	uint32_t sequence;
 	uint32_t acknowledgement;
+	uint8_t type;	   /* of a DCCP packet, of an SCTP packet's one chunk */
+	uint32_t tag;	   /* the service code of a DCCP Request or Listen, the verification tag of SCTP */
+	uint16_t coverage; /* of DCCP's checksum (CsCov) and UDP-Lite's; 0: everything */
 	uint8_t icmp_type;
 	uint8_t icmp_code;
 	uint32_t icmp_rest; /* second word of an ICMP message; of queries the sequence in the low half */
@@ -38,13 +41,19 @@ struct packet_spec {
 
 	const uint8_t *payload; /* NULL: bytes that count up */
 	uint16_t payload_length;
-	bool no_check;	  /* UDP without a checksum */
+	bool no_check;	  /* UDP without a checksum, SCTP whose device is to make it */
 	uint16_t corrupt; /* exclusive-or onto the finished transport checksum */
 
 	/* A fragment: so many bytes of the IP payload from this offset on; 0 bytes: the whole packet. */
 	uint16_t fragment_offset;
 	uint16_t fragment_bytes;
 };
+
+/* Has the protocol ports in the first four bytes of its header? */
+bool packet_has_ports(uint8_t protocol);
+
+/* Where its checksum lies, from the transport header on; 0: a protocol without. SCTP's has four bytes, others two. */
+size_t packet_check_place(uint8_t protocol);
 
 /* Bytes of the packet, or -ENOSPC, or -EINVAL. */
 int packet_build(const struct packet_spec *spec, uint8_t *ip, size_t room);

@@ -16,7 +16,7 @@ struct sweep *sweep_memory_new(struct nat_instance *nat)
 {
 	const struct config *c = nat->config;
 	size_t flows = c->flow_mask + 1, mappings = c->mapping_mask + 1, hosts = c->host_mask + 1;
-	size_t ports = (size_t)c->addresses * CLASSES * PORT_AREA;
+	size_t ports = (size_t)c->addresses * PORT_AREAS * PORT_AREA;
 	struct sweep *s = calloc(1, sizeof(*s));
 	int missing = 0;
 

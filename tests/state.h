@@ -81,7 +81,7 @@ static inline int state_port_bit(struct nat_instance *nat, u32 at, struct state_
 
 static inline int state_summaries(struct nat_instance *nat, struct state_fault *fault)
 {
-	for (u32 area = 0; area < nat->config->addresses * CLASSES * PORT_AREA; area += PORT_AREA)
+	for (u32 area = 0; area < nat->config->addresses * PORT_AREAS * PORT_AREA; area += PORT_AREA)
 		for (u32 i = 0; i < PORT_WORDS; i++) {
 			int full = *env_port_word(nat, area + i) == ~0ull;
 			u64 summary = *env_port_word(nat, area + PORT_WORDS + (i >> 6));

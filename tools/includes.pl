@@ -29,6 +29,7 @@ my %doors = (
 	'daemon/loader.c' => qr{$libbpf|^keepnat\.skel\.h$},		# what is behind loader.h knows libbpf, and nobody else
 	'daemon/loader_arrays.c' => $libbpf,
 	'daemon/loader_hooks.c' => $libbpf,
+	'daemon/loader_sockets.c' => $libbpf,
 	'daemon/pool.c' => qr{^core/(?:host|ports)\.h$},			# it writes what these read
 	'cli/config.c' => qr{^daemon/config\.h$},			# `check` reads as the daemon does
 );

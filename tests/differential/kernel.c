@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/lease.h"
 #include "core/sweep.h"
 #include "native/packet_build.h"
 #include "native/sweep_memory.h"
@@ -35,6 +36,10 @@ struct lab {
 	struct native_frame first_frame;
 	enum native_hook first_hook;
 	bool first_sent;
+	struct packet_spec last; /* a whole packet out or in, to be sent again by the same road */
+	struct native_frame last_frame;
+	enum native_hook last_hook;
+	u8 after[ROOM]; /* what came of the last packet, natively, from the IP header on */
 	char wrong[1024];
 };
 
@@ -47,6 +52,7 @@ static int device_add(struct lab *lab, const char *name, enum role role)
 
 	for (int i = 0; i < 2 && ifindex > 0; i++) {
 		int number = native_interface_add(&lab->ways[i]->nat, (u32)ifindex, role);
+		native_interface_fast(&lab->ways[i]->nat, (u32)number);
 		if (role == ROLE_INSIDE)
 			native_interface_listed(&lab->ways[i]->nat, (u32)number);
 	}
@@ -63,7 +69,7 @@ static void settings_choose(struct lab *lab)
 	like.port_parity = (u8)chance(lab, 2);
 	like.port_preserve = (u8)chance(lab, 2);
 	like.hairpin = chance(lab, 4) != 0;
-	for (u32 i = 0; i < CLASSES; i++)
+	for (u32 i = 0; i < FILTERINGS; i++)
 		like.filtering[i] = (u8)chance(lab, 3);
 	like.timers.udp_timeout = 20 + chance(lab, 100);
 	like.tell = (u8)chance(lab, 2);
@@ -113,6 +119,7 @@ static int round_begin(struct lab *lab)
 		if (lab->ways[i]->ops->socket(lab->ways[i], &s))
 			return -1;
 	lab->first_sent = false;
+	lab->last_frame.ifindex = 0;
 	lab->now = chance(lab, 0x100000);
 	for (int i = 0; i < 2; i++)
 		way_clock(lab->ways[i], lab->now);
@@ -173,20 +180,23 @@ static __be32 any_address(struct lab *lab)
 
 static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_spec *s)
 {
-	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47 };
+	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47, 33, 132, 136 };
 	static const u8 types[] = { 8, 8, 0, 0, 13, 14, 3, 5, 17 };
-	bool in = hook == NATIVE_IN;
+	bool in = hook == NATIVE_IN || hook == NATIVE_LEARN, back = hook == NATIVE_HAIRPIN && chance(lab, 2);
 
 	memset(s, 0, sizeof(*s));
-	s->protocol = protocols[chance(lab, 9)];
+	s->protocol = protocols[chance(lab, 12)];
+	s->type = (u8)chance(lab, 16);
+	s->coverage = (u16)(chance(lab, 2) ? 0 : chance(lab, 64));
 	s->saddr = !chance(lab, 20) ? any_address(lab) : in ? remote_some(lab) : inside_some(lab);
-	s->daddr = !chance(lab, 20)		  ? any_address(lab)
-		   : in || hook == NATIVE_HAIRPIN ? outside_some(lab)
-						  : remote_some(lab);
+	s->daddr = !chance(lab, 20)	       ? any_address(lab)
+		   : hook == NATIVE_LEARN      ? inside_some(lab)
+		   : hook == NATIVE_IN || back ? outside_some(lab)
+					       : remote_some(lab);
 	s->sport = in ? (u16)(7 + chance(lab, 3)) : port_some(lab);
-	s->dport = in || hook == NATIVE_HAIRPIN ? port_some(lab) : (u16)(7 + chance(lab, 3));
+	s->dport = in || back ? port_some(lab) : (u16)(7 + chance(lab, 3));
 	s->icmp_type = types[chance(lab, 9)];
-	s->tcp_flags = (u8)chance(lab, 64);
+	s->tcp_flags = chance(lab, 3) ? TCP_ACK : (u8)chance(lab, 64);
 	s->ttl = (u8)(1 + chance(lab, 255));
 	s->id = (u16)chance(lab, 16);
 	s->payload_length = (u16)chance(lab, 200);
@@ -287,6 +297,7 @@ static void both_meet(struct lab *lab, enum native_hook hook, const struct nativ
 		    (r[0].verdict == VERDICT_DROP ||
 		     (r[0].length == r[1].length &&
 		      !memcmp(frames[0] + 2 + l3, frames[1] + 2 + l3, r[0].length - l3)));
+	memcpy(lab->after, frames[0] + 2 + l3, r[0].length - l3);
 	lab->packets++;
 	lab->verdicts[r[0].verdict]++;
 	if (r[0].reason < REASONS)
@@ -312,14 +323,36 @@ static void later_op(struct lab *lab)
 		both_meet(lab, lab->first_hook, &lab->first_frame, ip, break_some(lab, ip, (u32)length));
 }
 
+/* The last packet once more, past all hooks on its way: the flow's next one. */
+static void again_op(struct lab *lab)
+{
+	static u8 ip[ROOM], inside[ROOM];
+	struct native_frame f = lab->last_frame, begin = { .ifindex = f.ingress_ifindex },
+			    end = { .ifindex = lab->inside, .ingress_ifindex = f.ifindex };
+	int length = packet_build(&lab->last, ip, sizeof(ip));
+
+	if (length <= 0 || !f.ifindex)
+		return;
+	if (lab->last_hook == NATIVE_OUT && f.ingress_ifindex == lab->inside)
+		both_meet(lab, NATIVE_HAIRPIN, &begin, ip, (u32)length);
+	if (!lab->wrong[0])
+		both_meet(lab, lab->last_hook, &f, ip, (u32)length);
+	memcpy(inside, lab->after, (size_t)length);
+	if (lab->last_hook == NATIVE_IN && !lab->wrong[0])
+		both_meet(lab, NATIVE_LEARN, &end, inside, (u32)length);
+}
+
 static void packet_op(struct lab *lab)
 {
 	static u8 ip[ROOM];
-	enum native_hook hook = (enum native_hook)chance(lab, 3);
+	enum native_hook hook = (enum native_hook)chance(lab, 4);
 	struct packet_spec s, quote;
 	u32 which = chance(lab, 4) ? 0 : 1;
-	struct native_frame f = { .ifindex = hook == NATIVE_HAIRPIN ? lab->inside : lab->outside[which] };
+	bool inside = hook == NATIVE_HAIRPIN || hook == NATIVE_LEARN;
+	struct native_frame f = { .ifindex = inside ? lab->inside : lab->outside[which] };
 
+	if (hook == NATIVE_LEARN)
+		f.ingress_ifindex = chance(lab, 6) ? lab->outside[which] : 0;
 	if (hook == NATIVE_OUT)
 		f.ingress_ifindex = chance(lab, 6) ? lab->inside : chance(lab, 3) ? 0 : lab->outside[!which];
 	if (chance(lab, 6))
@@ -334,6 +367,12 @@ static void packet_op(struct lab *lab)
 		lab->first_hook = hook;
 		lab->first_sent = true;
 	}
+	if (hook == NATIVE_OUT || hook == NATIVE_IN) {
+		lab->last = s;
+		lab->last.quote = NULL;
+		lab->last_frame = f;
+		lab->last_hook = hook;
+	}
 	int length = packet_build(&s, ip, sizeof(ip));
 	if (length > 0)
 		both_meet(lab, hook, &f, ip, break_some(lab, ip, (u32)length));
@@ -342,8 +381,12 @@ static void packet_op(struct lab *lab)
 static void time_op(struct lab *lab)
 {
 	lab->now += 1 + chance(lab, chance(lab, 3) ? 4 : 200);
+	bool watched = chance(lab, 2);
+	u32 changed = (lab->now - chance(lab, 10)) & TIME;
 	for (int i = 0; i < 2; i++) {
 		way_clock(lab->ways[i], lab->now & TIME);
+		if (watched)
+			lab->ways[i]->nat.config->watch = watch_make(lab->now & TIME, changed);
 		sweep_pass(lab->sweeps[i], lab->now & TIME);
 	}
 }
@@ -368,6 +411,8 @@ static int round_run(struct lab *lab, u64 packets)
 		if (lab->first_sent && n < 30) {
 			lab->first_sent = chance(lab, 2);
 			later_op(lab);
+		} else if (n < 50) {
+			again_op(lab);
 		} else if (n < 97) {
 			packet_op(lab);
 		} else if (n < 99) {

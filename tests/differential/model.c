@@ -133,6 +133,52 @@ static struct model_host *host_of(struct model *m, __be32 inside)
 	return NULL;
 }
 
+/*
+ * Room for hosts. Where there may be too many, one that has no binding gives way; which one, and whether there was need, is
+ * not for the model to know.
+ */
+
+static bool host_is_idle(const struct model *m, const struct model_host *h)
+{
+	for (u32 i = 0; i < m->binding_count; i++)
+		if (m->bindings[i].live && m->bindings[i].inside.addr == h->inside)
+			return false;
+	return true;
+}
+
+static bool host_is_sure(const struct model_host *h) { return h && !h->doubt; }
+
+/* A host that may not be in the table wants to be. */
+static void host_comes(struct model *m, const struct model_host *who)
+{
+	if (m->settings.host_mask + 1 >= MODEL_HOSTS)
+		return;
+	for (u32 i = 0; i < m->host_count; i++)
+		if (&m->hosts[i] != who && host_is_idle(m, &m->hosts[i]))
+			m->hosts[i].doubt = true;
+}
+
+static void hosts_sweep(struct model *m)
+{
+	for (u32 i = 0; i < m->host_count; i++) {
+		struct model_host *h = &m->hosts[i];
+
+		if (!host_is_idle(m, h))
+			h->idle = 0;
+		else if (!h->idle++)
+			h->since = m->now;
+	}
+}
+
+/* Is there none that has been idle for so long that it must give way? */
+static bool hosts_are_full(const struct model *m)
+{
+	for (u32 i = 0; i < m->host_count; i++)
+		if (m->hosts[i].idle > 1 && m->now - m->hosts[i].since >= PATIENCE && !m->hosts[i].doubt)
+			return false;
+	return m->settings.host_mask + 1 < MODEL_HOSTS;
+}
+
 static struct model_limbo *in_limbo(const struct model *m, enum class class, struct model_end outside)
 {
 	for (u32 i = 0; i < m->limbo_count; i++)
@@ -227,25 +273,32 @@ static void limbo_sweep(struct model *m)
 
 static struct model_tally *tally_of(struct model *m, __be32 inside) { return &m->tally[ntohl(inside) & 255]; }
 
+/* The rare classes count with those that they are like. */
+static enum class counts_as(enum class class) {
+	return class < ACCOUNTS		? class
+	       : class == CLASS_UDPLITE ? CLASS_UDP
+					: CLASS_TCP;
+}
+
 static bool limit_met(const u32 have[CLASSES], enum class class, u32 most, u32 most_of_class)
 {
 	u32 all = have[CLASS_UDP] + have[CLASS_TCP] + have[CLASS_ICMP];
 
-	return (most && all >= most) || (most_of_class && have[class] >= most_of_class);
+	return (most && all >= most) || (most_of_class && have[counts_as(class)] >= most_of_class);
 }
 
 static bool mappings_met(const struct model *m, enum class class, const u32 have[CLASSES])
 {
 	const struct limits *l = &m->settings.limits;
 
-	return limit_met(have, class, l->all.mappings, l->by[class].mappings);
+	return limit_met(have, class, l->all.mappings, l->by[counts_as(class)].mappings);
 }
 
 static bool sessions_met(const struct model *m, enum class class, const u32 have[CLASSES])
 {
 	const struct limits *l = &m->settings.limits;
 
-	return limit_met(have, class, l->all.sessions, l->by[class].sessions);
+	return limit_met(have, class, l->all.sessions, l->by[counts_as(class)].sessions);
 }
 
 /* What the host surely has. */
@@ -255,11 +308,11 @@ static struct model_tally tally_sure(const struct model *m, __be32 inside)
 
 	for (u32 i = 0; i < m->binding_count; i++)
 		if (m->bindings[i].live && !m->bindings[i].doubt && m->bindings[i].inside.addr == inside)
-			t.mappings[m->bindings[i].class]++;
+			t.mappings[counts_as(m->bindings[i].class)]++;
 	for (u32 i = 0; i < m->session_count; i++) {
 		const struct model_session *s = &m->sessions[i];
 		if (s->live && !s->out.doubt && !s->in.doubt && s->inside.addr == inside)
-			t.sessions[s->class]++;
+			t.sessions[counts_as(s->class)]++;
 	}
 	return t;
 }
@@ -278,9 +331,9 @@ static void tally_sweep(struct model *m)
 {
 	memset(m->tally, 0, sizeof(m->tally));
 	for (u32 i = 0; i < m->binding_count; i++)
-		tally_of(m, m->bindings[i].inside.addr)->mappings[m->bindings[i].class]++;
+		tally_of(m, m->bindings[i].inside.addr)->mappings[counts_as(m->bindings[i].class)]++;
 	for (u32 i = 0; i < m->session_count; i++)
-		tally_of(m, m->sessions[i].inside.addr)->sessions[m->sessions[i].class]++;
+		tally_of(m, m->sessions[i].inside.addr)->sessions[counts_as(m->sessions[i].class)]++;
 }
 
 /* Refused for its limits: right if it may have so many. */
@@ -315,15 +368,33 @@ static bool side_silent_after(const struct model_side *reset, const struct model
 	return reset->flags & MODEL_RST && (other->flags & MODEL_RST || other->last <= reset->last);
 }
 
+/* RFC 5597 REQ-5: DCCP's timers are TCP's; SCTP's, too. */
+static bool connects(enum class class)
+{
+	return class == CLASS_TCP || class == CLASS_DCCP || class == CLASS_SCTP;
+}
+
+/* DCCP, SCTP and UDP-Lite pass by each other's ports where any will do. */
+static bool is_rare(enum class class)
+{
+	return class != CLASS_UDP && class != CLASS_TCP && class != CLASS_ICMP;
+}
+
+/* What lets strangers in: DCCP and SCTP are as TCP, UDP-Lite as UDP. */
+static u8 filtering_of(const struct model *m, enum class class)
+{
+	return m->settings.filtering[connects(class)	   ? CLASS_TCP
+				     : class == CLASS_ICMP ? CLASS_ICMP
+							   : CLASS_UDP];
+}
+
 static u32 session_timeout(const struct model *m, const struct model_session *s)
 {
 	const struct timers *t = &m->settings.timers;
 	const u8 spoke = MODEL_SYN | MODEL_DATA;
 
-	if (s->class == CLASS_UDP)
-		return t->udp_timeout;
-	if (s->class == CLASS_ICMP)
-		return t->icmp_timeout;
+	if (!connects(s->class))
+		return s->class == CLASS_ICMP ? t->icmp_timeout : t->udp_timeout;
 	if (side_silent_after(&s->out, &s->in) || side_silent_after(&s->in, &s->out))
 		return t->tcp_trans_close_timeout;
 	if (s->out.flags & s->in.flags & MODEL_FIN)
@@ -336,7 +407,7 @@ static void side_renew(struct model *m, struct model_session *s, struct model_si
 {
 	if (reason != IS_out_created && reason != IS_in_created)
 		return;
-	tally_of(m, s->inside.addr)->sessions[s->class]++; /* perhaps: if nothing of it was left */
+	tally_of(m, s->inside.addr)->sessions[counts_as(s->class)]++; /* perhaps: if nothing of it was left */
 	side->flags = 0;
 	for (u32 i = 0; i < m->binding_count; i++)
 		if (m->bindings[i].live && m->bindings[i].class == s->class &&
@@ -357,9 +428,9 @@ static u32 binding_timeout(const struct model *m, enum class class)
 {
 	const struct timers *t = &m->settings.timers;
 
-	return class == CLASS_UDP    ? t->udp_timeout
+	return connects(class)	     ? t->tcp_trans_close_timeout
 	       : class == CLASS_ICMP ? t->icmp_timeout
-				     : t->tcp_trans_close_timeout;
+				     : t->udp_timeout;
 }
 
 static struct model_permit *permit_find(struct model *m, enum class class, struct model_end outside,
@@ -388,7 +459,7 @@ static void permit_give(struct model *m, enum class class, struct model_end outs
 /* After that time without packets the slot of a flow may be taken (doc/design.md, life without the daemon). */
 static u32 flow_idle_most(const struct model *m, enum class class)
 {
-	return class == CLASS_TCP ? m->settings.timers.tcp_idle_timeout : binding_timeout(m, class);
+	return connects(class) ? m->settings.timers.tcp_idle_timeout : binding_timeout(m, class);
 }
 
 void model_sweep(struct model *m)
@@ -401,7 +472,7 @@ void model_sweep(struct model *m)
 		if (!s->live || (out < in ? out : in) > session_timeout(m, s))
 			continue;
 		if (permit_find(m, s->class, s->outside, s->remote.addr) &&
-		    m->settings.filtering[s->class] == FILTERING_ADF) {
+		    filtering_of(m, s->class) == FILTERING_ADF) {
 			struct model_permit *p = permit_find(m, s->class, s->outside, s->remote.addr);
 			if (idle(m, p->last) <= flow_idle_most(m, s->class)) /* else it may be gone already */
 				p->last = m->now;
@@ -422,6 +493,7 @@ void model_sweep(struct model *m)
 	}
 	m->binding_count = bindings;
 	limbo_sweep(m);
+	hosts_sweep(m);
 	tally_sweep(m);
 }
 
@@ -430,7 +502,7 @@ static void lease_give(struct model *m, const struct model_session *s)
 {
 	struct model_binding *b = s->live ? binding_of_inside(m, s->class, s->inside) : NULL;
 	const struct timers *t = &m->settings.timers;
-	u32 most = s->class == CLASS_TCP ? t->tcp_idle_timeout : binding_timeout(m, s->class);
+	u32 most = connects(s->class) ? t->tcp_idle_timeout : binding_timeout(m, s->class);
 
 	if (b && b->lease < m->now + most)
 		b->lease = m->now + most;
@@ -538,13 +610,22 @@ static bool port_free(const struct model *m, enum class class, struct model_end 
 	return !binding_of_outside(m, class, e);
 }
 
+/* Nothing keeps it, and no other class that is rare, too. */
+static bool port_looks_free(const struct model *m, enum class class, struct model_end e)
+{
+	for (enum class i = 0; i < CLASSES; i++)
+		if ((i == class || (is_rare(i) && is_rare(class))) &&
+		    (!port_free(m, i, e) || in_limbo(m, i, e)))
+			return false;
+	return true;
+}
+
 /* Is there any free port, of a parity if it matters (-1: none), that nothing keeps? */
 static bool range_has_free(const struct model *m, enum class class, __be32 addr, struct range r, int parity)
 {
 	for (u32 port = r.min; port <= r.max; port++) {
 		struct model_end e = { addr, (u16)port };
-		if ((parity < 0 || (int)(port & 1) == parity) && port_free(m, class, e) &&
-		    !in_limbo(m, class, e))
+		if ((parity < 0 || (int)(port & 1) == parity) && port_looks_free(m, class, e))
 			return true;
 	}
 	return false;
@@ -586,7 +667,9 @@ static bool ports_are_out(struct model *m, const struct model_packet *p, struct 
 	struct range r = range_of(m, p->class, inside.port);
 	struct model_host *h = host_of(m, inside.addr);
 
-	if (h && address_serves(m, h->outside, false))
+	if (p->hook == MODEL_OWN)
+		return !range_has_free(m, p->class, inside.addr, r, -1);
+	if (host_is_sure(h) && address_serves(m, h->outside, false))
 		return !range_has_free(m, p->class, h->outside, r, -1);
 	for (u32 i = 0; i < m->address_count; i++) /* a new host: at least one address must be full */
 		if (address_serves(m, m->addresses[i].addr, false) &&
@@ -599,7 +682,7 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 				struct model_end chosen, bool own)
 {
 	struct model_host *h = host_of(m, inside.addr);
-	bool known = h && address_serves(m, h->outside, own);
+	bool known = host_is_sure(h) && address_serves(m, h->outside, own);
 	const char *wrong;
 
 	if (own && chosen.addr != inside.addr)
@@ -616,11 +699,11 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 			return "the model has no room for hosts";
 		h = &m->hosts[m->host_count++];
 	}
-	*h = (struct model_host){ inside.addr, chosen.addr };
+	*h = (struct model_host){ .inside = inside.addr, .outside = chosen.addr };
 	if (m->binding_count == MODEL_BINDINGS)
 		return "the model has no room for bindings";
 	limbo_end(m, in_limbo(m, p->class, chosen));
-	tally_of(m, inside.addr)->mappings[p->class]++;
+	tally_of(m, inside.addr)->mappings[counts_as(p->class)]++;
 	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
 								  .own = own,
 								  .class = p->class,
@@ -631,22 +714,25 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 }
 
 /*
- * The binding that an endpoint had until it was idle for too long stands again, if its host is still where it was; or again,
- * which the address tells that the packet got, NULL: none.
+ * The binding that an endpoint had until it was idle for too long stands again, if its host is still where it was, or again;
+ * where the packet went tells if that is in doubt.
  */
-static bool binding_wake(struct model *m, enum class class, struct model_end inside, const __be32 *chosen)
+static bool binding_wake(struct model *m, enum class class, struct model_end inside,
+			 const struct model_end *chosen, u32 reason)
 {
 	struct model_limbo *l = limbo_waits(m, class, inside);
 	struct model_host *h = host_of(m, inside.addr);
 
 	if (!l)
 		return false;
-	__be32 at = h && address_serves(m, h->outside, l->own) ? h->outside : chosen ? *chosen : 0;
+	bool sure = host_is_sure(h) && address_serves(m, h->outside, l->own);
+	__be32 at = sure ? h->outside : chosen ? chosen->addr : 0;
 	if (at != l->outside.addr || !address_serves(m, at, l->own)) {
-		limbo_forsake(l);
+		if (chosen || reason == IS_no_port)
+			limbo_forsake(l);
 		return false;
 	}
-	tally_of(m, inside.addr)->mappings[class]++;
+	tally_of(m, inside.addr)->mappings[counts_as(class)]++;
 	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
 								  .own = l->own,
 								  .class = class,
@@ -656,7 +742,7 @@ static bool binding_wake(struct model *m, enum class class, struct model_end ins
 	if (!h && m->host_count < MODEL_HOSTS)
 		h = &m->hosts[m->host_count++];
 	if (h)
-		*h = (struct model_host){ inside.addr, at };
+		*h = (struct model_host){ .inside = inside.addr, .outside = at };
 	limbo_end(m, l);
 	return true;
 }
@@ -670,7 +756,7 @@ static struct model_session *session_make(struct model *m, const struct model_pa
 	if (m->session_count == MODEL_SESSIONS)
 		return s - 1;
 	m->session_count++;
-	tally_of(m, inside.addr)->sessions[p->class]++;
+	tally_of(m, inside.addr)->sessions[counts_as(p->class)]++;
 	*s = (struct model_session){ .live = true,
 				     .protocol = p->protocol,
 				     .class = p->class,
@@ -696,14 +782,13 @@ static bool passed(const struct model_outcome *o, u32 reason)
 	return o->verdict == VERDICT_PASS && o->reason == reason;
 }
 
-/*
- * A packet from inside wants a session to remote: chosen is the outside endpoint that it got, if it got any. Follows, and
- * says what is wrong.
- */
+/* A packet from inside wants a session to remote: o->from is the outside endpoint that it got, if any. Follows, and says what is wrong. */
 static const char *open_judge(struct model *m, const struct model_packet *p, struct model_end remote,
-			      bool got, struct model_end chosen, bool own, struct model_session **session)
+			      const struct model_outcome *o, bool own, struct model_session **session)
 {
 	struct model_binding *b = binding_of_inside(m, p->class, p->from);
+	struct model_host *h = host_of(m, p->from.addr);
+	bool got = o->verdict == VERDICT_TRANSLATE || o->reason == IS_filtered;
 	const char *wrong, *over = limits_judge(m, p->class, p->from.addr, !b);
 
 	/* While there is no other address to go to, all that belongs to one which has left waits for it. */
@@ -715,20 +800,23 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 		b->live = false;
 		b = NULL;
 	}
-	if (!b && binding_wake(m, p->class, p->from, got ? &chosen.addr : NULL))
+	if (!b && !host_is_sure(h) && o->reason != IS_hosts_full)
+		host_comes(m, h);
+	if (h)
+		h->idle = 0;
+	if (!b && binding_wake(m, p->class, p->from, got ? &o->from : NULL, o->reason))
 		b = binding_of_inside(m, p->class, p->from);
 	if (!got) { /* a host whose address has left is forgotten when it asks for another */
-		struct model_host *h = host_of(m, p->from.addr);
 		if (h && !b && !address_serves(m, h->outside, own))
 			*h = m->hosts[--m->host_count];
 		return b ? "an endpoint with a mapping was refused" : NULL;
 	}
-	if (b && !end_is(b->outside, chosen))
+	if (b && !end_is(b->outside, o->from))
 		return "the endpoint has another mapping (RFC 4787 REQ-1)";
 	if (!own && over)
 		return over;
 	if (!b) {
-		wrong = binding_make(m, p, p->from, chosen, own);
+		wrong = binding_make(m, p, p->from, o->from, own);
 		if (wrong)
 			return wrong;
 		b = binding_of_inside(m, p->class, p->from);
@@ -775,11 +863,27 @@ static const char *told_judge(struct model *m, const struct model_packet *p, con
 		return "a sender was told, though nobody shall be";
 	silent.verdict = VERDICT_DROP;
 	silent.reason = o->reason == IS_told_no_port ? IS_no_port
-			: o->reason == IS_told_full  ? IS_no_address
-						     : IS_host_sessions;
+			: o->reason != IS_told_full  ? IS_host_sessions
+			: any_serves(m)		     ? IS_hosts_full
+						     : IS_no_address;
 	if (o->reason == IS_told_limit && !limit_refuses(m, p->class, p->from.addr, IS_host_sessions))
 		silent.reason = IS_host_mappings;
 	return out_judge(m, p, &silent);
+}
+
+/* Was it right to refuse a packet from inside that wanted a session? */
+static const char *refusal_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
+{
+	switch (o->reason) {
+	case IS_no_address:
+		return unless(!any_serves(m), "no address, though there is one");
+	case IS_no_port:
+		return unless(ports_are_out(m, p, p->from), "no port, though there is one");
+	case IS_hosts_full:
+		return unless(hosts_are_full(m), "no room for a host, though one is idle");
+	default:
+		return "dropped for no reason that the model knows";
+	}
 }
 
 static const char *out_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
@@ -817,22 +921,14 @@ static const char *out_judge(struct model *m, const struct model_packet *p, cons
 			      "refused for a limit that is not reached");
 	}
 	if (o->verdict == VERDICT_DROP) {
-		const char *wrong = open_judge(m, p, p->to, false, o->from, own, &s);
-		if (wrong)
-			return wrong;
-		if (o->reason == IS_no_address)
-			return unless(!any_serves(m), "no address, though there is one");
-		if (o->reason == IS_no_port)
-			/* While ports rest, the core may count a few more of them than we do. */
-			return unless(m->limbo_count || ports_are_out(m, p, p->from),
-				      "no port, though there is one");
-		return "dropped for no reason that the model knows";
+		const char *wrong = open_judge(m, p, p->to, o, own, &s);
+		return wrong ? wrong : refusal_judge(m, p, o);
 	}
 	if (o->verdict != VERDICT_TRANSLATE)
 		return "a packet from inside passed untranslated";
 	if (!end_is(o->to, p->to))
 		return "the destination was changed";
-	return open_judge(m, p, p->to, true, o->from, own, &s);
+	return open_judge(m, p, p->to, o, own, &s);
 }
 
 /* May the remote send to this binding, no session being there? 1, 0, or -1: both are right. */
@@ -841,7 +937,7 @@ static int filter_lets(struct model *m, const struct model_binding *b, struct mo
 	struct model_permit *permit;
 	u32 most = flow_idle_most(m, b->class);
 
-	switch (m->settings.filtering[b->class]) {
+	switch (filtering_of(m, b->class)) {
 	case FILTERING_EIF:
 		return 1;
 	case FILTERING_ADF:
@@ -860,7 +956,7 @@ static const char *in_judge(struct model *m, const struct model_packet *p, const
 	if (s && s->hairpin)
 		return unless(dropped(o, IS_spoofed_own), "somebody outside posed as one of us");
 	if (s && s->in.doubt && dropped(o, IS_filtered))
-		return unless(m->settings.filtering[s->class] != FILTERING_EIF,
+		return unless(filtering_of(m, s->class) != FILTERING_EIF,
 			      "filtered, though nothing is to be filtered");
 	if (s) {
 		side_renew(m, s, &s->in, o->reason);
@@ -884,7 +980,9 @@ static const char *in_judge(struct model *m, const struct model_packet *p, const
 		if (p->class == CLASS_UDP && end_is(p->to, m->socket))
 			return unless(passed(o, IS_local_socket),
 				      "the router's socket did not get its packet");
-		return unless(flags & ADDRESS_POOL ? dropped(o, IS_no_mapping) : passed(o, IS_local_address),
+		return unless(flags & ADDRESS_POOL && !(flags & ADDRESS_LOCAL && is_rare(p->class))
+				      ? dropped(o, IS_no_mapping)
+				      : passed(o, IS_local_address),
 			      "a packet to nobody was let in");
 	}
 	int lets = filter_lets(m, b, p->from);
@@ -929,17 +1027,14 @@ static const char *hairpin_judge(struct model *m, const struct model_packet *p, 
 		return unless(dropped(o, IS_hairpin_off), "hairpin is off");
 	if (!is_inside(m, p->from.addr))
 		return unless(dropped(o, IS_source_not_inside), "a hairpin from a stranger");
-	if (o->verdict == VERDICT_DROP && (o->reason == IS_no_port || o->reason == IS_no_address)) {
-		wrong = open_judge(m, p, p->to, false, o->from, false, &s);
-		return wrong ? wrong
-			     : unless(o->reason == IS_no_address ? !any_serves(m)
-								 : ports_are_out(m, p, p->from),
-				      "no port?");
+	if (o->verdict == VERDICT_DROP && o->reason != IS_filtered) {
+		wrong = open_judge(m, p, p->to, o, false, &s);
+		return wrong ? wrong : refusal_judge(m, p, o);
 	}
-	if (o->verdict != VERDICT_TRANSLATE && !dropped(o, IS_filtered))
+	if (o->verdict == VERDICT_PASS)
 		return "a hairpinned packet neither passed nor was filtered";
 	/* Filtered or not, the sender's session stands. */
-	wrong = open_judge(m, p, p->to, true, o->from, false, &s);
+	wrong = open_judge(m, p, p->to, o, false, &s);
 	if (wrong)
 		return wrong;
 	s->hairpin = true;

@@ -64,6 +64,9 @@ struct model_former {
 struct model_host {
 	__be32 inside;
 	__be32 outside;
+	u32 idle; /* sweeps that found no binding of its, one after the other, no packet of its between them */
+	u32 since;  /* time of the first of them */
+	bool doubt; /* it was idle when another came: it may have given way */
 };
 
 /* What a host was given since the last sweep, and had then: at least what it has. */

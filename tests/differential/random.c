@@ -20,7 +20,8 @@
 #include "native/sweep_memory.h"
 #include "tests/differential/model.h"
 
-enum { ROUND = 4000, OPERATIONS = 200000, ETHERNET = 14, ROOM = 4096, HOSTS = 10, REMOTES = 4 };
+enum { ROUND = 4000, OPERATIONS = 200000, ETHERNET = 14, ROOM = 4096, REMOTES = 4 };
+enum { HOSTS = 10, HOSTS_MANY = 55, HOSTS_AT_ONCE = 30, HOST_STAYS = 8 };
 enum { OUT_IFINDEX = 3, IN_IFINDEX = 2 };
 
 struct lab {
@@ -30,6 +31,7 @@ struct lab {
 	u64 random;
 	u32 clock; /* tick at the model's time 0 */
 	u32 pool;
+	u32 hosts; /* more than there is room for, or few */
 	u64 operations, packets, created, dropped;
 	bool tell;
 	const char *wrong; /* the first thing that was */
@@ -52,7 +54,7 @@ static void limits_choose(struct lab *lab, struct limits *l)
 		return;
 	l->all.mappings = chance(lab, 2) ? 0 : 4 + chance(lab, 20);
 	l->all.sessions = chance(lab, 2) ? 0 : 4 + chance(lab, 40);
-	for (u32 i = 0; i < CLASSES; i++) {
+	for (u32 i = 0; i < ACCOUNTS; i++) {
 		l->by[i].mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 10);
 		l->by[i].sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 20);
 	}
@@ -69,7 +71,7 @@ static void settings_choose(struct lab *lab, struct config *c)
 	c->port_parity = (u8)chance(lab, 2);
 	c->port_preserve = chance(lab, 4) != 0;
 	c->hairpin = chance(lab, 5) != 0;
-	for (u32 i = 0; i < CLASSES; i++)
+	for (u32 i = 0; i < FILTERINGS; i++)
 		c->filtering[i] = (u8)chance(lab, 3);
 	c->timers.udp_timeout = 20 + chance(lab, 100);
 	c->timers.icmp_timeout = 10 + chance(lab, 60);
@@ -90,12 +92,17 @@ static void lab_address(struct lab *lab, __be32 addr, u8 flags)
 
 static int round_begin(struct lab *lab)
 {
-	const struct native_sizes sizes = {
-		.flows = 4096, .mappings = 4096, .hosts = 64, .fragments = 256, .addresses = 4
+	struct native_sizes sizes = {
+		.flows = 4096, .mappings = 4096, .hosts = MODEL_HOSTS, .fragments = 256, .addresses = 4
 	};
 	struct model *m = lab->model;
 
 	memset(m, 0, sizeof(*m));
+	lab->hosts = HOSTS;
+	if (!chance(lab, 3)) {
+		lab->hosts = HOSTS_MANY;
+		sizes.hosts = MODEL_HOSTS / 2;
+	}
 	if (native_create(&lab->nat, &sizes, (u64)chance(lab, 0xffffffff) << 32 | chance(lab, 0xffffffff)))
 		return -1;
 	settings_choose(lab, lab->nat.config);
@@ -145,7 +152,11 @@ static u16 port_some(struct lab *lab)
 
 static struct model_end inside_some(struct lab *lab)
 {
-	return (struct model_end){ address(10, 0, 0, 1 + chance(lab, HOSTS)), port_some(lab) };
+	bool many = lab->hosts == HOSTS_MANY; /* they come and go */
+	u32 first = many ? lab->model->now / HOST_STAYS : 0, count = many ? HOSTS_AT_ONCE : HOSTS;
+
+	return (struct model_end){ address(10, 0, 0, 1 + (first + chance(lab, count)) % lab->hosts),
+				   port_some(lab) };
 }
 
 static struct model_end remote_some(struct lab *lab)
@@ -171,13 +182,28 @@ static struct model_end outside_some(struct lab *lab, enum class class)
  * Packets
  */
 
-static const u8 protocols[CLASSES] = { [CLASS_UDP] = 17, [CLASS_TCP] = 6, [CLASS_ICMP] = 1 };
+static const u8 protocols[CLASSES] = { [CLASS_UDP] = 17,  [CLASS_TCP] = 6,    [CLASS_ICMP] = 1,
+				       [CLASS_DCCP] = 33, [CLASS_SCTP] = 132, [CLASS_UDPLITE] = 136 };
+
+/* What TCP's flags, DCCP's types and SCTP's chunks say of a connection. */
+static const struct {
+	u8 flags, dccp, sctp, shown;
+} segments[] = { { 0x02, 0, 1, MODEL_SYN },
+		 { 0x12, 1, 2, MODEL_SYN },
+		 { 0x10, 3, 3, MODEL_DATA },
+		 { 0x18, 2, 0, MODEL_DATA },
+		 { 0x11, 6, 8, MODEL_DATA | MODEL_FIN },
+		 { 0x04, 7, 6, MODEL_RST },
+		 { 0x14, 7, 6, MODEL_RST },
+		 { 0x38, 8, 10, MODEL_DATA } };
+
+static bool connects(enum class class)
+{
+	return class == CLASS_TCP || class == CLASS_DCCP || class == CLASS_SCTP;
+}
 
 static void spec_fill(struct lab *lab, const struct model_packet *p, struct packet_spec *s)
 {
-	static const u8 flags[] = { 0x02, 0x12, 0x10, 0x18, 0x11, 0x04, 0x14, 0x38 };
-	static const u8 shown[] = { MODEL_SYN, MODEL_SYN, MODEL_DATA, MODEL_DATA, MODEL_DATA | MODEL_FIN,
-				    MODEL_RST, MODEL_RST, MODEL_DATA };
 	u32 which = chance(lab, 8);
 
 	memset(s, 0, sizeof(*s));
@@ -192,7 +218,11 @@ static void spec_fill(struct lab *lab, const struct model_packet *p, struct pack
 	s->dont_fragment = chance(lab, 2);
 	s->payload_length = (u16)(chance(lab, 3) ? chance(lab, 64) : chance(lab, 1400));
 	s->no_check = !chance(lab, 8);
-	s->tcp_flags = flags[which];
+	s->tcp_flags = segments[which].flags;
+	s->type = p->class == CLASS_DCCP ? segments[which].dccp : segments[which].sctp;
+	s->tag = chance(lab, 0xffffffff);
+	if (p->class == CLASS_DCCP || (p->class == CLASS_UDPLITE && s->payload_length > 8))
+		s->coverage = (u16)(8 + chance(lab, 8));
 	s->sequence = chance(lab, 0xffffffff);
 	if (!chance(lab, 8)) {
 		s->options_length = (u8)(4 * (1 + chance(lab, 10)));
@@ -200,7 +230,7 @@ static void spec_fill(struct lab *lab, const struct model_packet *p, struct pack
 	}
 	if (p->protocol == 1)
 		s->icmp_type = p->request ? 8 : 0;
-	((struct model_packet *)p)->segment = p->protocol == 6 ? shown[which] : 0;
+	((struct model_packet *)p)->segment = connects(p->class) ? segments[which].shown : 0;
 }
 
 /* Send it. The outcome; *ip has what came out. */
@@ -589,10 +619,9 @@ static void surplus_tell(const struct lab *lab)
 		story_end(ends[0], 32, from);
 		story_end(ends[1], 32, to);
 		story_end(ends[2], 32, (struct model_end){ f->addr, be16_to_host(f->port) });
-		printf("# the core has: direction %u protocol %u %s > %s (%s) flags %u, idle %u, created %u "
-		       "ago\n",
+		printf("# the core has: direction %u protocol %u %s > %s (%s) flags %u, idle %u ago\n",
 		       f->direction, f->protocol, ends[0], ends[1], ends[2], word_flags(f->word),
-		       word_age(f->word, lab->nat.now), (u32)((lab->nat.now - f->created) & TIME));
+		       word_age(f->word, lab->nat.now));
 	}
 }
 
@@ -645,6 +674,21 @@ static void doubts_settle(struct lab *lab)
 		}
 }
 
+/* Who has a mapping has a place among the hosts. */
+static void hosts_judge(struct lab *lab)
+{
+	struct nat_instance *nat = &lab->nat;
+
+	for (u32 i = 0; i < lab->model->binding_count; i++) {
+		const struct model_binding *b = &lab->model->bindings[i];
+		u64 key = host_key(b->inside.addr, 0), word;
+		u32 number;
+		if (b->live && !table_find(nat, nat->config, TABLE_HOSTS,
+					   table_hash(nat->config, TABLE_HOSTS, &key), &key, &word, &number))
+			wrong_set(lab, "a host that has a mapping lost its place");
+	}
+}
+
 static void counts_judge(struct lab *lab)
 {
 	const struct config *c = lab->nat.config;
@@ -682,6 +726,7 @@ static void time_op(struct lab *lab)
 	if (step > SWEEP_PATIENCE)
 		model_limbo_age(lab->model);
 	counts_judge(lab);
+	hosts_judge(lab);
 }
 
 static void reset_op(struct lab *lab)

@@ -280,7 +280,7 @@ static void begin(struct fuzz *f, u8 settings)
 	f->sweep = NULL;
 	if (settings & PACKET_SETTING_NETWORKS)
 		(void)native_network_add(&f->nat, host_to_be32(PACKET_NETWORK), host_to_be32(PACKET_MASK));
-	for (u32 i = 0; i < CLASSES; i++)
+	for (u32 i = 0; i < FILTERINGS; i++)
 		f->nat.config->filtering[i] = (settings & 3) % 3;
 	if (settings & PACKET_SETTING_FEW_PORTS) {
 		f->nat.config->port_min = 5000;

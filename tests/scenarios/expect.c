@@ -4,7 +4,7 @@
 
 #include "tests/scenarios/scenario.h"
 
-enum { ICMP = 1, TCP = 6, UDP = 17 };
+enum { ICMP = 1, SCTP = 132 };
 enum { VERDICTS = 4 };
 
 static const char *const reason_names[REASONS + 1] = {
@@ -44,8 +44,8 @@ static void ends_read(const struct packet_spec *s, const u8 *ip, u32 room, struc
 	memcpy(&e->daddr, ip + 16, 4);
 	if (s->fragment_offset || room < l4 + 8)
 		return;
-	e->ports = s->protocol == TCP || s->protocol == UDP || (s->protocol == ICMP && !s->quote);
-	if (s->protocol == TCP || s->protocol == UDP) {
+	e->ports = packet_has_ports(s->protocol) || (s->protocol == ICMP && !s->quote);
+	if (packet_has_ports(s->protocol)) {
 		e->sport = word_at(ip + l4);
 		e->dport = word_at(ip + l4 + 2);
 	} else if (s->protocol == ICMP && !s->quote) {
@@ -153,12 +153,13 @@ static int difference(const u8 *a, const u8 *b, u32 length)
 /* Leave the checksums of a packet that was wrong on purpose out of the comparison. */
 static void checks_blank(const struct packet_spec *s, u8 *ip, u32 length)
 {
-	u32 l4 = 20u + s->options_length, place = s->protocol == TCP ? 16 : s->protocol == UDP ? 6 : 2;
+	u32 place = 20u + s->options_length + (u32)packet_check_place(s->protocol),
+	    bytes = s->protocol == SCTP ? 4 : 2;
 
 	if (length >= 12)
 		memset(ip + 10, 0, 2);
-	if (length >= l4 + place + 2)
-		memset(ip + l4 + place, 0, 2);
+	if (packet_check_place(s->protocol) && length >= place + bytes)
+		memset(ip + place, 0, bytes);
 }
 
 /* The whole packet must be what an independent builder makes of the wanted endpoints. */
@@ -169,7 +170,8 @@ static int bytes_fit(struct world *world, const struct event *e, const struct pa
 	char met[256];
 
 	if (e->result.reason == REASON_hairpin || e->result.reason == REASON_hairpin_error ||
-	    e->result.reason == REASON_hairpin_fragment)
+	    e->result.reason == REASON_hairpin_fragment || e->result.reason == REASON_out_fast ||
+	    e->result.reason == REASON_in_fast)
 		text.spec.ttl = (u8)((text.spec.ttl ? text.spec.ttl : 64) - 1);
 	int length = packet_make(world, &text, ip, sizeof(ip));
 	if (length < 0)

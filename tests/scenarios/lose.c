@@ -20,9 +20,6 @@ static int slot_lose(struct world *w, struct nat_instance *nat, enum table t, co
 /* flow out|in|permit udp|tcp|icmp A:P > B:Q */
 static int lose_flow(struct world *w, struct words *words)
 {
-	static const u8 protocols[CLASSES] = {
-		[CLASS_UDP] = PROTOCOL_UDP, [CLASS_TCP] = PROTOCOL_TCP, [CLASS_ICMP] = PROTOCOL_ICMP
-	};
 	u8 direction = words_take(words, "out")	 ? DIRECTION_OUT
 		       : words_take(words, "in") ? DIRECTION_IN
 						 : DIRECTION_PERMIT;
@@ -37,7 +34,7 @@ static int lose_flow(struct world *w, struct words *words)
 		return world_fail(w, "lose flow out|in|permit udp|tcp|icmp A:P > B:Q");
 	key.sport = host_to_be16(sport);
 	key.dport = host_to_be16(dport);
-	key.protocol = protocols[class];
+	key.protocol = protocol_of_class(class);
 	key.direction = direction;
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
 		if (slot_lose(w, nat, TABLE_FLOWS, key.word))

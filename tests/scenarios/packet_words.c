@@ -4,7 +4,7 @@
 
 #include "tests/scenarios/scenario.h"
 
-enum { ICMP = 1, TCP = 6, UDP = 17 };
+enum { ICMP = 1, TCP = 6, UDP = 17, DCCP = 33, SCTP = 132, UDPLITE = 136 };
 enum { DEFAULT_PAYLOAD = 8 };
 
 struct message {
@@ -91,6 +91,7 @@ static const struct option options[] = {
 	{ "ttl", 255 },	       { "tos", 255 },	      { "id", 65535 },	      { "len", 60000 },
 	{ "seq", 0xffffffff }, { "ack", 0xffffffff }, { "mtu", 65535 },	      { "quote", 65535 },
 	{ "corrupt", 65535 },  { "cut", 65535 },      { "ethertype", 65535 }, { "code", 255 },
+	{ "type", 255 },       { "tag", 0xffffffff }, { "coverage", 65535 },
 };
 
 static void option_store(struct packet_text *p, struct packet_spec *s, u32 which, u32 n)
@@ -131,8 +132,17 @@ static void option_store(struct packet_text *p, struct packet_spec *s, u32 which
 	case 10:
 		p->ethertype = (u16)n;
 		break;
-	default:
+	case 11:
 		s->icmp_code = (u8)n;
+		break;
+	case 12:
+		s->type = (u8)n;
+		break;
+	case 13:
+		s->tag = n;
+		break;
+	default:
+		s->coverage = (u16)n;
 		break;
 	}
 }
@@ -208,6 +218,16 @@ static int options_read(struct world *world, struct words *words, struct packet_
 	return 0;
 }
 
+/* Protocols of which nothing but the number is to be known here; 0: it is none of them. */
+static u8 protocol_plain(const char *name)
+{
+	return !strcmp(name, "udp")	  ? UDP
+	       : !strcmp(name, "dccp")	  ? DCCP
+	       : !strcmp(name, "sctp")	  ? SCTP
+	       : !strcmp(name, "udplite") ? UDPLITE
+					  : 0;
+}
+
 static int spec_read(struct world *world, struct words *words, struct packet_text *p, struct packet_spec *s,
 		     u8 *payload, bool *error)
 {
@@ -217,10 +237,10 @@ static int spec_read(struct world *world, struct words *words, struct packet_tex
 	*error = false;
 	s->payload_length = DEFAULT_PAYLOAD;
 	if (!protocol)
-		return world_fail(world, "a packet is wanted: udp, tcp, icmp, proto or raw");
-	if (!strcmp(protocol, "udp")) {
-		s->protocol = UDP;
-	} else if (!strcmp(protocol, "tcp")) {
+		return world_fail(world,
+				  "a packet is wanted: udp, tcp, icmp, dccp, sctp, udplite, proto or raw");
+	s->protocol = protocol_plain(protocol);
+	if (!strcmp(protocol, "tcp")) {
 		s->protocol = TCP;
 		s->tcp_flags = 0x10;
 		s->payload_length = 0;
@@ -234,7 +254,7 @@ static int spec_read(struct world *world, struct words *words, struct packet_tex
 		if (number_parse(words_next(words), 255, &number))
 			return world_fail(world, "proto NUMBER");
 		s->protocol = (u8)number;
-	} else {
+	} else if (!s->protocol) {
 		return world_fail(world, "no such protocol: %s", protocol);
 	}
 	if (ends_read(world, words, s))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * runner.c - run scenarios and print TAP: one test for each scenario and way (native, ethernet, bare).
+ * runner.c - run scenarios and print TAP: one test for each scenario and way (native, ethernet, bare; native-fast and
+ * ethernet-fast: with the fast path on, and what takes it must come to the same).
  *
- *	runner.test [--way native|ethernet|bare] [FILE.scn ...]		all of tests/scenarios/ if none is named
+ *	runner.test [--way WAY] [FILE.scn ...]		all of tests/scenarios/ if none is named
  */
 #include <errno.h>
 #include <glob.h>
@@ -72,12 +73,20 @@ static const char *base(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Some packets only one way can carry: "only WAY". */
+/* Some packets only some ways can carry: "only WAY...". */
 static bool scenario_is_for(const struct scenario *s, const char *way)
 {
-	for (u32 i = 0; i < s->count; i++)
-		if (!strncmp(s->lines[i], "only ", 5))
-			return !strncmp(s->lines[i] + 5, way, strlen(way));
+	size_t length = strlen(way);
+
+	for (u32 i = 0; i < s->count; i++) {
+		const char *at = s->lines[i];
+		if (strncmp(at, "only ", 5))
+			continue;
+		while ((at = strchr(at, ' ')))
+			if (!strncmp(++at, way, length) && (!at[length] || strchr(" \n", at[length])))
+				return true;
+		return false;
+	}
 	return true;
 }
 
@@ -113,7 +122,7 @@ static void all_skip(struct tap *tap, const glob_t *paths, const char *way, cons
 static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64 *reasons)
 {
 	static struct world world;
-	bool native = !strcmp(name, "native");
+	bool native = !strncmp(name, "native", 6), roads = strstr(name, "-fast") != NULL;
 	struct way *other = native ? NULL : !strcmp(name, "bare") ? way_bpf_bare() : way_bpf_ethernet();
 
 	if (!native && !other) {
@@ -127,6 +136,7 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 		return;
 	}
 	memset(&world, 0, sizeof(world));
+	world.roads = roads;
 	world.ways[world.way_count++] = way_native(other ? other->l3 : ETHERNET_HEADER);
 	if (!world.ways[0]) {
 		printf("Bail out! out of memory\n");
@@ -136,7 +146,12 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 		world.ways[world.way_count++] = other;
 	for (size_t i = 0; i < paths->gl_pathc; i++)
 		scenario_test(tap, &world, paths->gl_pathv[i], name);
-	printf("# %s: %u packets\n", name, world.packets);
+	printf("# %s: %u packets, %u of them by the fast path\n", name, world.packets, world.fast_packets);
+	if (roads && paths->gl_pathc > 1) {
+		tap->failed += !world.fast_packets;
+		printf("%s %u - %s: packets took the fast path\n", world.fast_packets ? "ok" : "not ok",
+		       ++tap->count, name);
+	}
 	for (u32 r = 0; r < REASONS; r++)
 		reasons[r] += world.reasons[r];
 	for (u32 i = 0; i < world.way_count; i++)
@@ -145,7 +160,7 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 
 int main(int argc, char **argv)
 {
-	static const char *const ways[] = { "native", "ethernet", "bare" };
+	static const char *const ways[] = { "native", "ethernet", "bare", "native-fast", "ethernet-fast" };
 	const char *source = getenv("KEEPNAT_SOURCE"), *only = NULL;
 	u64 reasons[REASONS] = { 0 };
 	char pattern[4096];

@@ -54,6 +54,9 @@ struct world {
 	u32 clock; /* tick at which the scenario's time is 0 */
 	u32 now;   /* seconds of the scenario */
 	bool sweeping;
+	bool roads; /* packets meet all hooks on their way, and may take the fast path */
+	bool fast;  /* interfaces take part in the fast path */
+	u32 fast_packets;
 	struct sweep *sweeps[2];
 	struct world_interface interfaces[MAX_INTERFACES];
 	u32 interface_count;

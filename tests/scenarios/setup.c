@@ -18,10 +18,11 @@ static int config_filtering(struct world *w, struct words *words)
 
 	while (n < 3 && (!kind || strcmp(kind, names[n])))
 		n++;
-	if (n == 3 || (class_parse(protocol, &class) && (!protocol || strcmp(protocol, "all"))))
+	if (n == 3 || (class_parse(protocol, &class) && (!protocol || strcmp(protocol, "all"))) ||
+	    (class >= FILTERINGS && class != CLASSES))
 		return world_fail(w, "config filtering udp|tcp|icmp|all eif|adf|edf");
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
-		for (u32 i = 0; i < CLASSES; i++)
+		for (u32 i = 0; i < FILTERINGS; i++)
 			if (class == CLASSES || class == i)
 				nat->config->filtering[i] = (u8)n;
 	return 0;
@@ -74,7 +75,7 @@ static int config_timer(struct world *w, struct words *words)
 		TIMER(icmp_timeout),
 		TIMER(fragment_min_timeout),
 		TIMER(hold_down_timeout),
-		TIMER(host_retention),
+		TIMER(host_retention_timeout),
 #undef TIMER
 	};
 	const char *name = words_next(words);
@@ -116,7 +117,8 @@ static int config_limit(struct world *w, struct words *words)
 	u32 n;
 
 	if (!what || number_parse(words_next(words), 65535, &n) ||
-	    (words_peek(words) && class_parse(words_next(words), &class)))
+	    (words_peek(words) && class_parse(words_next(words), &class)) ||
+	    (class >= ACCOUNTS && class != CLASSES))
 		return world_fail(w, "config limit rate|mappings|sessions N [udp|tcp|icmp]");
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
 		struct limits *limits = &nat->config->limits;
@@ -195,6 +197,10 @@ int config_run(struct world *w, struct words *words)
 		return config_filtering(w, words);
 	if (words_take(words, "ports"))
 		return config_ports(w, words);
+	if (words_take(words, "accelerate")) {
+		w->fast = true;
+		return 0;
+	}
 	if (words_take(words, "timer"))
 		return config_timer(w, words);
 	if (words_take(words, "router"))
@@ -326,6 +332,8 @@ int interface_run(struct world *w, struct words *words)
 		if (number < 0)
 			return world_fail(w, "too many interfaces");
 		at->number = (u32)number;
+		if (w->fast)
+			native_interface_fast(nat, at->number);
 	}
 	return role == ROLE_OUTSIDE ? outside_addresses(w, words, at->number)
 				    : inside_networks(w, words, at->number);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/lease.h"
 #include "core/sweep.h"
 #include "native/sweep_memory.h"
 #include "tests/scenarios/world.h"
@@ -99,10 +100,26 @@ static int reset_run(struct world *w, struct words *words)
 	return 0;
 }
 
-/* only WAY: the runner has seen to it. */
+/* only WAY...: the runner has seen to it. */
 static int only_run(struct world *w, struct words *words)
 {
-	return words_next(words) ? 0 : world_fail(w, "only WAY");
+	if (!words_peek(words))
+		return world_fail(w, "only WAY...");
+	while (words_next(words))
+		;
+	return 0;
+}
+
+/* The daemon looks; watch changed: and finds something that leases rest on changed. */
+static int watch_run(struct world *w, struct words *words)
+{
+	bool changed = words_take(words, "changed");
+
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
+		u32 was = (u32)(nat->config->watch >> 32);
+		nat->config->watch = watch_make(nat->now & TIME, changed ? nat->now & TIME : was);
+	}
+	return 0;
 }
 
 static const struct statement statements[] = {
@@ -116,6 +133,7 @@ static const struct statement statements[] = {
 	{ "unique", unique_run },   { "let", let_run },
 	{ "only", only_run },	    { "reserve", reserve_run },
 	{ "map", map_run },	    { "unfix", unfix_run },
+	{ "learn", learn_run },	    { "watch", watch_run },
 };
 
 static int line_run(struct world *w, struct words *words)
@@ -207,6 +225,7 @@ int scenario_run(struct world *w, const struct scenario *scenario)
 	w->clock = 1000;
 	w->now = 0;
 	w->sweeping = true;
+	w->fast = w->roads;
 	w->interface_count = w->variable_count = w->loop_count = w->unique_count = 0;
 	w->error[0] = 0;
 	int rc = block_run(w, 0, scenario->count);

@@ -2,7 +2,68 @@
 #include <string.h>
 
 #include "core/host.h"
+#include "core/rewrite.h"
 #include "tests/scenarios/world.h"
+
+/*
+ * Roads: in a world with them a packet meets all hooks on its way, as it does in the kernel. One that took the fast path is
+ * then made what the slow one would have left: a scenario shall not know the difference.
+ */
+
+static void flight_hide(struct world *w, struct native_frame *f, struct native_result *result)
+{
+	u8 *ip = f->data + f->l3;
+	u16 was = (u16)get16(ip, IPV4_TTL);
+
+	ip[IPV4_TTL]++;
+	put16(ip, IPV4_CHECK,
+	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK),
+				     checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
+	result->reason = result->reason == REASON_out_fast ? REASON_out_session : REASON_in_session;
+	w->fast_packets++;
+}
+
+static bool flew(const struct native_result *result)
+{
+	return result->reason == REASON_out_fast || result->reason == REASON_in_fast;
+}
+
+/* Is the packet's receiver an outside address of ours? */
+static bool event_is_to_us(const struct world *w, const struct event *e)
+{
+	struct nat_instance *nat = &w->ways[0]->nat;
+	__be32 to;
+
+	memcpy(&to, e->before + 16, sizeof(to));
+	return e->length < 20 || address_find(nat, nat->config, to).flags & ADDRESS_LIVE;
+}
+
+/* The hook before the one that the scenario speaks of: where the packet came in from inside. 1: it flew from there; 0; -1. */
+static int road_begin(struct world *w, struct way *way, const struct event *e, struct native_frame *f,
+		      struct native_result *result)
+{
+	struct native_frame entered = *f;
+
+	if (!w->roads || e->hook != NATIVE_OUT || !e->from_inside || event_is_to_us(w, e))
+		return 0;
+	entered.ifindex = e->ingress_ifindex;
+	entered.ingress_ifindex = 0;
+	int rc = way->ops->meet(way, NATIVE_HAIRPIN, &entered, result);
+	return rc ? -1 : flew(result);
+}
+
+/* The hook behind it: an inside interface by which the packet leaves. */
+static int road_end(struct world *w, struct way *way, const struct event *e, struct native_frame *f)
+{
+	struct native_result nothing;
+	struct native_frame left = *f;
+
+	if (!w->roads || e->hook != NATIVE_IN)
+		return 0;
+	left.ifindex = interface_first(w, ROLE_INSIDE)->ifindex;
+	left.ingress_ifindex = e->ifindex;
+	return way->ops->meet(way, NATIVE_LEARN, &left, &nothing);
+}
 
 /* Through one way; *result, and the bytes rewritten. */
 static int way_meet(struct world *w, struct way *way, const struct event *e, const struct packet_text *p,
@@ -17,8 +78,15 @@ static int way_meet(struct world *w, struct way *way, const struct event *e, con
 	data[12] = (u8)(p->ethertype >> 8);
 	data[13] = (u8)p->ethertype;
 	memcpy(data + way->l3, e->before, e->length);
-	int rc = way->ops->meet(way, e->hook, &f, result);
-	if (rc)
+	int rc = road_begin(w, way, e, &f, result);
+	if (!rc) {
+		rc = way->ops->meet(way, e->hook, &f, result);
+		if (!rc && result->verdict == VERDICT_TRANSLATE && !flew(result))
+			rc = road_end(w, way, e, &f);
+	}
+	if (w->roads && flew(result))
+		flight_hide(w, &f, result);
+	if (rc < 0)
 		return world_fail(w,
 				  "%s: the packet could not be sent, or counted otherwise than it fared: %s",
 				  way->name, strerror(-rc));
@@ -132,6 +200,14 @@ int in_run(struct world *w, struct words *words)
 	struct world_interface *at = interface_first(w, ROLE_OUTSIDE);
 
 	return at ? packet_at(w, words, NATIVE_IN, at, NULL) : -1;
+}
+
+/* It leaves by an inside interface. */
+int learn_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_first(w, ROLE_INSIDE);
+
+	return at ? packet_at(w, words, NATIVE_LEARN, at, interface_first(w, ROLE_OUTSIDE)) : -1;
 }
 
 int hairpin_run(struct world *w, struct words *words)

@@ -185,7 +185,8 @@ int hex_parse(const char *text, u8 *bytes, u32 room)
 int class_parse(const char *text, enum class *class)
 {
 	static const char *const names[CLASSES] = {
-		[CLASS_UDP] = "udp", [CLASS_TCP] = "tcp", [CLASS_ICMP] = "icmp"
+		[CLASS_UDP] = "udp",   [CLASS_TCP] = "tcp",   [CLASS_ICMP] = "icmp",
+		[CLASS_DCCP] = "dccp", [CLASS_SCTP] = "sctp", [CLASS_UDPLITE] = "udplite"
 	};
 
 	for (u32 i = 0; text && i < CLASSES; i++)

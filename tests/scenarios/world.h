@@ -34,6 +34,7 @@ int out_run(struct world *w, struct words *words);
 int own_run(struct world *w, struct words *words);
 int in_run(struct world *w, struct words *words);
 int hairpin_run(struct world *w, struct words *words);
+int learn_run(struct world *w, struct words *words);
 
 /* lose.c */
 int lose_run(struct world *w, struct words *words);

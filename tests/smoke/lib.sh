@@ -19,6 +19,7 @@
 # Everything is named kn$$-..., everything ends with the script, and nothing is touched that it did not make.
 #
 # SLOW=N	all patience times N (emulated machines); amounts of data shrink as much
+# ACCELERATE=off|tc	nat.accelerate, where a test's own configuration does not set it (auto)
 # NAT=nft	for debugging the tests: nftables masquerade in keepnat's place; what only keepnat does must fail then
 # NAT=none	plain forwarding: nearly everything must fail
 set -u
@@ -199,6 +200,7 @@ nat_start() {
 
 # daemon_start FILE: keepnatd in r, until it says that it is ready, or why not.
 daemon_start() {
+	accelerate_set "$1"
 	: >"$work/daemon" # its predecessor was ready, too
 	nsenter --net="/run/netns/$kn-r" "$keepnatd" --config "$1" "${where[@]}" --state-dir "$work/state" \
 		--pin-dir "$pins" 2>"$work/daemon" &
@@ -207,6 +209,16 @@ daemon_start() {
 	grep -qw ready "$work/daemon" && return
 	note "keepnatd did not start:" "$(tail -n 20 "$work/daemon")"
 	return 1
+}
+
+# Each interface of a configuration that says nothing of it, by $ACCELERATE.
+accelerate_set() {	# FILE
+	[ -n "${ACCELERATE:-}" ] && ! grep -q accelerate "$1" || return 0
+	if grep -q '^nat:' "$1"; then
+		sed -i "s/^nat: *{/nat: {accelerate: $ACCELERATE, /; s/^nat: *\$/nat:\n  accelerate: $ACCELERATE/" "$1"
+	else
+		echo "nat: {accelerate: $ACCELERATE}" >>"$1"
+	fi
 }
 
 daemon_has_decided() { grep -qw ready "$work/daemon" || is_gone "$daemon"; }

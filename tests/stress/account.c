@@ -21,9 +21,9 @@ static __be32 address(u32 a, u32 b, u32 c, u32 d) { return host_to_be32(a << 24 
 /* Some endpoint of the host wants a mapping. */
 static u32 ask(struct nat_instance *own, u64 *random)
 {
-	static const u8 protocols[CLASSES] = { PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP };
+	static const u8 protocols[ACCOUNTS] = { PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP };
 	u64 chance = stress_random(random);
-	u8 class = (u8)(chance % CLASSES);
+	u8 class = (u8)(chance % ACCOUNTS);
 	struct tuple ip = { .saddr = address(10, 0, 0, 1),
 			    .daddr = address(203, 0, 113, 1),
 			    .sport = host_to_be16(2000 + (chance >> 8) % PORTS),

@@ -365,7 +365,7 @@ static void reset(struct test *test, u32 keep)
 	static const u64 masks[] = { GENERATION_MASK, (u64)GENERATION_MASK << GENERATION_BITS,
 				     (u64)GENERATION_MASK << 2 * GENERATION_BITS };
 
-	for (u32 i = 0; i <= keep; i++)
+	for (u32 i = 0; i < 3 && i <= keep; i++)
 		next = (next & ~masks[i]) | ((next + (masks[i] & -masks[i])) & masks[i]);
 	STORE(word, next);
 	test->resets++;
@@ -467,7 +467,7 @@ static int test_begin(struct test *test, const struct run *run)
 				     .icmp_timeout = IDLE,
 				     .fragment_min_timeout = 2,
 				     .hold_down_timeout = HOLD,
-				     .host_retention = 10 };
+				     .host_retention_timeout = 10 };
 	c->port_min = run->port_min;
 	c->port_max = run->port_max;
 	for (u32 i = 0; i < CLASSES; i++)
@@ -492,7 +492,7 @@ static u64 left_over(struct test *test)
 	for (int t = TABLE_FLOWS; t <= TABLE_MAPPINGS; t++)
 		for (u32 i = 0; i <= table_mask(test->nat.config, (enum table)t); i++)
 			left += word_state(env_slot(&test->nat, (enum table)t, i)->word) != FREE;
-	for (u32 i = 0; i < ADDRESSES * CLASSES * PORT_AREA; i++)
+	for (u32 i = 0; i < ADDRESSES * PORT_AREAS * PORT_AREA; i++)
 		left += (u64)__builtin_popcountll(test->nat.ports[i]);
 	sweep_memory_free(s);
 	return left;

@@ -472,7 +472,7 @@ static int test_begin(struct test *test, const struct run *run)
 				     .tcp_trans_close_timeout = TICKS,
 				     .icmp_timeout = TICKS,
 				     .fragment_min_timeout = 2,
-				     .host_retention = TICKS };
+				     .host_retention_timeout = TICKS };
 	c->port_min = PORT_FIRST;
 	c->port_max = run->port_max;
 	test->now = TIME - 1000; /* it comes round soon */

@@ -35,10 +35,15 @@ struct table_kernel {
 static inline struct bpf_map *table_map(const struct table_kernel *k, int array)
 {
 	struct bpf_map *maps[NATIVE_ARRAYS] = {
-		[NATIVE_CONFIG] = k->programs->maps.config,	  [NATIVE_FLOWS] = k->programs->maps.flows,
-		[NATIVE_MAPPINGS] = k->programs->maps.mappings,	  [NATIVE_HOSTS] = k->programs->maps.hosts,
-		[NATIVE_FRAGMENTS] = k->programs->maps.fragments, [NATIVE_PORTS] = k->programs->maps.ports,
-		[NATIVE_ADDRESSES] = k->programs->maps.addresses, [NATIVE_POOLS] = k->programs->maps.pools,
+		[NATIVE_CONFIG] = k->programs->maps.config,
+		[NATIVE_FLOWS] = k->programs->maps.flows,
+		[NATIVE_MAPPINGS] = k->programs->maps.mappings,
+		[NATIVE_HOSTS] = k->programs->maps.hosts,
+		[NATIVE_FRAGMENTS] = k->programs->maps.fragments,
+		[NATIVE_PORTS] = k->programs->maps.ports,
+		[NATIVE_ADDRESSES] = k->programs->maps.addresses,
+		[NATIVE_POOLS] = k->programs->maps.pools,
+		[NATIVE_NEXT_HOPS] = k->programs->maps.next_hops,
 		[NATIVE_COUNTERS] = k->programs->maps.counters,
 	};
 

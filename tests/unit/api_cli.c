@@ -147,7 +147,7 @@ static void refused_filters(void **state)
 	says("sessions --limit 0", 2, "--limit \"0\" is no number of rows");
 	says("sessions --limit x", 2, "--limit \"x\" is no number of rows");
 	says("mappings --outside 198.51.100.1:http", 2, "is no outside");
-	says("mappings --protocol sctp", 2, "give udp, tcp or icmp");
+	says("mappings --protocol sctpp", 2, "give udp, tcp, icmp, gre or the like, or a number");
 }
 
 static void status(void **state)

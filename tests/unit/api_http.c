@@ -360,7 +360,7 @@ static void refusals(void **state)
 	refused(i, "/v1/sessions?host=10.0.0", 400, "\"10.0.0\" is no host", "10.0.0.11", "host");
 	refused(i, "/v1/sessions?outside=198.51.100.1:70000", 400, "no outside", ":PORT", "outside");
 	refused(i, "/v1/sessions?outside=198.51.100.1:", 400, "no outside", ":PORT", "outside");
-	refused(i, "/v1/sessions?protocol=gre", 400, "no protocol", "udp, tcp or icmp", "protocol");
+	refused(i, "/v1/sessions?protocol=256", 400, "no protocol", "udp, tcp, icmp, gre", "protocol");
 	refused(i, "/v1/sessions?interface=eth9", 400, "no interface", "wan0 lan0", "interface");
 	refused(i, "/v1/sessions?state=init", 400, "no parameter \"state\"", "it takes: host",
 		"/v1/sessions");

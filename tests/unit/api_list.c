@@ -365,7 +365,7 @@ static void pool_ports(void **state)
 	struct instance *i = *state;
 	struct pool_row row = { 0 };
 	struct list_view view;
-	u32 rows = 0, used[CLASSES] = { 0 };
+	u32 rows = 0, used[PORT_AREAS] = { 0 };
 
 	instance_out(i, PROTOCOL_UDP, "10.0.0.5", 5000, "192.0.2.9", 53, 0);
 	instance_out(i, PROTOCOL_UDP, "10.0.0.5", 123, "192.0.2.9", 123,
@@ -377,7 +377,7 @@ static void pool_ports(void **state)
 			continue;
 		rows++;
 		assert_int_equal(!!(row.flags & ADDRESS_LOCAL), row.address == address("198.51.100.1"));
-		for (u32 class = 0; class < CLASSES; class ++)
+		for (u32 class = 0; class < PORT_AREAS; class ++)
 			used[class] += row.used[class];
 		assert_int_equal(row.free[CLASS_TCP] + row.used[CLASS_TCP], 65535 - 1024 + 1);
 		assert_int_equal(row.free[CLASS_UDP], row.used[CLASS_UDP] ? 64511 : 64512);

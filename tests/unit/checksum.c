@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* core/checksum.h against sums taken whole. */
+/* core/checksum.h and core/crc32c.h against sums taken whole. */
 #include "tests/unit/core.h"
 
 #include "core/checksum.h"
+#include "core/crc32c.h"
 
 /* The sum of RFC 1071, one word after the other. */
 static u16 whole(const u16 *words, size_t count)
@@ -84,6 +85,44 @@ static void no_change_keeps_the_field(void **state)
 		assert_int_equal(checksum_apply((u16)check, checksum_diff16(0x1234, 0x1234)), check);
 }
 
+/* The CRC of RFC 9260 appendix A, bit by bit. */
+static u32 crc_whole(const u8 *at, u32 length)
+{
+	u32 crc = 0xffffffff;
+
+	for (u32 i = 0; i < length; i++) {
+		crc ^= at[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return ~crc;
+}
+
+static u32 little(const u8 *at) { return at[0] | (u32)at[1] << 8 | (u32)at[2] << 16 | (u32)at[3] << 24; }
+
+static void crc_follows_the_first_bytes(void **state)
+{
+	static const u32 more[] = {
+		255, 256, 257, 1452, 1499, 4096, 8999, 32767, 32768, 65514, 65515, 65535
+	};
+	static u8 bytes[65535];
+	u64 random = 7;
+
+	(void)state;
+	assert_int_equal(crc_whole((const u8 *)"123456789", 9), 0xe3069283);
+	for (u32 i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (u8)test_random(&random);
+	for (u32 n = 0; n < 240 + sizeof(more) / sizeof(more[0]); n++) {
+		u32 length = n < 240 ? n + 4 : more[n - 240], before = crc_whole(bytes, length),
+		    was = little(bytes);
+		for (u32 i = 0; i < 4; i++)
+			bytes[i] ^= (u8)(n % 3 || i < 2 ? test_random(&random) : 0);
+		assert_int_equal(before ^ crc32c_change(was ^ little(bytes), length),
+				 crc_whole(bytes, length));
+	}
+	assert_int_equal(crc32c_change(0, 1500), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -91,6 +130,7 @@ int main(void)
 		cmocka_unit_test(published_examples),
 		cmocka_unit_test(incremental_is_whole),
 		cmocka_unit_test(no_change_keeps_the_field),
+		cmocka_unit_test(crc_follows_the_first_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

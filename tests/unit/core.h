@@ -101,7 +101,7 @@ static inline struct request *ask(enum class class, __be32 inside, u16 port)
 	r->inside = endpoint(inside, port);
 	r->remote = endpoint(REMOTE_1, 53);
 	r->class = (u8) class;
-	r->protocol = class == CLASS_TCP ? PROTOCOL_TCP : class == CLASS_UDP ? PROTOCOL_UDP : PROTOCOL_ICMP;
+	r->protocol = protocol_of_class(class);
 	r->now = nat.now;
 	r->generation = generation_word(config(), 0);
 	return r;

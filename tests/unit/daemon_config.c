@@ -159,15 +159,15 @@ static const struct refusal refusals[] = {
 	{ NAT("accelerate: fast"), 5, "nat.accelerate: \"fast\" is not known here", "auto, off" },
 
 	/* Numbers. */
-	{ TIMER("udp_timeout: 0"), 6, "nat.timers.udp_timeout: \"0\" is out of range",
-	  "the default of RFC 8512 is 300" },
+	{ TIMER("udp_timeout: 0"), 6, "nat.timers.udp_timeout: \"0\" is out of range", "the default is 300" },
 	{ TIMER("tcp_idle_timeout: 500001"), 6, "\"500001\" is out of range", "from 1 to 500000 seconds" },
-	{ TIMER("tcp_trans_open_timeout: -1"), 6, "\"-1\" is not a whole number", "RFC 8512 is 240" },
-	{ TIMER("tcp_trans_close_timeout: 4m"), 6, "\"4m\" is not a whole number", "RFC 8512 is 240" },
-	{ TIMER("tcp_in_syn_timeout: 6.0"), 6, "\"6.0\" is not a whole number", "RFC 8512 is 6" },
-	{ TIMER("icmp_timeout: 060"), 6, "\"060\" is a number with a leading zero", "RFC 8512 is 60" },
-	{ TIMER("fragment_min_timeout: 0x2"), 6, "\"0x2\" is not a whole number", "RFC 8512 is 2" },
-	{ TIMER("hold_down_timeout: \"120\""), 6, "text in quotes, not a number", "RFC 8512 is 120" },
+	{ TIMER("tcp_trans_open_timeout: -1"), 6, "\"-1\" is not a whole number", "the default is 240" },
+	{ TIMER("tcp_trans_close_timeout: 4m"), 6, "\"4m\" is not a whole number", "the default is 240" },
+	{ TIMER("tcp_in_syn_timeout: 6.0"), 6, "\"6.0\" is not a whole number", "the default is 6" },
+	{ TIMER("icmp_timeout: 060"), 6, "\"060\" is a number with a leading zero", "the default is 60" },
+	{ TIMER("fragment_min_timeout: 0x2"), 6, "\"0x2\" is not a whole number", "the default is 2" },
+	{ TIMER("hold_down_timeout: \"120\""), 6, "text in quotes, not a number", "the default is 120" },
+	{ TIMER("host_retention_timeout: 1d"), 6, "\"1d\" is not a whole number", "the default is 86400" },
 	{ TIMER("udp_timeout: 99999999999999999999999"), 6, "is not a whole number", "500000" },
 	{ TIMER("udp_timeout: 4294967596"), 6, "is out of range", "500000" },
 	{ TIMER("udp_timeout:"), 6, "it has no value", "500000" },
@@ -182,9 +182,8 @@ static const struct refusal refusals[] = {
 	{ NAT("mapping_type: adm"), 5, "nat.mapping_type: \"adm\" is not yet in this version", "write eim" },
 	{ NAT("mapping_type: edm"), 5, "not yet in this version", "write eim" },
 	{ NAT("accelerate: xdp"), 5, "nat.accelerate: \"xdp\" is not yet in this version",
-	  "write auto or off" },
-	{ NAT("accelerate: tc"), 5, "not yet in this version", "write auto or off" },
-	{ NAT("accelerate: all"), 5, "not yet in this version", "write auto or off" },
+	  "write auto, tc or off" },
+	{ NAT("accelerate: all"), 5, "not yet in this version", "write auto, tc or off" },
 	{ NAT("blocks: {size: 256, max: 4}"), 5, "nat.blocks.size: \"256\" is not yet", "write 0" },
 	{ NAT("limits: {mappings_per_host: 65536}"), 5,
 	  "nat.limits.mappings_per_host: \"65536\" is out of range", "from 0 to 65535" },
@@ -273,7 +272,7 @@ static const char unusual[] =
 	"    udp_sessions_per_host: 7, icmp_sessions_per_host: 8, new_mappings_per_second: 9}\n"
 	"  timers: {udp_timeout: 301, tcp_idle_timeout: 7441, tcp_trans_open_timeout: 241,\n"
 	"    tcp_trans_close_timeout: 242, tcp_in_syn_timeout: 7, icmp_timeout: 61,\n"
-	"    fragment_min_timeout: 3, hold_down_timeout: 121}\n"
+	"    fragment_min_timeout: 3, hold_down_timeout: 121, host_retention_timeout: 3600}\n"
 	"pass_through: [192.0.2.0/24, 203.0.113.7/32]\n"
 	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n";
 
@@ -329,6 +328,7 @@ static void every_field_is_read_and_printed(void **state)
 	assert_int_equal(nat->timers.icmp_timeout, 61);
 	assert_int_equal(nat->timers.fragment_min_timeout, 3);
 	assert_int_equal(nat->timers.hold_down_timeout, 121);
+	assert_int_equal(nat->timers.host_retention_timeout, 3600);
 	assert_int_equal(settings->pass_through_count, 2);
 	assert_int_equal(ntohl(settings->pass_through[1].prefix.address.s_addr), 0xcb007107);
 	assert_int_equal(settings->pass_through[1].prefix.length, 32);
@@ -361,6 +361,7 @@ static void assert_defaults(const struct settings *settings)
 	assert_int_equal(nat->timers.icmp_timeout, 60);
 	assert_int_equal(nat->timers.fragment_min_timeout, 2);
 	assert_int_equal(nat->timers.hold_down_timeout, 120);
+	assert_int_equal(nat->timers.host_retention_timeout, 86400);
 	assert_int_equal(settings->capacity.sessions, 0);
 	assert_int_equal(settings->capacity.hosts, 0);
 	assert_int_equal(settings->warnings.count, 0);
@@ -403,7 +404,8 @@ static void short_timers_only_warn(void **state)
 	}
 	/* RFC 7857 section 2.1 allows less than four minutes there. */
 	struct settings *settings =
-		parsed(TIMER("{tcp_trans_open_timeout: 1, tcp_trans_close_timeout: 1, udp_timeout: 120}"));
+		parsed(TIMER("{tcp_trans_open_timeout: 1, tcp_trans_close_timeout: 1, udp_timeout: 120, "
+			     "host_retention_timeout: 1}"));
 	assert_int_equal(settings->warnings.count, 0);
 	settings_free(settings);
 }

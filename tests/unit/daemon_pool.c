@@ -38,7 +38,7 @@ static int lab_open(void **state)
 		c->seed[i] = 0x0123456789abcdefull * (u64)(2 * i + 3);
 	lab->nat.addresses = calloc((size_t)c->address_mask + 1, sizeof(u64));
 	lab->nat.pools = calloc((size_t)MAX_OUTSIDE * POOL_BUCKETS, sizeof(u64));
-	lab->nat.ports = calloc((size_t)ADDRESSES * CLASSES * PORT_AREA, sizeof(u64));
+	lab->nat.ports = calloc((size_t)ADDRESSES * PORT_AREAS * PORT_AREA, sizeof(u64));
 	lab->pool = pool_open(&lab->nat);
 	*state = lab;
 	return !lab->pool;

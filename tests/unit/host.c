@@ -156,6 +156,83 @@ static void full(void **state)
 	assert_int_equal(get(host(0)), 0); /* who is in stays in */
 }
 
+static struct slot *slot_of(__be32 inside)
+{
+	u64 key = host_key(inside, 0), word;
+	u32 number;
+
+	return table_find(&nat, config(), TABLE_HOSTS, table_hash(config(), TABLE_HOSTS, &key), &key, &word,
+			  &number);
+}
+
+/* As the sweep leaves a host that has been idle since then. */
+static void idle_since(__be32 inside, u32 when)
+{
+	struct slot *s = slot_of(inside);
+
+	s->word = (s->word & ~(TIME | FLAGS)) | word_make(when, 0, HOST_IDLE);
+}
+
+static int setup_small(void **state)
+{
+	(void)state;
+	nat_begin((struct native_sizes){ .hosts = 32 }, 2);
+	for (u32 i = 0; i < 32; i++)
+		assert_int_equal(get(host(i)), 0);
+	assert_int_equal(get(host(32)), REASON_hosts_full);
+	return 0;
+}
+
+/* In a full table each new host takes the place of the longest idle one, and of none that is in use. */
+static void the_longest_idle_gives_way(void **state)
+{
+	static const u32 order[] = { 20, 3, 9, 31 };
+
+	(void)state;
+	nat.now = START + 1000;
+	for (u32 i = 0; i < 4; i++)
+		idle_since(host(order[i]), START + i);
+	for (u32 i = 0; i < 4; i++) {
+		assert_non_null(slot_of(host(order[i])));
+		assert_int_equal(get(host(100 + i)), 0);
+		assert_null(slot_of(host(order[i])));
+	}
+	assert_int_equal(get(host(104)), REASON_hosts_full);
+	assert_int_equal(live(TABLE_HOSTS), 32);
+}
+
+static void who_is_back_is_not_idle(void **state)
+{
+	(void)state;
+	nat.now = START + 1000;
+	idle_since(host(5), START);
+	__be32 was = ((struct host *)slot_of(host(5)))->outside;
+	assert_int_equal(address_of(host(5)), was);
+	assert_int_equal(word_flags(slot_of(host(5))->word), 0);
+	assert_int_equal(get(host(100)), REASON_hosts_full);
+}
+
+/* It was back just before it would have been ended. */
+static void idle_no_more(void **state)
+{
+	(void)state;
+	idle_since(host(5), START);
+	struct work *mine = nat.work, other = { 0 };
+	ask(CLASS_UDP, host(100), 5000);
+	u64 key = host_key(host(100), 0);
+	work()->ins.hash = table_hash(config(), TABLE_HOSTS, &key);
+	struct host_search search = { .nat = &nat, .work = work() };
+	for (u32 i = 0; i < WINDOW; i++)
+		assert_int_equal(host_idle_step(i, &search), 0);
+	u64 judged = request()->idle_word;
+	assert_int_equal(judged, slot_of(host(5))->word);
+	nat.work = &other;
+	assert_int_equal(get(host(5)), 0);
+	nat.work = mine;
+	assert_int_equal(slot_end(env_slot(&nat, TABLE_HOSTS, request()->idle_slot), judged), 0);
+	assert_non_null(slot_of(host(5)));
+}
+
 /* One more packet of the host, on another CPU, was first and chose otherwise: its choice stands. */
 static void the_first_choice_stands(void **state)
 {
@@ -186,6 +263,7 @@ static void addresses_are_found(void **state)
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, nat_setup_two, nat_end)
+#define SMALL(name) cmocka_unit_test_setup_teardown(name, setup_small, nat_end)
 	const struct CMUnitTest tests[] = {
 		CASE(spread_over_the_pool),
 		CASE(kept_when_the_pool_changes),
@@ -197,6 +275,9 @@ int main(void)
 		CASE(the_router_keeps_its_own),
 		CASE(a_reset_of_hosts),
 		CASE(full),
+		SMALL(the_longest_idle_gives_way),
+		SMALL(who_is_back_is_not_idle),
+		SMALL(idle_no_more),
 		CASE(the_first_choice_stands),
 		CASE(addresses_are_found),
 	};

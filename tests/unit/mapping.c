@@ -74,7 +74,29 @@ static void classes_are_apart(void **state)
 		assert_int_equal(map((enum class) class, HOST_1, 5000), 0);
 		assert_int_equal(request()->outside.port, htons(5000));
 	}
-	assert_int_equal(live(TABLE_MAPPINGS), 6);
+	assert_int_equal(live(TABLE_MAPPINGS), 2 * CLASSES);
+}
+
+/* The rare classes share a bitmap: its bits keep nobody from a port by its number, and a search passes by all that is set. */
+static void rare_classes_share_bits(void **state)
+{
+	(void)state;
+	native_address_set(&nat, 0, ADDRESS_B, 0);
+	config()->port_min = 5000;
+	config()->port_max = 5007;
+	config()->port_parity = 0;
+	for (u32 i = 0; i < 4; i++)
+		assert_int_equal(map(CLASS_DCCP, HOST_1, (u16)(5000 + i)), 0);
+	assert_int_equal(map(CLASS_SCTP, HOST_2, 5001), 0);
+	assert_int_equal(request()->outside.port, htons(5001));
+	for (u32 i = 0; i < 4; i++) {
+		assert_int_equal(map(CLASS_SCTP, HOST_2, (u16)(6000 + i)), 0);
+		assert_in_range(ntohs(request()->outside.port), 5004, 5007);
+	}
+	assert_int_equal(map(CLASS_SCTP, HOST_2, 6004), REASON_no_port);
+	assert_int_equal(map(CLASS_DCCP, HOST_2, 5001), REASON_no_port); /* this one is taken for good */
+	assert_int_equal(map(CLASS_UDP, HOST_2, 5001), 0);
+	assert_int_equal(request()->outside.port, htons(5001));
 }
 
 /* Two hosts with one port at one outside address: the second gets another, of the same parity. */
@@ -244,7 +266,7 @@ static void contention(void **state)
 	native_address_set(&nat, 0, ADDRESS_B, 0);
 	for (u32 port = 2000; port < 3000; port++)
 		outside_of(HOST_2, (u16)port);
-	memset(nat.ports, 0, PORT_AREA * CLASSES * sizeof(u64)); /* and no bit says so */
+	memset(nat.ports, 0, PORT_AREA * PORT_AREAS * sizeof(u64)); /* and no bit says so */
 	config()->port_min = 2000;
 	config()->port_max = 2999;
 	u32 before = live(TABLE_MAPPINGS);
@@ -505,6 +527,21 @@ static void an_address_that_left_moves_its_mappings(void **state)
 	assert_int_not_equal(outside_of(HOST_1, 5000).addr, o.addr);
 }
 
+/* It did not serve when a packet looked, and is back when that asks where to go: what the endpoint had is not given up. */
+static void an_address_that_is_back_keeps_its_mappings(void **state)
+{
+	static u64 buckets[POOL_BUCKETS];
+
+	(void)state;
+	struct endpoint o = outside_of(HOST_1, 5000);
+	memcpy(buckets, nat.pools, sizeof(buckets));
+	native_address_set(&nat, 0, o.addr, 0);
+	memcpy(nat.pools, buckets, sizeof(buckets));
+	assert_int_equal(map(CLASS_UDP, HOST_1, 5000), REASON_no_address);
+	native_address_set(&nat, 0, o.addr, ADDRESS_LIVE | ADDRESS_POOL);
+	assert_true(same(outside_of(HOST_1, 5000), o));
+}
+
 static void bump_all(void) { nat_reset(1, 1, 1); }
 static void bump_mappings(void) { nat_reset(1, 1, 0); }
 
@@ -580,6 +617,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(kept_for_all_remotes),
 		CASE(classes_are_apart),
+		CASE(rare_classes_share_bits),
 		CASE(a_taken_port_changes),
 		CASE(ports_that_change_are_spread),
 		CASE(parity_is_a_wish),
@@ -603,6 +641,7 @@ int main(void)
 		CASE(a_reset_of_flows_keeps_ports),
 		CASE(a_reset_of_mappings_takes_new_ports),
 		CASE(an_address_that_left_moves_its_mappings),
+		CASE(an_address_that_is_back_keeps_its_mappings),
 		CASE(reset_between_host_and_port),
 		CASE(reset_of_mappings_while_one_is_made),
 		CASE(address_leaves_while_a_port_is_chosen),

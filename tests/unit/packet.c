@@ -428,6 +428,38 @@ static void ordinary_packets(void **state)
 	}
 }
 
+/* What packets say of their connection: RFC 4340 section 5.1, RFC 5596, RFC 9260 section 3.2; each type there may be. */
+static void connections_of_others(void **state)
+{
+	struct packet_spec spec = {
+		.protocol = PROTOCOL_DCCP, .saddr = 1, .daddr = 2, .sport = 3, .dport = 4
+	};
+	struct packet p;
+
+	(void)state;
+	for (u32 type = 0; type < 16; type++) {
+		spec.type = (u8)type;
+		assert_int_equal(parse_spec(&spec, &p), PASSES);
+		assert_int_equal(p.kind, PACKET_PORTS);
+		assert_int_equal(p.ip.class, CLASS_DCCP);
+		assert_int_equal(p.ip.dport, htons(4));
+		assert_int_equal(p.tcp_flags, type <= 1 || type == 10  ? TCP_SYN
+					      : type == 5 || type == 6 ? TCP_FIN
+					      : type == 7	       ? TCP_RST
+								       : TCP_ACK);
+	}
+	spec.protocol = PROTOCOL_SCTP;
+	for (u32 type = 0; type < 256; type++) {
+		spec.type = (u8)type;
+		assert_int_equal(parse_spec(&spec, &p), PASSES);
+		assert_int_equal(p.ip.class, CLASS_SCTP);
+		assert_int_equal(p.tcp_flags, type == 1 || type == 2		     ? TCP_SYN
+					      : type == 7 || type == 8 || type == 14 ? TCP_FIN
+					      : type == 6			     ? TCP_RST
+										     : TCP_ACK);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +468,7 @@ int main(void)
 		cmocka_unit_test(padding_is_no_quote),	    cmocka_unit_test(what_is_found),
 		cmocka_unit_test(options_are_skipped),	    cmocka_unit_test(icmp_types),
 		cmocka_unit_test(length_of_large_segments), cmocka_unit_test(ordinary_packets),
+		cmocka_unit_test(connections_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

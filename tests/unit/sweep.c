@@ -57,7 +57,7 @@ static void nothing_is_left(void)
 	assert_int_equal(live(TABLE_FLOWS), 0);
 	rest_over();
 	assert_int_equal(live(TABLE_MAPPINGS), 0);
-	for (u32 i = 0; i < config()->addresses * CLASSES * PORT_AREA; i++)
+	for (u32 i = 0; i < config()->addresses * PORT_AREAS * PORT_AREA; i++)
 		assert_int_equal(nat.ports[i], 0);
 }
 
@@ -296,7 +296,7 @@ static void per_host_counts(void **state)
 static void hosts_are_kept(void **state)
 {
 	(void)state;
-	config()->timers.host_retention = 5000;
+	config()->timers.host_retention_timeout = 5000;
 	out_udp(HOST_1, 5000);
 	for (u32 now = START + 200; now <= START + 6000; now += 200) {
 		nat.now = now;
@@ -311,6 +311,59 @@ static void hosts_are_kept(void **state)
 	assert_int_equal(live(TABLE_HOSTS), 1);
 	pass_at(last + 5400);
 	assert_int_equal(live(TABLE_HOSTS), 0);
+}
+
+static struct slot *host_at(__be32 inside)
+{
+	u64 key = host_key(inside, 0), word;
+	u32 number;
+
+	return table_find(&nat, config(), TABLE_HOSTS, table_hash(config(), TABLE_HOSTS, &key), &key, &word,
+			  &number);
+}
+
+/* A host is said to be idle when no mapping of its was seen in two passes, and until its next packet. */
+static void idle_hosts_are_told(void **state)
+{
+	(void)state;
+	out_udp(HOST_1, 5000);
+	out_udp(HOST_2, 5000);
+	for (u32 now = START + 100; now <= START + 300; now += 100) {
+		nat.now = now;
+		out_udp(HOST_2, 5000);
+		passes(1);
+		assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	}
+	nat.now = START + 310;
+	passes(1); /* its mapping comes to rest: a packet that has found it may be under way */
+	assert_int_equal(sweep->counts.ended_mappings, 1);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	nat.now += 5;
+	passes(1);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), HOST_IDLE);
+	assert_int_equal(word_time(host_at(HOST_1)->word), START + 300);
+	assert_int_equal(word_flags(host_at(HOST_2)->word), 0);
+	out_udp(HOST_1, 5000); /* from rest */
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	passes(2);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	/* A mapping that packets from outside brought back, as late as can be, clears it, too. */
+	host_at(HOST_1)->word |= word_make(0, 0, HOST_IDLE);
+	passes(1);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+}
+
+/* A host that is just being made has no mapping yet. */
+static void a_new_host_is_not_idle(void **state)
+{
+	(void)state;
+	ask(CLASS_UDP, HOST_1, 5000);
+	assert_int_equal(host_get(&nat, work()), 0);
+	passes(3);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), 0);
+	nat.now += SWEEP_PATIENCE;
+	passes(1);
+	assert_int_equal(word_flags(host_at(HOST_1)->word), HOST_IDLE);
 }
 
 /* What a reset made stale ends at once; mappings and hosts when no packet can be at work on them. */
@@ -604,6 +657,21 @@ static void reach_is_tidied(void **state)
 	}
 }
 
+/* In a table smaller than a key's run a slot may be a candidate by its far end. */
+static void reach_is_tidied_in_the_smallest_table(void **state)
+{
+	(void)state;
+	sweep_memory_free(sweep);
+	native_destroy(&nat);
+	nat_begin((struct native_sizes){ .hosts = WINDOW / 2 }, 1);
+	sweep = sweep_memory_new(&nat);
+	for (u32 i = 0; i < WINDOW / 2; i++)
+		out_udp(htonl(0x0a000001 + i), 5000);
+	passes(2 * SWEEP_TIDY + 1);
+	for (u32 i = 0; i < WINDOW / 2; i++)
+		assert_non_null(host_at(htonl(0x0a000001 + i)));
+}
+
 /* A flow that names a wrong slot for its mapping: no living mapping ends for it. */
 static void wrong_marks_end_nothing(void **state)
 {
@@ -679,6 +747,8 @@ int main(void)
 		CASE(slices),
 		CASE(per_host_counts),
 		CASE(hosts_are_kept),
+		CASE(idle_hosts_are_told),
+		CASE(a_new_host_is_not_idle),
 		CASE(stale_state_ends),
 		CASE(a_reset_of_flows_keeps_the_ports),
 		CASE(what_was_promised_is_not_cut_short),
@@ -693,6 +763,7 @@ int main(void)
 		CASE(half_made_slots_are_freed),
 		CASE(slow_claimers_are_left_alone),
 		CASE(reach_is_tidied),
+		CASE(reach_is_tidied_in_the_smallest_table),
 		CASE(wrong_marks_end_nothing),
 		CASE(fragments_end),
 		CASE(permissions_live_with_their_sessions),

@@ -53,7 +53,8 @@ static struct bpf_map *map_of(const struct kernel *k, enum native_array array)
 	struct bpf_map *maps[NATIVE_ARRAYS] = {
 		k->programs->maps.config,    k->programs->maps.flows,	  k->programs->maps.mappings,
 		k->programs->maps.hosts,     k->programs->maps.fragments, k->programs->maps.ports,
-		k->programs->maps.addresses, k->programs->maps.pools,	  k->programs->maps.counters,
+		k->programs->maps.addresses, k->programs->maps.pools,	  k->programs->maps.next_hops,
+		k->programs->maps.counters,
 	};
 
 	return maps[array];
@@ -267,6 +268,8 @@ static const struct bpf_program *frame_program(const struct kernel *k, enum nati
 		return k->programs->progs.out_ethernet;
 	case NATIVE_IN:
 		return k->programs->progs.in_ethernet;
+	case NATIVE_LEARN:
+		return k->programs->progs.learn_ethernet;
 	default:
 		return k->programs->progs.hairpin_ethernet;
 	}
@@ -347,6 +350,9 @@ static int bare_meet(struct way *way, enum native_hook hook, const struct native
 	s64 until = milliseconds() + PATIENCE_MS;
 	int rc;
 
+	*result = (struct native_result){ .verdict = VERDICT_PASS, .reason = REASONS, .length = f->length };
+	if (hook == NATIVE_LEARN)
+		return 0; /* there is no such program for bare devices */
 	if (!d)
 		return -ENODEV;
 	device_drain(d);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The programs that lead the router's own sockets to port mappings (bpf/sockets.h). They are attached to the root of the
+ * cgroups, beside what others attach there; links and the map are pinned like the rest, and only while there is something
+ * to lead to.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/loader_parts.h"
+
+static const enum bpf_attach_type attach_types[SOCKET_PROGRAMS] = {
+	BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT, BPF_CGROUP_UDP4_SENDMSG,
+	BPF_CGROUP_UDP6_SENDMSG,  BPF_CGROUP_UDP4_RECVMSG,  BPF_CGROUP_UDP6_RECVMSG,
+	BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME,
+};
+
+static bool sockets_wanted(const struct settings *settings)
+{
+	for (unsigned int i = 0; i < settings->reservation_count; i++)
+		if (settings->reservations[i].inbound)
+			return true;
+	return settings->port_mapping_count;
+}
+
+static void pin_path(const struct keepnat *k, const char *name, char path[LOADER_PATH])
+{
+	snprintf(path, LOADER_PATH, "%s/links/%s", k->pin_dir, name);
+}
+
+/* The root of the cgroups, of version 2. Its descriptor or -errno. */
+static int cgroup_open(void)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *mount;
+	int fd = -ENOENT;
+
+	while (mounts && fd == -ENOENT && (mount = getmntent(mounts)))
+		if (!strcmp(mount->mnt_type, "cgroup2"))
+			fd = open(mount->mnt_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (mounts)
+		endmntent(mounts);
+	return fd == -1 ? -errno : fd;
+}
+
+/* The map of what was led, as an earlier daemon pinned it, or a new one. 0 or -errno. */
+static int led_ready(const struct keepnat *k, struct loader *l)
+{
+	char path[LOADER_PATH];
+
+	pin_path(k, "led", path);
+	l->led = bpf_obj_get(path);
+	if (l->led >= 0)
+		return 0;
+	l->led = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "led", sizeof(struct led_key), sizeof(struct led),
+				SOCKETS_LED, NULL);
+	return l->led < 0 || bpf_obj_pin(l->led, path) ? -errno : 0;
+}
+
+/* A link with our program: that which is pinned, or a new one. 0 or -errno. */
+static int socket_attach(const struct keepnat *k, int cgroup, unsigned int which)
+{
+	const struct loader *l = k->loader;
+	enum program program = (enum program)(PROGRAM_CONNECT4 + which);
+	char path[LOADER_PATH];
+	int link, error = 0;
+
+	pin_path(k, program_names[program], path);
+	link = bpf_obj_get(path);
+	if (link >= 0 && bpf_link_update(link, l->programs[program], NULL)) {
+		unlink(path); /* of a cgroup that is gone */
+		fd_close(&link);
+	}
+	if (link < 0) {
+		link = bpf_link_create(l->programs[program], cgroup, attach_types[which], NULL);
+		error = link < 0 || bpf_obj_pin(link, path) ? -errno : 0;
+	}
+	fd_close(&link);
+	return error;
+}
+
+static void sockets_drop(const struct keepnat *k)
+{
+	char path[LOADER_PATH];
+
+	for (int i = 0; i < SOCKET_PROGRAMS; i++) {
+		pin_path(k, program_names[PROGRAM_CONNECT4 + i], path);
+		unlink(path); /* the last that holds the link */
+	}
+	pin_path(k, "led", path);
+	unlink(path);
+}
+
+static int sockets_attach(struct keepnat *k)
+{
+	bool wanted[PROGRAMS] = { false };
+	int cgroup = cgroup_open(), error = cgroup < 0 ? cgroup : led_ready(k, k->loader);
+
+	for (int i = 0; i < SOCKET_PROGRAMS; i++)
+		wanted[PROGRAM_CONNECT4 + i] = true;
+	if (!error)
+		error = programs_load(k->loader, wanted);
+	for (unsigned int i = 0; i < SOCKET_PROGRAMS && !error; i++)
+		error = socket_attach(k, cgroup, i);
+	fd_close(&cgroup);
+	return error;
+}
+
+int loader_sockets_start(struct keepnat *k)
+{
+	int error = sockets_wanted(k->settings) ? sockets_attach(k) : -ENODATA;
+
+	if (error)
+		sockets_drop(k);
+	if (error && error != -ENODATA)
+		keepnat_warn(k, "port mappings: the router's own processes do not reach them: %s%s",
+			     strerror(-error), error == -ENOENT ? " (no cgroup2 is mounted)" : "");
+	return 0;
+}
+
+void loader_sockets_stop(struct keepnat *k, bool leave)
+{
+	if (!leave && k->loader)
+		sockets_drop(k);
+}
