@@ -68,6 +68,7 @@ static __always_inline u64 *env_address(struct nat_instance *nat, u32 i);
 static __always_inline struct next_hop *env_next_hop(struct nat_instance *nat, u32 i);
 static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i);
 static __always_inline struct work *env_scratch(struct nat_instance *nat);
+static __always_inline u32 env_segments(struct nat_instance *nat);
 static __always_inline u32 env_now(struct nat_instance *nat);
 static __always_inline u32 env_random(struct nat_instance *nat);
 static __always_inline int env_local_socket(struct nat_instance *nat, u32 class, struct endpoint remote,

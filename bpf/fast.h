@@ -58,19 +58,43 @@ static __always_inline int fast_header(struct __sk_buff *skb, const struct bytes
 
 	if (!ip || !frame)
 		return -1;
-	skb->priority = priority_of(ip);
+	skb->mark = hop->mark;
+	skb->priority = hop->priority == PRIORITY_BY_SERVICE ? priority_of(ip) : hop->priority;
 	for (u32 i = 0; i < sizeof(hop->frame); i += 4)
 		PUT32(frame + i, *(const u32 *)(hop->frame + i));
 	return rewrite_ttl(b, ETHERNET);
 }
 
-enum { NOT_KNOWN = -2 };
+enum { NOT_KNOWN = -2, KNOWN_LEARN = -3 };
 
-/*
- * An ordinary packet of a flow with a lease. The program's return value; NOT_KNOWN: nothing was touched. A function of its own to
- * the verifier, which else followed the slow path once for each way in which this can end.
- */
-SLOW int meet_fast(struct __sk_buff *skb, u32 from, u32 direction)
+/* The transport checksum, after one end of the packet became another: which, the caller knows, and the verifier with it. */
+static __always_inline int fast_check(struct __sk_buff *skb, const struct tuple *t, const struct target *n,
+				      u32 direction)
+{
+	int out = direction == DIRECTION_OUT;
+	u32 off = t->l4 + (t->protocol == PROTOCOL_TCP ? TCP_CHECK : UDP_CHECK);
+	u64 mangled = t->protocol == PROTOCOL_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	__be32 addr = out ? t->saddr : t->daddr, new_addr = out ? n->saddr : n->daddr;
+	__be16 port = out ? t->sport : t->dport, new_port = out ? n->sport : n->dport;
+
+	if (bpf_l4_csum_replace(skb, off, addr, new_addr, mangled | BPF_F_PSEUDO_HDR | 4))
+		return -1;
+	return port == new_port ? 0 : (int)bpf_l4_csum_replace(skb, off, port, new_port, mangled | 2);
+}
+
+static __always_inline int fast_rewrite(struct __sk_buff *skb, const struct bytes *b, const struct packet *p,
+					const struct flight *flight, u32 direction)
+{
+	u64 sum = 0;
+
+	if (fast_header(skb, b, &flight->hop) || rewrite_ip(b, &p->ip, &flight->to, &sum) ||
+	    rewrite_ports(b, &p->ip, &flight->to, &sum))
+		return -1;
+	return fast_check(skb, &p->ip, &flight->to, direction);
+}
+
+/* An ordinary packet of a flow with a lease. The program's return value; NOT_KNOWN: nothing was touched. */
+static __always_inline int meet_fast(struct __sk_buff *skb, u32 from, u32 direction)
 {
 	const struct config *c = env_config(skb);
 	u32 length = skb->len - ETHERNET;
@@ -87,10 +111,14 @@ SLOW int meet_fast(struct __sk_buff *skb, u32 from, u32 direction)
 	u8 *ip = packet_bytes(&b, ETHERNET, IP_MIN);
 	if (!ip || ip[IPV4_TTL] <= 1)
 		return NOT_KNOWN;
-	int reason = hit_fast(skb, c, &p, from, (u8)direction, wire_size(skb, &b, &p), env_now(skb), &flight);
+	/* TCP or UDP, cut by offload or not: from here on one way to the verifier. */
+	u32 size = FORGET(wire_size(skb, &b, &p), length);
+	p.ip.protocol = (u8)FORGET(p.ip.protocol, length);
+	p.tcp_flags = (u8)FORGET(p.tcp_flags, length);
+	int reason = hit_fast(skb, c, &p, from, (u8)direction, size, env_now(skb), &flight);
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
-	if (fast_header(skb, &b, &flight.hop) || rewrite_skb_ports(skb, &b, &p.ip, &flight.to)) {
+	if (fast_rewrite(skb, &b, &p, &flight, direction)) {
 		count(flight.interface, REASON_internal, length);
 		return TC_ACT_SHOT;
 	}
@@ -98,6 +126,12 @@ SLOW int meet_fast(struct __sk_buff *skb, u32 from, u32 direction)
 	pass_set(skb, c);
 	return virtual_time ? TC_ACT_UNSPEC : (int)bpf_redirect(flight.hop.ifindex, 0);
 }
+
+/*
+ * Functions of their own to the verifier, which else followed the slow path once for each way in which they can end.
+ */
+SLOW int meet_fast_out(struct __sk_buff *skb, u32 from) { return meet_fast(skb, from, DIRECTION_OUT); }
+SLOW int meet_fast_in(struct __sk_buff *skb, u32 from) { return meet_fast(skb, from, DIRECTION_IN); }
 
 /* The largest IP packet that a device takes. */
 static __always_inline u32 device_mtu(struct __sk_buff *skb)
@@ -124,14 +158,17 @@ SLOW u32 fast_learn(struct __sk_buff *skb, struct work *work, u32 from)
 
 	offer->hop.mtu = (u16)device_mtu(skb);
 	bytes_attach(skb, &b);
-	u8 *frame = packet_bytes(&b, 0, ETHERNET);
-	if (!frame)
+	u8 *frame = packet_bytes(&b, 0, ETHERNET), *ip = packet_bytes(&b, ETHERNET, IP_MIN);
+	if (!frame || !ip)
 		return 0;
 	for (u32 i = 0; i < sizeof(offer->hop.frame); i += 4)
 		PUT32(offer->hop.frame + i, GET32(frame + i));
 	offer->hop.from = (u8)from;
 	offer->hop.zero = 0;
 	offer->hop.ifindex = skb->ifindex;
+	offer->hop.mark = skb->mark;
+	offer->hop.priority =
+		virtual_time || skb->priority == priority_of(ip) ? PRIORITY_BY_SERVICE : skb->priority;
 	offer->hop.zero2 = 0;
 	offer->now = env_now(skb);
 	return lease_renew(skb, work);
@@ -146,19 +183,26 @@ static __always_inline const struct interface *fast_from(struct __sk_buff *skb, 
 	return from && from->fast && from->role == role ? from : 0;
 }
 
-/* A packet goes out that the kernel routed: of p, with its source as it was inside. */
-static __always_inline void learn_out(struct __sk_buff *skb, const struct config *c, const struct packet *p)
+/* A packet goes out that the kernel routed: of p, with its source as it was inside. learn_out() is to be asked next. */
+static __always_inline void learn_ready(struct __sk_buff *skb, const struct packet *p)
 {
-	const struct interface *from = fast_from(skb, c, ROLE_INSIDE);
 	struct work *work = env_scratch(skb);
 
-	if (!from || !work)
+	if (!work)
 		return;
 	work->offer.inside = source_of(&p->ip);
 	work->offer.remote = destination_of(&p->ip);
 	work->offer.protocol = p->ip.protocol;
 	work->offer.direction = DIRECTION_OUT;
-	(void)fast_learn(skb, work, from->number);
+}
+
+static __always_inline void learn_out(struct __sk_buff *skb, const struct config *c)
+{
+	const struct interface *from = fast_from(skb, c, ROLE_INSIDE);
+	struct work *work = env_scratch(skb);
+
+	if (from && work)
+		(void)fast_learn(skb, work, from->number);
 }
 
 /* Egress of an inside interface. */

@@ -50,22 +50,26 @@ static __always_inline int led_find(struct nat_instance *nat, const struct confi
 				    struct endpoint outside, struct endpoint *inside)
 {
 	struct outside_address a = address_find(nat, c, outside.addr);
-	u32 number, interface = a.interface, inbound = a.flags & ADDRESS_INBOUND && !(a.flags & ADDRESS_LOCAL);
+	u32 number, interface = a.interface,
+		    inbound = a.flags & ADDRESS_INBOUND && !(a.flags & ADDRESS_LOCAL);
+	u64 half_key = mapping_key(outside, class, HALF_OUTSIDE, interface),
+	    key = host_key(outside.addr, (u8)(HOST_OUTSIDE | interface)), w;
 	union host_value value;
 	struct half half;
-	u64 w;
 
 	if (!(a.flags & ADDRESS_LIVE))
 		return 0;
-	if (half_find(nat, c, mapping_key(outside, class, HALF_OUTSIDE, interface), interface, &half) ==
-		    HALF_LIVE &&
-	    (inbound || half.value.own & OWN_FIXED)) {
+	half.slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &half_key), &half_key,
+			       &half.word, &half.number);
+	if (half_read(c, interface, &half) == HALF_LIVE && (inbound || half.value.own & OWN_FIXED)) {
 		inside->addr = half.value.addr;
 		inside->port = half.value.port;
 		return 1;
 	}
-	if (!inbound ||
-	    !host_find(nat, c, host_key(outside.addr, (u8)(HOST_OUTSIDE | interface)), &w, &number, &value))
+	if (!inbound)
+		return 0;
+	struct slot *s = table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key), &key, &w, &number);
+	if (!s || !host_read(s, w, &value))
 		return 0;
 	inside->addr = value.outside;
 	inside->port = outside.port;
@@ -84,7 +88,9 @@ static __always_inline void socket_lead(struct bpf_sock_addr *ctx, int family)
 		return;
 	if (!named_get(ctx, family, &outside) || !led_find(nat, c, (u8) class, outside, &inside))
 		return;
-	struct led_key key = { .socket = bpf_get_socket_cookie(ctx), .addr = inside.addr, .port = inside.port };
+	struct led_key key = { .socket = bpf_get_socket_cookie(ctx),
+			       .addr = inside.addr,
+			       .port = inside.port };
 	struct led value = { .addr = outside.addr, .port = outside.port };
 	if (!bpf_map_update_elem(&led, &key, &value, BPF_ANY))
 		named_set(ctx, family, inside);
@@ -106,19 +112,19 @@ static __always_inline void socket_tell(struct bpf_sock_addr *ctx, int family)
 	named_set(ctx, family, named);
 }
 
-#define LEADS(name, family)                     \
-	SEC("cgroup/" #name)                    \
-	int name(struct bpf_sock_addr *ctx)     \
-	{                                       \
-		socket_lead(ctx, (family));     \
-		return 1; /* let it go on */    \
+#define LEADS(name, family)                  \
+	SEC("cgroup/" #name)                 \
+	int name(struct bpf_sock_addr *ctx)  \
+	{                                    \
+		socket_lead(ctx, (family));  \
+		return 1; /* let it go on */ \
 	}
-#define TELLS(name, family)                     \
-	SEC("cgroup/" #name)                    \
-	int name(struct bpf_sock_addr *ctx)     \
-	{                                       \
-		socket_tell(ctx, (family));     \
-		return 1;                       \
+#define TELLS(name, family)                 \
+	SEC("cgroup/" #name)                \
+	int name(struct bpf_sock_addr *ctx) \
+	{                                   \
+		socket_tell(ctx, (family)); \
+		return 1;                   \
 	}
 
 LEADS(connect4, SOCKET_INTERNET)

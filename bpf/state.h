@@ -61,6 +61,13 @@ static __always_inline struct work *env_scratch(struct nat_instance *nat)
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
+static __always_inline u32 env_segments(struct nat_instance *nat)
+{
+	u32 size = nat->gso_size;
+
+	return size ? nat->len / size + 1 : 1;
+}
+
 static __always_inline u32 env_now(struct nat_instance *nat)
 {
 	const struct config *c = env_config(nat);

@@ -17,11 +17,12 @@
  * A rate is a count within a tick, in a word of its own: the tick, and how many.
  *
  * Not limited: the router itself; whoever has his address by reservation, whom the administrator knows by name; port mappings
- * and their sessions; and, of a host that has limits, packets of sessions that stand. Without a sweep nothing would ever be taken off, so after ACCOUNT_PATIENCE
- * without one there are no limits.
+ * and their sessions; and, of a host that has limits, packets of sessions that stand, the fast path's among them. Without a sweep
+ * nothing would ever be taken off, so after ACCOUNT_PATIENCE without one there are no limits.
  */
 #pragma once
 #include "core/host.h"
+#include "core/tcp.h"
 
 enum { ACCOUNT_PATIENCE = 300, ACCOUNT_TRIES = 3, ACCOUNT_RATE = 3 };
 enum { ACCOUNT_MAPPING = 1, ACCOUNT_SESSION = 2 }; /* kinds: bits */
@@ -69,7 +70,7 @@ static __always_inline u64 account_now(const struct config *c, u32 interface, u6
 static __always_inline u32 account_class(u32 class)
 {
 	if (class >= ACCOUNTS)
-		class = class == CLASS_UDPLITE ? CLASS_UDP : CLASS_TCP;
+		class = class_connects(class) ? CLASS_TCP : CLASS_UDP;
 	return BOUNDED(class, 3) & 3;
 }
 
@@ -141,7 +142,7 @@ SLOW u32 account_take(struct nat_instance *nat, struct work *work, u32 kind)
 	u32 reason = 0;
 
 	r->account = NO_ACCOUNT;
-	struct slot *host = host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value);
+	struct slot *host = host_find(nat, host_key(r->inside.addr, r->interface), &w, &number, &value);
 	if (!host || value.own & (OWN_FIXED | OWN_ROUTER))
 		return 0;
 	if (kind == ACCOUNT_MAPPING)

@@ -11,6 +11,7 @@
  *   env_address(nat, i)		 place i of the address table, or NULL
  *   env_next_hop(nat, i)		 next hop i, or NULL
  *   env_scratch(nat)			 a struct work of this CPU (thread), or NULL
+ *   env_segments(nat)		 packets that offload will make of the one at hand: their identifications count up
  *   env_now(nat), env_random(nat)	 the tick; 32 random bits
  *   env_local_socket(nat, ...)	 does a socket of the router want packets to this endpoint?
  *   env_route_inside(nat, ...)	 would the kernel send this packet out of an inside interface?

@@ -3,7 +3,8 @@
  * fragment.h - later fragments, which carry no ports: the first one of the datagram told them.
  *
  * A small table of its own, so that a flood of strays costs sessions nothing. Fragments that overtake their first
- * one are dropped with a reason.
+ * one are dropped with a reason. Those of protocols without ports need none; of them the first that comes, whichever it is, decides
+ * under which identification all leave.
  */
 #pragma once
 #include "core/request.h"
@@ -26,7 +27,8 @@ union fragment_value {
 	u64 word;
 	struct {
 		u8 interface;
-		u8 zero[3];
+		u8 zero;
+		__be16 new_id;
 		__be16 sport;
 		__be16 dport;
 	};
@@ -42,7 +44,10 @@ static __always_inline void fragment_key(union fragment_key *key, const struct p
 	key->direction = direction;
 }
 
-/* A first fragment got its way: the later ones shall find its ports. A full table loses them, no more. */
+/*
+ * A first fragment got its way: the later ones shall find its ports and its new identification. If it came twice, it leaves with the
+ * same one twice. A full table loses the later ones, no more.
+ */
 static __always_inline void fragment_store(struct nat_instance *nat, const struct config *c,
 					   struct work *work, u8 direction)
 {
@@ -52,6 +57,7 @@ static __always_inline void fragment_store(struct nat_instance *nat, const struc
 
 	fragment_key(&key, &work->packet, direction);
 	value.interface = work->meeting.interface & (MAX_OUTSIDE - 1);
+	value.new_id = work->plan.ip.id;
 	value.sport = work->packet.ip.sport;
 	value.dport = work->packet.ip.dport;
 	ins->now = work->meeting.now;
@@ -65,8 +71,10 @@ static __always_inline void fragment_store(struct nat_instance *nat, const struc
 	struct slot *s = env_slot(nat, TABLE_FRAGMENTS, ins->slot);
 	if (!s)
 		return;
-	if (LOAD(&s->data[2]) == value.word) { /* a repeated first fragment */
-		slot_touch(s, ins->found, ins->now, word_gen(ins->found), 0);
+	union fragment_value known = { .word = LOAD(&s->data[2]) };
+	value.new_id = known.new_id;
+	if (known.word == value.word && slot_touch(s, ins->found, ins->now, word_gen(ins->found), 0)) {
+		work->plan.ip.id = known.new_id;
 		return;
 	}
 	if (slot_end(s, ins->found)) /* the identification came round */
@@ -91,6 +99,7 @@ static __always_inline int fragment_find(struct nat_instance *nat, const struct 
 	value.word = LOAD(&s->data[2]);
 	if (slot_dead(c, TABLE_FRAGMENTS, s, w, work->meeting.now) || !slot_same(s, w))
 		return 0;
+	p->new_id = value.new_id;
 	p->ip.sport = value.sport;
 	p->ip.dport = value.dport;
 	p->kind = PACKET_PORTS;

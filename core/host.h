@@ -12,11 +12,33 @@
  * its word; every touch takes it away, so that it says: nothing has happened since, and the host has nothing to lose but
  * its address. When no candidate place is left for a new host, the longest idle of them gives way, by a CAS on the word that
  * says so: never one that is in use.
+ *
+ * ALONE (RFC 2663 section 4.1.1, basic NAT). On an interface of config.alone an outside address is one host's alone, ports stay
+ * as they are, and protocols without ports are translated, too. The claim on an address is its reverse entry: inserted if
+ * absent, as an outside half is the claim on a port (mapping.h). In order:
+ *
+ *   claim  insert the reverse entry O, of the address that the hash names, or else of one that looks vacant; then the host's
+ *          own H. Another packet of the host was first, with another address: end O by its word, use H. An O that names us
+ *          already is ours to use, and says so by a flag, so that who inserted it does not end it.
+ *   use    H counts only while O names its inside address, and a mapping only while its host's H names its outside address.
+ *   end    the sweep, or who needs the place: H. Then the sweep, once no packet can be at work on it: O. An O of an older
+ *          generation is no claim: who wants the address ends it.
+ *
+ * Which addresses look vacant is a hint: a bit too many costs a try, and one too few an address until the sweep looks. Never
+ * is an address given to two: where none is vacant, a new host's packets are dropped, and the sweep ends the host that has been
+ * idle for longest, one in each pass.
  */
 #pragma once
-#include "core/request.h"
+#include "core/ports.h"
 
-enum { HOST_IDLE = 1 }; /* a flag of the word */
+enum {
+	HOST_IDLE = 1,	 /* a flag of the word */
+	HOST_SHARED = 2, /* a flag of the word of a reverse entry: others than who inserted it go by it */
+	HOST_UNCLAIMED = 0xffff, /* of host_get(): host_claim() is to be asked */
+	HOST_TRIES = 3,
+	ADDRESS_CLAIMS = 8,
+	NO_INDEX = 0xffffffff,
+};
 
 union host_key {
 	u64 word;
@@ -70,6 +92,52 @@ static __always_inline int address_serves(struct outside_address a, u32 interfac
 	       (own || a.flags & (ADDRESS_POOL | ADDRESS_RESERVED));
 }
 
+/* Is an address of this interface one host's alone? */
+static __always_inline u32 interface_alone(const struct config *c, u32 interface)
+{
+	return c->alone >> (interface & (MAX_OUTSIDE - 1)) & 1u;
+}
+
+/* The same, of the one that is asked for: the router's own address is also others'. */
+static __always_inline u32 request_alone(const struct config *c, const struct request *r)
+{
+	return !r->own && interface_alone(c, r->interface);
+}
+
+/* The number of an address that looks vacant, from `from` on and around; or NO_INDEX. */
+SLOW u32 vacant_find(struct nat_instance *nat, u32 interface, u32 from)
+{
+	const struct config *c = env_config(nat);
+	u64 open = 0;
+	u32 word = 0;
+
+	SLOW_ENTER(nat);
+	if (!c)
+		return NO_INDEX;
+	interface &= MAX_OUTSIDE - 1;
+	for (u32 i = 0; i <= ADDRESS_WORDS && !open; i++) {
+		word = (from / 64 + i) & (ADDRESS_WORDS - 1);
+		open = LOAD(&c->vacant[interface][word]) & (i ? ~0ull : ~0ull << (from & 63));
+	}
+	return open ? word << 6 | bit_lowest(open) : NO_INDEX;
+}
+
+static __always_inline void vacant_set(struct nat_instance *nat, u32 interface, u32 index, int vacant)
+{
+	struct config *c = env_config(nat);
+	u64 bit = 1ull << (index & 63);
+
+	if (!c)
+		return;
+	u64 *word = &c->vacant[interface & (MAX_OUTSIDE - 1)][index / 64 & (ADDRESS_WORDS - 1)];
+	if (!(LOAD(word) & bit) == !vacant)
+		return;
+	if (vacant)
+		FETCH_OR(word, bit);
+	else
+		FETCH_AND(word, ~bit);
+}
+
 static __always_inline struct outside_address host_choose(struct nat_instance *nat, const struct config *c,
 							  const struct request *r)
 {
@@ -99,23 +167,39 @@ union host_value {
 	};
 };
 
-/* The host entry with this key, of whatever generation, or NULL. */
-static __always_inline struct slot *host_find(struct nat_instance *nat, const struct config *c, u64 key,
-					      u64 *w, u32 *number, union host_value *value)
+/* What is needed of a host entry that was found: 1 if it was read whole. */
+static __always_inline int host_read(const struct slot *s, u64 w, union host_value *value)
 {
-	struct slot *s = table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key), &key, w, number);
-
-	if (!s)
-		return 0;
 	value->word = LOAD(&s->data[1]);
-	return slot_same(s, *w) ? s : 0;
+	return slot_same(s, w);
+}
+
+/* The host entry with this key, of whatever generation, or NULL. */
+static __always_inline struct slot *host_find(struct nat_instance *nat, u64 key, u64 *w, u32 *number,
+					      union host_value *value)
+{
+	struct slot *s = table_seek(nat, TABLE_HOSTS, &key, w, number);
+
+	return s && host_read(s, *w, value) ? s : 0;
+}
+
+/* Is this address a host's alone already? */
+static __always_inline int address_taken(struct nat_instance *nat, const struct config *c,
+					 struct outside_address a)
+{
+	union host_value value;
+	u32 number;
+	u64 w;
+
+	return host_find(nat, host_key(a.addr, HOST_OUTSIDE | a.interface), &w, &number, &value) &&
+	       (value.own & OWN_FIXED || !word_stale(c, TABLE_HOSTS, a.interface, w));
 }
 
 /*
- * Is there an address now that r->inside could have, and not the one that was seen not to serve (0: any)? That may have come
- * back since. While there is none, nobody loses the one that he had; and whoever has his by reservation has no other.
+ * Asked where an address is one host's alone. Does the host r->inside.addr have r->outside.addr? reverse, HOST_OUTSIDE: by the
+ * claim on the address; 0: by the host's own entry.
  */
-SLOW u32 host_can_move(struct nat_instance *nat, struct request *r, __be32 lost)
+SLOW u32 host_owns(struct nat_instance *nat, const struct request *r, u32 reverse)
 {
 	const struct config *c = env_config(nat);
 	union host_value value;
@@ -125,11 +209,36 @@ SLOW u32 host_can_move(struct nat_instance *nat, struct request *r, __be32 lost)
 	SLOW_ENTER(nat);
 	if (!r || !c)
 		return 0;
+	__be32 from = reverse ? r->outside.addr : r->inside.addr;
+	__be32 to = reverse ? r->inside.addr : r->outside.addr;
+	return host_find(nat, host_key(from, (u8)(reverse | r->interface)), &w, &number, &value) &&
+	       value.outside == to && (value.own & OWN_FIXED || !word_stale(c, TABLE_HOSTS, r->interface, w));
+}
+
+/*
+ * Is there an address now that r->inside could have, and not the one that was seen not to serve (0: any)? That may have come
+ * back since. While there is none, nobody loses the one that he had; and whoever has his by reservation has no other.
+ */
+SLOW u32 host_can_move(struct nat_instance *nat, struct request *r, __be32 lost)
+{
+	const struct config *c = env_config(nat);
+	union host_value value = { .word = 0 };
+	u32 number;
+	u64 w;
+
+	SLOW_ENTER(nat);
+	if (!r || !c)
+		return 0;
 	struct outside_address a = host_choose(nat, c, r);
 	if (a.addr == lost || !address_serves(a, r->interface, r->own))
 		return 0;
-	return !host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
-	       !(value.own & OWN_FIXED);
+	int known = host_find(nat, host_key(r->inside.addr, r->interface), &w, &number, &value) != 0;
+	if (known && value.own & OWN_FIXED)
+		return 0;
+	if (!request_alone(c, r) ||
+	    (known && address_serves(address_find(nat, c, value.outside), r->interface, 0)))
+		return 1;
+	return vacant_find(nat, r->interface, 0) != NO_INDEX;
 }
 
 /*
@@ -142,7 +251,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	union host_value value;
 	u64 w;
 	u32 number;
-	struct slot *s = host_find(nat, c, key, &w, &number, &value);
+	struct slot *s = host_find(nat, key, &w, &number, &value);
 
 	if (!s)
 		return 0;
@@ -151,18 +260,45 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	int serves = address_serves(a, r->interface, r->own | fixed);
 	if (fixed && !serves)
 		return -1;
-	if (!serves || (word_stale(c, TABLE_HOSTS, r->interface, w) && !fixed)) {
-		if (host_can_move(nat, r, serves ? 0 : value.outside))
+	u32 stale = word_stale(c, TABLE_HOSTS, r->interface, w) && !fixed;
+	if (!serves || stale) {
+		__be32 lost = serves ? 0 : value.outside;
+		if (request_alone(c, r) ? stale
+					: host_can_move(nat, r, lost)) /* alone: once another is claimed */
 			slot_end(s, w);
+		return 0;
+	}
+	r->outside.addr = value.outside;
+	if (request_alone(c, r) && !host_owns(nat, r, HOST_OUTSIDE)) {
+		slot_end(s, w);
 		return 0;
 	}
 	if (!slot_touch(s, w, r->now, word_gen(w), 0))
 		return 0;
-	r->outside.addr = value.outside;
 	r->index = a.index; /* not that of then: it may have been away */
 	r->host = number;
 	r->same_port = value.own & OWN_SAME_PORTS;
+	r->alone = r->same_port && !(a.flags & ADDRESS_LOCAL);
 	return 1;
+}
+
+/* An entry of the host table, in work->ins: what other tells is its other address. */
+static __always_inline void host_prepare(const struct config *c, struct work *work, u64 key, __be32 other,
+					 u8 own)
+{
+	const struct request *r = &work->req;
+	struct insert *ins = &work->ins;
+
+	ins->words[0] = word_make(r->now, generation_in(r->generation, TABLE_HOSTS), 0);
+	ins->words[1] = key;
+	ins->words[2] = ins->words[3] = ins->words[4] = ins->words[5] = ins->words[6] = ins->words[7] = 0;
+	ins->host.interface = r->interface;
+	ins->host.own = own;
+	ins->host.index = (u16)r->index;
+	ins->host.outside = other;
+	ins->host.created = r->now;
+	ins->hash = table_hash(c, TABLE_HOSTS, &key);
+	ins->now = r->now;
 }
 
 struct host_search {
@@ -208,9 +344,19 @@ SLOW u32 host_make_room(struct nat_instance *nat, struct work *work)
 	return s && slot_end(s, r->idle_word);
 }
 
+/* Insert the entry in work->ins, if need be in the place of an idle host. INSERT_*. */
+static __always_inline u32 host_put(struct nat_instance *nat, struct work *work)
+{
+	u32 put = hosts_insert(nat, &work->ins);
+
+	if (put == INSERT_FULL && host_make_room(nat, work))
+		put = hosts_insert(nat, &work->ins);
+	return put;
+}
+
 /*
  * The outside address of r->inside.addr on r->interface: r->outside.addr and r->index. The host is found or made.
- * 0 or a reason.
+ * 0, a reason, or HOST_UNCLAIMED.
  */
 SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 {
@@ -222,34 +368,23 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	struct request *r = &work->req;
 	struct insert *ins = &work->ins;
 	u64 key = host_key(r->inside.addr, r->interface);
-	u64 hash = table_hash(c, TABLE_HOSTS, &key);
 
 	int known = host_known(nat, c, r, key);
 	if (known)
 		return known > 0 ? 0 : REASON_no_address;
+	if (request_alone(c, r))
+		return HOST_UNCLAIMED;
 
 	struct outside_address a = host_choose(nat, c, r);
 	if (!address_serves(a, r->interface, r->own))
 		return REASON_no_address;
-	ins->words[0] = word_make(r->now, generation_in(r->generation, TABLE_HOSTS), 0);
-	ins->words[1] = key;
-	ins->words[2] = ins->words[3] = ins->words[4] = ins->words[5] = ins->words[6] = ins->words[7] = 0;
-	ins->host.interface = r->interface;
-	ins->host.own = r->own;
-	ins->host.index = a.index;
-	ins->host.outside = a.addr;
-	ins->host.created = r->now;
-	ins->hash = hash;
-	ins->now = r->now;
-	u32 put = hosts_insert(nat, ins);
-	if (put == INSERT_FULL && host_make_room(nat, work))
-		put = hosts_insert(nat, ins);
-	switch (put) {
+	r->index = a.index;
+	host_prepare(c, work, key, a.addr, r->own);
+	switch (host_put(nat, work)) {
 	case INSERT_NEW:
 		r->outside.addr = a.addr;
-		r->index = a.index;
 		r->host = ins->slot;
-		r->same_port = 0;
+		r->same_port = r->alone = 0;
 		return 0;
 	case INSERT_FOUND: /* another packet of the host was first: its choice stands */
 		return host_known(nat, c, r, key) > 0 ? 0 : REASON_table_busy;
@@ -260,7 +395,165 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	}
 }
 
-/* All that comes in to r->outside.addr is a host's: 1 and r->inside, the port as it is; 0: whose is not known any more. */
+/* What claims say beside reasons. */
+enum { CLAIM_DONE, CLAIM_TAKEN = 0xfffe, CLAIM_AGAIN = 0xffff };
+
+/* What is to be done about the reverse entry that was there already. CLAIM_*. */
+static __always_inline u32 address_found(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	u64 w = work->ins.found;
+	struct slot *s = env_slot(nat, TABLE_HOSTS, work->ins.slot);
+	union host_value value;
+
+	if (!s)
+		return CLAIM_AGAIN;
+	value.word = LOAD(&s->data[1]);
+	if (!slot_same(s, w))
+		return CLAIM_AGAIN;
+	if (value.own & OWN_FIXED)
+		return CLAIM_TAKEN;
+	if (word_stale(c, TABLE_HOSTS, r->interface, w)) {
+		slot_end(s, w);
+		return CLAIM_AGAIN;
+	}
+	if (value.outside != r->inside.addr)
+		return CLAIM_TAKEN;
+	return slot_touch(s, w, r->now, word_gen(w), HOST_SHARED) ? CLAIM_DONE : CLAIM_AGAIN;
+}
+
+/* Claim an outside address for r->inside.addr. CLAIM_*, or a reason. */
+static __always_inline u32 address_claim(struct nat_instance *nat, const struct config *c, struct work *work,
+					 struct outside_address a)
+{
+	struct request *r = &work->req;
+
+	r->outside.addr = a.addr;
+	r->index = a.index;
+	r->claim = 0;
+	host_prepare(c, work, host_key(a.addr, HOST_OUTSIDE | r->interface), r->inside.addr, OWN_SAME_PORTS);
+	switch (host_put(nat, work)) {
+	case INSERT_NEW:
+		r->claim = work->ins.found;
+		r->claim_slot = work->ins.slot;
+		vacant_set(nat, r->interface, a.index, 0);
+		return CLAIM_DONE;
+	case INSERT_FOUND:
+		return address_found(nat, c, work);
+	case INSERT_FULL:
+		return REASON_hosts_full;
+	default:
+		return REASON_table_busy;
+	}
+}
+
+/* Give back what was claimed, unless others go by it already. */
+static __always_inline void address_give(struct nat_instance *nat, const struct request *r)
+{
+	struct slot *s = r->claim ? env_slot(nat, TABLE_HOSTS, r->claim_slot) : 0;
+
+	if (s && slot_end(s, r->claim))
+		vacant_set(nat, r->interface, r->index, 1);
+}
+
+/*
+ * The host's entry was there: it counts if its address serves; else it is what is left of before, and ends.
+ * CLAIM_DONE and r->outside.addr, r->index, or CLAIM_AGAIN.
+ */
+static __always_inline u32 host_found(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	u64 w = work->ins.found;
+	struct slot *s = env_slot(nat, TABLE_HOSTS, work->ins.slot);
+	union host_value value;
+
+	if (!s)
+		return CLAIM_AGAIN;
+	value.word = LOAD(&s->data[1]);
+	struct outside_address a = address_find(nat, c, value.outside);
+	int stale = word_stale(c, TABLE_HOSTS, r->interface, w) && !(value.own & OWN_FIXED);
+	if (stale || !address_serves(a, r->interface, 0)) {
+		slot_end(s, w);
+		return CLAIM_AGAIN;
+	}
+	if (!slot_touch(s, w, r->now, word_gen(w), 0))
+		return CLAIM_AGAIN;
+	if (value.outside != r->outside.addr)
+		address_give(nat, r);
+	r->outside.addr = value.outside;
+	r->index = a.index;
+	return CLAIM_DONE;
+}
+
+/* The entry of r->inside.addr, whose outside address was claimed just now. 0 or a reason. */
+static __always_inline u32 host_settle(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	u32 outcome = REASON_table_busy;
+
+	host_prepare(c, work, host_key(r->inside.addr, r->interface), r->outside.addr, OWN_SAME_PORTS);
+	r->same_port = OWN_SAME_PORTS;
+	r->alone = 1;
+	for (u32 i = 0; i < HOST_TRIES; i++) {
+		u32 put = host_put(nat, work);
+
+		r->host = work->ins.slot;
+		if (put == INSERT_NEW || (put == INSERT_FOUND && host_found(nat, c, work) == CLAIM_DONE))
+			return 0;
+		if (put == INSERT_FULL)
+			outcome = REASON_hosts_full;
+		if (put != INSERT_FOUND)
+			break;
+	}
+	address_give(nat, r);
+	return outcome;
+}
+
+/* An outside address for r->inside.addr alone: as host_get(), which found none. */
+SLOW u32 host_claim(struct nat_instance *nat, struct work *work)
+{
+	struct config *c = env_config(nat);
+	union {
+		u64 word;
+		struct outside_address address;
+	} at;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	at.address = host_choose(nat, c, r);
+	if (!address_serves(at.address, r->interface, 0))
+		return REASON_no_address;
+	u32 index = at.address.index;
+	for (u32 i = 0; i < ADDRESS_CLAIMS; i++) {
+		u32 claimed = at.word ? address_claim(nat, c, work, at.address) : CLAIM_TAKEN;
+		if (claimed == CLAIM_DONE)
+			return host_settle(nat, c, work);
+		if (claimed == CLAIM_AGAIN)
+			continue;
+		if (claimed != CLAIM_TAKEN)
+			return claimed;
+		vacant_set(nat, r->interface, index, 0);
+		index = vacant_find(nat, r->interface, index);
+		at.word = LOAD(&c->indexes[index & (MAX_POOL_ADDRESSES - 1)]);
+		if (index == NO_INDEX) {
+			STORE(&c->refused[r->interface & (MAX_OUTSIDE - 1)], 1);
+			return REASON_no_free_address;
+		}
+	}
+	return REASON_table_busy;
+}
+
+/* The outside address of r->inside.addr, found, made or claimed: as host_get(). 0 or a reason. */
+static __always_inline u32 host_out(struct nat_instance *nat, struct work *work)
+{
+	u32 reason = host_get(nat, work);
+
+	return reason == HOST_UNCLAIMED ? host_claim(nat, work) : reason;
+}
+
+/* r->outside.addr is a host's alone: 1 and r->inside, the port as it is; 0: whose is not known, or not any more. */
 SLOW u32 host_inbound(struct nat_instance *nat, struct work *work)
 {
 	const struct config *c = env_config(nat);
@@ -272,7 +565,9 @@ SLOW u32 host_inbound(struct nat_instance *nat, struct work *work)
 	if (!work || !c)
 		return 0;
 	struct request *r = &work->req;
-	if (!host_find(nat, c, host_key(r->outside.addr, HOST_OUTSIDE | r->interface), &w, &number, &value))
+	r->generation = generation_word(c, r->interface);
+	if (!host_find(nat, host_key(r->outside.addr, HOST_OUTSIDE | r->interface), &w, &number, &value) ||
+	    (word_stale(c, TABLE_HOSTS, r->interface, w) && !(value.own & OWN_FIXED)))
 		return 0;
 	r->inside.addr = value.outside;
 	r->inside.port = r->outside.port;
@@ -281,8 +576,8 @@ SLOW u32 host_inbound(struct nat_instance *nat, struct work *work)
 }
 
 /*
- * A packet of a protocol without ports goes out: 1 and r->outside, r->index if its host has an address to itself, so that
- * nobody else's answers come there; else 0.
+ * Of a protocol without ports: 1 and r->outside, r->index if the host r->inside.addr has an address to itself, so that
+ * nobody else's answers come there; else 0. Nothing is made or touched.
  */
 SLOW u32 host_alone(struct nat_instance *nat, struct work *work)
 {
@@ -295,11 +590,15 @@ SLOW u32 host_alone(struct nat_instance *nat, struct work *work)
 	if (!work || !c)
 		return 0;
 	struct request *r = &work->req;
-	if (!host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
-	    !(value.own & OWN_FIXED))
+	r->generation = generation_word(c, r->interface);
+	if (!host_find(nat, host_key(r->inside.addr, r->interface), &w, &number, &value))
 		return 0;
+	u32 fixed = value.own & OWN_FIXED;
 	struct outside_address a = address_find(nat, c, value.outside);
-	if (!address_serves(a, r->interface, OWN_FIXED) || !(a.flags & ADDRESS_RESERVED))
+	if (!address_serves(a, r->interface, fixed))
+		return 0;
+	if (fixed ? !(a.flags & ADDRESS_RESERVED)
+		  : !request_alone(c, r) || word_stale(c, TABLE_HOSTS, r->interface, w))
 		return 0;
 	r->outside.addr = value.outside;
 	r->outside.port = 0;

@@ -6,7 +6,7 @@
  * THEORY OF OPERATION
  *
  * The kernel shows the way. A packet that it routed and sent is seen at the egress of its device, with the Ethernet header that the
- * kernel chose. The flow of such a packet gets a LEASE: the number of that next hop and the tick. As long as the lease holds, a
+ * kernel chose, and the mark and priority that filter rules gave it. The flow of such a packet gets a LEASE: the number of that next hop and the tick. As long as the lease holds, a
  * packet of the flow that comes in by the same interface as the one before is translated where it comes in, gets that header, one
  * hop less, and is redirected to that device. Nothing computes a route a second time, whatever rules made the first.
  *
@@ -18,7 +18,7 @@
  *			rules change. Leases of that tick and of all before it do not hold. One store, no walk.
  *	with its flow	reset, end, or an outside address that left: what is no session has no lease.
  *
- * config.watch holds two ticks, written together: when the daemon last looked (without it leases are short, since nobody tells of
+ * config.watch holds two ticks (union lease_watch), written together: when the daemon last looked (without it leases are short, since nobody tells of
  * changes), and when something last changed.
  *
  * IN DOUBT a packet goes up, before a byte of it was touched: fragments, options, SYN, FIN and RST, the last hop, what is larger than
@@ -33,6 +33,7 @@
  * ended meanwhile and another of the same mapping has the slot, the lease is taken back.
  */
 #pragma once
+#include "core/identification.h"
 #include "core/session.h"
 
 enum {
@@ -48,27 +49,25 @@ enum {
 
 enum { NO_SESSION = -1 };
 
-/* config.watch: when the daemon last looked, and when something last changed. */
-static __always_inline u64 watch_make(u32 looked, u32 changed) { return (u64)changed << 32 | looked; }
-
 static __always_inline int lease_holds(const struct config *c, u32 lease, u32 now)
 {
-	u64 watch = LOAD(&c->watch);
-	u32 age = (now - lease) & TIME, unwatched = (now + 1 - (u32)watch) & TIME;
+	union lease_watch watch = { .word = LOAD(&c->watch) };
+	u32 age = (now - lease) & TIME, unwatched = (now + 1 - watch.looked) & TIME;
 
 	return lease >> LEASE_SHIFT &&
 	       age <= (u32)(unwatched <= LEASE_PATIENCE ? LEASE_WATCHED : LEASE_ALONE) &&
-	       age < ((now - (u32)(watch >> 32)) & TIME);
+	       age < ((now - watch.changed) & TIME);
 }
 
-/* The words of a next hop behind its first. */
+/* The words of a next hop behind its first, which say what it is. */
+enum { NEXT_HOP_WORDS = 4 };
 static __always_inline u64 *next_hop_words(struct next_hop *hop) { return &hop->word + 1; }
 
 static __always_inline int next_hop_is(struct next_hop *hop, struct next_hop *like)
 {
 	u64 *a = next_hop_words(hop), *b = next_hop_words(like);
 
-	return LOAD(a) == b[0] && LOAD(a + 1) == b[1] && LOAD(a + 2) == b[2];
+	return LOAD(a) == b[0] && LOAD(a + 1) == b[1] && LOAD(a + 2) == b[2] && LOAD(a + 3) == b[3];
 }
 
 /* Nobody holds a lease to it. */
@@ -85,7 +84,7 @@ static __always_inline int next_hop_take(struct next_hop *at, u64 word, struct n
 
 	if (!CAS(&at->word, word, taken))
 		return 0;
-	for (u32 i = 0; i < 3; i++)
+	for (u32 i = 0; i < NEXT_HOP_WORDS; i++)
 		STORE(to + i, from[i]);
 	STORE(&at->word, taken | NEXT_HOP_WHOLE | (now & TIME));
 	return 1;
@@ -96,7 +95,7 @@ static __always_inline u32 next_hop_number(struct nat_instance *nat, const struc
 					   struct next_hop *like, u32 now)
 {
 	u64 *words = next_hop_words(like);
-	u32 h = (u32)(hash_words(c, words[0], words[1] ^ words[2]) >> 32), room = 0;
+	u32 h = (u32)(hash_words(c, words[0] + words[3], words[1] ^ words[2]) >> 32), room = 0;
 
 	for (u32 i = 0; i < NEXT_HOP_PROBES; i++) {
 		u32 number = (h + i) & (NEXT_HOPS - 1);
@@ -128,7 +127,7 @@ static __always_inline int next_hop_read(struct nat_instance *nat, u32 number, s
 	if (!at)
 		return 0;
 	u64 word = LOAD(&at->word), *from = next_hop_words(at), *to = next_hop_words(hop);
-	for (u32 i = 0; i < 3; i++)
+	for (u32 i = 0; i < NEXT_HOP_WORDS; i++)
 		to[i] = LOAD(from + i);
 	return word & NEXT_HOP_WHOLE && !((LOAD(&at->word) ^ word) & ~TIME);
 }
@@ -164,13 +163,13 @@ SLOW u32 lease_renew(struct nat_instance *nat, struct work *work)
 	union flow_key key;
 
 	flow_key_between(&key, offer->inside, offer->remote, offer->protocol, DIRECTION_OUT);
-	if (!flow_find(nat, c, key.word, &hit))
+	if (!flow_seek(nat, c, key.word, &hit))
 		return 0;
 	if (in || (tcp && !hit.value.lease)) {
 		struct endpoint outside = { .addr = hit.value.addr, .port = hit.value.port };
 		other = hit;
 		flow_key_between(&key, offer->remote, outside, offer->protocol, DIRECTION_IN);
-		if (!flow_find(nat, c, key.word, in ? &hit : &other))
+		if (!flow_seek(nat, c, key.word, in ? &hit : &other))
 			return 0;
 		if (tcp && !(word_flags(other.word) & (FLAG_SYN | FLAG_DATA)))
 			return 0;
@@ -213,6 +212,8 @@ static __always_inline int hit_fast(struct nat_instance *nat, const struct confi
 	if (direction == DIRECTION_OUT) {
 		flight->to.saddr = hit.value.addr;
 		flight->to.sport = hit.value.port;
+		if (!p->atomic)
+			identify(nat, &p->ip, &flight->to);
 		return REASON_out_fast;
 	}
 	flight->to.daddr = hit.value.addr;

@@ -26,7 +26,8 @@
  *
  * Whoever dies between two steps leaves an O without I, or a bit without O; the sweep finds both. A mapping of an
  * older generation, or whose outside address left the interface, is absent to packets; its O keeps the port from others.
- * An O that no I names rests, too, from when the sweep finds it, with the flag in its own word; nobody has it back.
+ * An O that no I names rests, too, from when the sweep finds it, with the flag in its own word; nobody has it back, but the
+ * endpoint of a host whose ports stay as they are. Where an address is one host's alone, an O of another is nobody's.
  */
 #pragma once
 #include "core/account.h"
@@ -92,14 +93,11 @@ static __always_inline int mapping_stale(const struct config *c, u32 interface, 
 enum { HALF_LOST = -1, HALF_ABSENT, HALF_STALE, HALF_RESTS, HALF_LIVE };
 
 /*
- * The half with this key: *h is read if it is HALF_LIVE, HALF_RESTS or, of an older generation, HALF_STALE; HALF_LOST: it
- * ended.
+ * The half that was found, if one was: *h is read if it is HALF_LIVE, HALF_RESTS or, of an older generation, HALF_STALE;
+ * HALF_LOST: it ended.
  */
-static __always_inline int half_find(struct nat_instance *nat, const struct config *c, u64 key, u32 interface,
-				     struct half *h)
+static __always_inline int half_read(const struct config *c, u32 interface, struct half *h)
 {
-	h->slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &h->word,
-			     &h->number);
 	if (!h->slot)
 		return HALF_ABSENT;
 	h->value.word = LOAD(&h->slot->data[1]);
@@ -108,6 +106,14 @@ static __always_inline int half_find(struct nat_instance *nat, const struct conf
 	if (mapping_stale(c, interface, h->value.own, h->word))
 		return HALF_STALE;
 	return word_flags(h->word) & RESTING ? HALF_RESTS : HALF_LIVE;
+}
+
+/* The half with this key. */
+static __always_inline int half_find(struct nat_instance *nat, const struct config *c, u64 key, u32 interface,
+				     struct half *h)
+{
+	h->slot = table_seek(nat, TABLE_MAPPINGS, &key, &h->word, &h->number);
+	return half_read(c, interface, h);
 }
 
 /*
@@ -153,14 +159,8 @@ static __always_inline void claim_candidate(struct nat_instance *nat, const stru
 	u32 inside = be16_to_host(r->inside.port);
 
 	if (!i && inside &&
-	    (r->own || r->same_port ||
-	     (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
+	    (r->own || (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
 		r->port = inside;
-		return;
-	}
-	if (r->same_port) {
-		r->port = 0;
-		r->outcome = REASON_no_port;
 		return;
 	}
 	/* RFC 7857 section 9, RFC 6056: a port that has to change is not to be guessed. */
@@ -264,8 +264,44 @@ static __always_inline int claim_try(struct nat_instance *nat, const struct conf
 	return claim_insert(nat, c, work);
 }
 
-/* Claim just r->outside for r->inside. 0; REASON_no_mapping: somebody has it; or another reason. */
-SLOW u32 port_claim_this(struct nat_instance *nat, struct work *work)
+/*
+ * The outside half that was in the way of r->inside, whose port does not change: its own is what is left of a mapping of it, and
+ * serves again; another's is left of a host that had the address before, where it is r->inside's alone now, and ends.
+ * 1: r->outcome says how it went; 0: try again.
+ */
+static __always_inline int claim_found(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	u64 w = work->ins.found;
+	struct slot *s = env_slot(nat, TABLE_MAPPINGS, work->ins.slot);
+	union mapping_value value;
+
+	if (!s)
+		return 0;
+	value.word = LOAD(&s->data[1]);
+	if (!slot_same(s, w))
+		return 0;
+	int own = value.addr == r->inside.addr && value.port == r->inside.port;
+	if (value.own & OWN_FIXED || !(own || r->alone))
+		return 1;
+	if (!own) {
+		slot_end(s, w);
+		return 0;
+	}
+	u32 gen = mapping_stale(c, r->interface, 0, w) ? generation_in(r->generation, TABLE_MAPPINGS)
+						       : word_gen(w);
+	r->claim = 0; /* not of our making, so it is not ours to undo */
+	if (!slot_touch(s, w, r->now, gen, 0))
+		return 0;
+	r->outcome = 0;
+	return 1;
+}
+
+/*
+ * Claim just r->outside for r->inside; out: with the port of r->inside, for a packet that goes out. 0; REASON_no_port, or in
+ * REASON_no_mapping: somebody has it; or another reason.
+ */
+SLOW u32 port_claim_this(struct nat_instance *nat, struct work *work, u32 out)
 {
 	const struct config *c = env_config(nat);
 
@@ -273,11 +309,20 @@ SLOW u32 port_claim_this(struct nat_instance *nat, struct work *work)
 	if (!work || !c)
 		return REASON_internal;
 	struct request *r = &work->req;
+	if (out) {
+		r->outside.port = r->inside.port;
+		if (!r->alone && env_local_socket(nat, r->class, r->remote, r->outside))
+			return REASON_no_port;
+	}
 	int taken = port_take(nat, port_area(r->index, r->class), be16_to_host(r->outside.port));
 
-	r->outcome = taken < 0 ? REASON_internal : REASON_no_mapping;
-	if (taken > 0 || (!taken && class_shares_ports(r->class)))
-		(void)claim_insert(nat, c, work);
+	if (taken < 0)
+		return REASON_internal;
+	for (u32 i = 0; i < MAPPING_TRIES; i++) {
+		r->outcome = out ? REASON_no_port : REASON_no_mapping;
+		if (claim_insert(nat, c, work) || claim_found(nat, c, work))
+			break;
+	}
 	return r->outcome;
 }
 
@@ -376,6 +421,8 @@ static __always_inline u32 mapping_use(struct nat_instance *nat, const struct co
 	r->outside.port = i->value.port;
 	r->mapping = i->number;
 	r->index = a.index;
+	if (!r->fixed && request_alone(c, r) && !host_owns(nat, r, 0))
+		return MAPPING_ABSENT; /* another's meanwhile */
 	if (!half_touch(i, r))
 		return MAPPING_AGAIN;
 	int stands = mapping_confirm(nat, c, work, i);
@@ -437,7 +484,7 @@ static __always_inline u32 mapping_make(struct nat_instance *nat, struct work *w
 	if (rests)
 		reason = mapping_known(nat, work, 1) == MAPPING_STANDS ? 0 : MAPPING_AGAIN;
 	else
-		reason = port_claim(nat, work);
+		reason = r->same_port ? port_claim_this(nat, work, 1) : port_claim(nat, work);
 	if (!reason && !rests)
 		reason = mapping_join(nat, work);
 	if (reason && limited)
@@ -460,7 +507,7 @@ static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *wo
 			return REASON_no_address;
 		if (known == MAPPING_AGAIN)
 			continue;
-		u32 reason = host_get(nat, work);
+		u32 reason = host_out(nat, work);
 		if (!reason)
 			reason = mapping_make(nat, work, known == MAPPING_RESTS);
 		if (reason != MAPPING_AGAIN)
@@ -504,6 +551,8 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 		return REASON_no_mapping;
 	r->index = a.index;
 	r->mapping = i.number;
+	if (!use && !r->fixed && request_alone(c, r) && !host_owns(nat, r, 0))
+		return REASON_no_mapping;
 	if (use && !(half_touch(&i, r) && half_touch(&o, r)))
 		return REASON_mapping_lost;
 	return 0;
@@ -531,7 +580,7 @@ SLOW u32 mapping_inbound(struct nat_instance *nat, struct work *work)
 		return REASON_mapping_lost;
 	r->outside = wanted;
 	r->host = NO_SLOT;
-	u32 reason = port_claim_this(nat, work);
+	u32 reason = port_claim_this(nat, work, 0);
 	if (!reason)
 		reason = mapping_join(nat, work);
 	return reason == MAPPING_AGAIN ? REASON_mapping_lost : reason;
@@ -558,5 +607,7 @@ SLOW u32 mapping_peek_out(struct nat_instance *nat, struct work *work)
 	r->outside.addr = i.value.addr;
 	r->outside.port = i.value.port;
 	r->own = i.value.own & OWN_ROUTER;
+	if (!(i.value.own & OWN_FIXED) && request_alone(c, r) && !host_owns(nat, r, 0))
+		return REASON_no_mapping;
 	return 0;
 }

@@ -44,6 +44,7 @@ static __always_inline struct request *request_start(struct work *work)
 	r->mapping = 0;
 	r->fixed = 0;
 	r->inbound = 0;
+	r->alone = 0;
 	return r;
 }
 
@@ -55,6 +56,33 @@ static __always_inline struct request *request_start(struct work *work)
 static __always_inline int tcp_goes_on(const struct packet *p)
 {
 	return !(p->tcp_flags & (TCP_SYN | TCP_RST)) && !p->first && !p->later;
+}
+
+/* A packet of a protocol without ports leaves: as open_out(). */
+static __always_inline u32 portless_out(struct nat_instance *nat, const struct config *c, struct work *work)
+{
+	struct request *r = &work->req;
+	u32 alone = interface_alone(c, r->interface);
+
+	r->generation = generation_word(c, r->interface);
+	if (r->protocol == PROTOCOL_AH)
+		return r->own ? REASON_own_other : REASON_ah_unsupported;
+	if (r->own) {
+		r->outside = r->inside;
+		r->index = address_find(nat, c, r->inside.addr).index;
+		return reason_verdict(session_claim(nat, work)) == VERDICT_DROP ? REASON_own_other
+										: REASON_out_created;
+	}
+	if (alone || !host_alone(nat, work)) {
+		u32 reason = host_out(nat, work);
+		if (reason)
+			return reason;
+		if (!alone) {
+			r->outside.port = 0;
+			return session_open_claim(nat, work);
+		}
+	}
+	return session_alone(nat, work, 1);
 }
 
 /* A packet leaves to a destination that is not translated, from where it would be. 1: and so it shall. */
@@ -80,14 +108,13 @@ static __always_inline u32 open_out(struct nat_instance *nat, const struct confi
 		return reason;
 	if (r->own && address_is_multicast(r->remote.addr))
 		return REASON_own_other;
+	if (packet_portless(&work->packet))
+		return portless_out(nat, c, work);
 	if (r->class >= CLASSES) {
 		if (r->own)
 			return REASON_own_other;
-		if (work->packet.kind == PACKET_FRAGMENT)
-			return REASON_fragment_unknown;
-		if (r->protocol != PROTOCOL_ICMP && host_alone(nat, work))
-			return session_alone(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
-		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
+		return work->packet.kind == PACKET_FRAGMENT ? REASON_fragment_unknown
+							    : REASON_icmp_unsupported;
 	}
 	if (r->class == CLASS_ICMP && !work->packet.request)
 		return r->own ? REASON_own_error : REASON_reply_no_session;
@@ -105,7 +132,8 @@ static __always_inline u32 error_out(struct nat_instance *nat, const struct conf
 
 	if (own && address_is_ours(nat, c, r->inside.addr))
 		return REASON_own_error; /* about a packet to the router itself */
-	if (mapping_peek_out(nat, work))
+	if (r->class >= CLASSES ? !host_alone(nat, work) && !session_peek(nat, work, 1)
+				: mapping_peek_out(nat, work))
 		return REASON_error_no_mapping;
 	r->own = (u8)own;
 	return REASON_out_error;
@@ -123,6 +151,7 @@ static __always_inline u32 told_reason(u32 reason)
 	case REASON_no_port:
 		return REASON_told_no_port;
 	case REASON_no_address:
+	case REASON_no_free_address:
 	case REASON_hosts_full:
 	case REASON_mappings_full:
 		return REASON_told_full;
@@ -183,6 +212,7 @@ SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
 	}
 	if (p->kind == PACKET_ERROR) {
 		r->inside = destination_of(&p->quote);
+		r->remote = source_of(&p->quote);
 		plan_because(plan, error_out(nat, c, work));
 		plan->quote.daddr = r->outside.addr;
 		plan->quote.dport = r->outside.port;
@@ -204,6 +234,24 @@ SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
  * IN
  */
 
+/*
+ * A packet that has no class came in, to an address of ours. The reason; on a TRANSLATE one r->inside is the new destination.
+ */
+static __always_inline u32 portless_in(struct nat_instance *nat, struct work *work, u8 flags)
+{
+	struct request *r = &work->req;
+
+	if (flags & ADDRESS_LOCAL)
+		return REASON_local_address;
+	if (r->protocol == PROTOCOL_ICMP)
+		return REASON_icmp_unsupported;
+	if (r->protocol == PROTOCOL_AH)
+		return REASON_ah_unsupported;
+	if (flags & ADDRESS_INBOUND && host_inbound(nat, work))
+		return session_alone(nat, work, 0);
+	return REASON_no_mapping;
+}
+
 /* A packet came in from r->remote to r->outside. The reason; on a TRANSLATE one r->inside is the new destination. */
 static __always_inline u32 open_in(struct nat_instance *nat, const struct config *c, struct work *work)
 {
@@ -211,32 +259,28 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	struct request *r = &work->req;
 	struct outside_address a;
 	u32 reason = target_classify(nat, c, r, p->ip.saddr, p->ip.daddr, &a);
+	u8 flags = a.flags;
 
 	if (reason)
 		return reason;
 	if (p->kind == PACKET_FRAGMENT)
 		return REASON_fragment_unknown;
-	if (r->class >= CLASSES) {
-		if (a.flags & ADDRESS_LOCAL)
-			return REASON_local_address;
-		if (r->protocol != PROTOCOL_ICMP && a.flags & ADDRESS_INBOUND && host_inbound(nat, work))
-			return session_alone(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
-		return r->protocol == PROTOCOL_ICMP ? REASON_icmp_unsupported : REASON_protocol_unsupported;
-	}
-	if (r->class == CLASS_ICMP && p->request && (a.flags & ADDRESS_LOCAL || !(a.flags & ADDRESS_INBOUND)))
-		return a.flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
+	if (r->class >= CLASSES)
+		return portless_in(nat, work, flags);
+	if (r->class == CLASS_ICMP && p->request && (flags & ADDRESS_LOCAL || !(flags & ADDRESS_INBOUND)))
+		return flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
 	int socket = env_local_socket(nat, r->class, r->remote, r->outside);
 	if (socket == SOCKET_CONNECTED)
 		return REASON_local_socket;
-	if (!socket || !(a.flags & ADDRESS_LOCAL)) /* where the router answers, its services come first */
-		r->inbound = a.flags & ADDRESS_INBOUND;
+	if (!socket || !(flags & ADDRESS_LOCAL)) /* where the router answers, its services come first */
+		r->inbound = flags & ADDRESS_INBOUND;
 	reason = session_in(nat, work);
 	if (reason != REASON_no_mapping)
 		return reason;
 	if (socket)
 		return REASON_local_socket;
 	/* Of the rare classes nobody tells us about the router's sockets: it gets what is nobody's. */
-	return a.flags & ADDRESS_LOCAL && (!(a.flags & ADDRESS_POOL) || class_shares_ports(r->class))
+	return flags & ADDRESS_LOCAL && (!(flags & ADDRESS_POOL) || class_shares_ports(r->class))
 		       ? REASON_local_address
 		       : REASON_no_mapping;
 }
@@ -250,7 +294,9 @@ static __always_inline u32 error_in(struct nat_instance *nat, const struct confi
 
 	if (reason)
 		return reason;
-	if (!mapping_in(nat, work, 0))
+	if (r->class >= CLASSES
+		    ? session_peek(nat, work, 0) || (!(a.flags & ADDRESS_LOCAL) && host_inbound(nat, work))
+		    : !mapping_in(nat, work, 0))
 		return r->own ? REASON_own_error : REASON_in_error;
 	return a.flags & ADDRESS_LOCAL ? REASON_own_error : REASON_error_no_mapping;
 }

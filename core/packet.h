@@ -26,6 +26,7 @@ enum {
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
 	PROTOCOL_DCCP = 33,
+	PROTOCOL_AH = 51,
 	PROTOCOL_SCTP = 132,
 	PROTOCOL_UDPLITE = 136,
 };
@@ -111,7 +112,9 @@ struct packet {
 	u8 request; /* an ICMP query, as opposed to its reply */
 	u8 later;   /* a later fragment whose ports the first one told */
 	u8 icmp_type;
-	u8 zero;
+	u8 piece;      /* a fragment of a packet without ports */
+	u8 atomic;     /* whole, and nobody may cut it: its identification means nothing (RFC 6864) */
+	__be16 new_id; /* later: the identification that the first fragment left with */
 };
 
 /* A protocol without ports, or with ports that the NAT does not know. Fragments, too: they need none. */
@@ -263,12 +266,10 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 	if (!ip || fragment & IPV4_OFFSET_MASK)
 		return REASON_malformed_error; /* a later fragment: nothing says whose */
 	int class = protocol_class(q->protocol);
-	if (class < 0) { /* perhaps the router's own, ESP say */
-		p->kind = PACKET_OTHER;
-		return 0;
-	}
-	q->class = (u8) class;
 	u32 end = p->ip.l3 + p->length; /* what lies behind the IP packet is the link's padding */
+	q->class = class < 0 ? (u8)CLASSES : (u8) class;
+	if (class < 0) /* neither ports nor a checksum that we know */
+		return 0;
 	if (tuple_ports(b, p, q, 1) || q->l4 + QUOTE_MIN > end)
 		return REASON_malformed_error;
 	u32 check = q->l4 + class_check(q->class), bytes = q->class == CLASS_SCTP ? 4 : 2;
@@ -415,11 +416,14 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 	p->length = (u16)(length > 0xffff ? 0xffff : length);
 	p->id = get16(ip, IPV4_ID);
 	p->ttl = ip[IPV4_TTL];
+	p->atomic = (fragment & (IPV4_DONT_FRAGMENT | IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)) ==
+		    IPV4_DONT_FRAGMENT;
 	int class = protocol_class(t->protocol);
 	t->class = class < 0 ? (u8)CLASSES : (u8) class;
 	t->has_check = 1;
 	if (class < 0) {
 		p->kind = PACKET_OTHER;
+		p->piece = (fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)) != 0;
 		return 0;
 	}
 	if (fragment & IPV4_OFFSET_MASK) {
@@ -464,7 +468,8 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 static __always_inline int packet_ordinary(const struct bytes *b, struct packet *p, u32 l3, u32 skb_length)
 {
 	u8 *ip = packet_bytes(b, l3, IP_MIN + QUOTE_MIN), *tcp;
-	__be16 pieces = host_to_be16(IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK);
+	__be16 pieces = host_to_be16(IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK),
+	       whole = host_to_be16(IPV4_DONT_FRAGMENT);
 
 	if (!ip || ip[0] != 0x45 || get16(ip, IPV4_FRAGMENT) & pieces)
 		return 0;
@@ -501,6 +506,7 @@ static __always_inline int packet_ordinary(const struct bytes *b, struct packet 
 	p->ip.l3 = (u16)l3;
 	p->ip.l4 = (u16)(l3 + IP_MIN);
 	p->length = (u16)length;
+	p->atomic = (get16(ip, IPV4_FRAGMENT) & whole) != 0;
 	p->kind = PACKET_PORTS;
 	return 1;
 }

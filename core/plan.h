@@ -5,12 +5,14 @@
 #pragma once
 #include "core/packet.h"
 
-/* The new addresses and ports of one header; equal to the old ones where nothing changes. */
+/* The new addresses and ports of one header, equal to the old ones where nothing changes, and its identification. */
 struct target {
 	__be32 saddr;
 	__be32 daddr;
 	__be16 sport;
 	__be16 dport;
+	__be16 id;
+	u16 has_id; /* 0: it stays */
 };
 
 struct plan {

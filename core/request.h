@@ -46,12 +46,12 @@ struct request {
 	u64 port_mask; /* which bits of a word may be had: parity */
 	u32 outcome;   /* of the search: 0, or a reason */
 	u32 fixed;     /* the mapping is one that the configuration made: OWN_FIXED or 0 */
-	u64 claim;     /* word of the outside half that we inserted */
+	u64 claim; /* word of what we inserted as our claim: the outside half, or a host's outside address */
 	u32 claim_slot;
 	u32 same_port; /* the outside port must be the inside one */
-	u32 zero2;
-	u32 inbound; /* what comes in to r->outside.addr is a reserved host's */
-	u32 account; /* slot of the host of whose account something was taken, or NO_ACCOUNT */
+	u32 alone;     /* and the outside address is the host's alone: not the router's, too */
+	u32 inbound;   /* what comes in to r->outside.addr is a reserved host's */
+	u32 account;   /* slot of the host of whose account something was taken, or NO_ACCOUNT */
 	u64 account_was, account_is;
 };
 enum { NO_ACCOUNT = 0xffffffff };

@@ -27,7 +27,7 @@ static __always_inline u64 target_diff_ports(const struct tuple *t, const struct
 	return checksum_diff16((u16)t->sport, (u16)n->sport) + checksum_diff16((u16)t->dport, (u16)n->dport);
 }
 
-/* Addresses and header checksum. What it adds to a sum over the header goes to *sum. 0 or -1. */
+/* Addresses, identification and header checksum. What it adds to a sum over the header goes to *sum. 0 or -1. */
 static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple *t, const struct target *n,
 				      u64 *sum)
 {
@@ -36,6 +36,10 @@ static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple 
 	if (!ip)
 		return -1;
 	u64 diff = target_diff_addresses(t, n);
+	if (n->has_id) {
+		diff += checksum_diff16((u16)get16(ip, IPV4_ID), (u16)n->id);
+		put16(ip, IPV4_ID, n->id);
+	}
 	u16 was = (u16)get16(ip, IPV4_CHECK), check = checksum_apply(was, diff);
 	put32(ip, IPV4_SOURCE, n->saddr);
 	put32(ip, IPV4_TARGET, n->daddr);
@@ -65,6 +69,8 @@ static __always_inline int rewrite_ports(const struct bytes *b, const struct tup
 {
 	u8 *at = packet_bytes(b, t->l4, QUOTE_MIN);
 
+	if (t->class >= CLASSES) /* quoted, and without ports */
+		return 0;
 	if (!at)
 		return -1;
 	if (t->protocol == PROTOCOL_ICMP) {

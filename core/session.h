@@ -9,6 +9,13 @@
  * the next packet of that direction finds the mapping and makes the half again.
  *
  * A flow table that is full refuses the flow, not the packet: that is translated by its mapping (out_from_mapping).
+ *
+ * WITHOUT PORTS (GRE, ESP, IPIP, whatever has no class) a session has no mapping, and nothing tells apart two hosts that talk to one
+ * remote by one outside address. So one of them may: its inbound flow, whose key is (protocol, remote, outside address), is the
+ * claim, inserted if absent before the outbound one. The second host's packets are dropped (remote_taken) until the first's
+ * session is over. No inserter takes a claim's slot for being idle; the sweep ends the outbound flow first, then the claim, and
+ * ends an outbound flow whose claim is missing or another's. Between a host and the router, which has no other address to go
+ * to, the router wins, at any time.
  */
 #pragma once
 #include "core/mapping.h"
@@ -49,12 +56,9 @@ static __always_inline int flow_stands(const struct config *c, u64 w, u32 interf
 	return !address_left(c, index) && !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED);
 }
 
-/* The flow with this key, if it stands and was read whole: 1 and *hit; else 0. */
-static __always_inline int flow_find(struct nat_instance *nat, const struct config *c, const u64 *key,
-				     struct flow_hit *hit)
+/* Read the flow that was found, if one was: 1 if it stands and was read whole; else 0. */
+static __always_inline int flow_read(const struct config *c, struct flow_hit *hit)
 {
-	hit->slot = table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key), key, &hit->word,
-			       &hit->number);
 	if (!hit->slot)
 		return 0;
 	hit->value.word[0] = LOAD(&hit->slot->data[2]);
@@ -64,12 +68,29 @@ static __always_inline int flow_find(struct nat_instance *nat, const struct conf
 	       slot_same(hit->slot, hit->word);
 }
 
+/* The flow with this key, if it stands and was read whole: 1 and *hit; else 0. */
+static __always_inline int flow_find(struct nat_instance *nat, const struct config *c, const u64 *key,
+				     struct flow_hit *hit)
+{
+	hit->slot = table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key), key, &hit->word,
+			       &hit->number);
+	return flow_read(c, hit);
+}
+
+/* The same off the hot path. */
+static __always_inline int flow_seek(struct nat_instance *nat, const struct config *c, const u64 *key,
+				     struct flow_hit *hit)
+{
+	hit->slot = table_seek(nat, TABLE_FLOWS, key, &hit->word, &hit->number);
+	return flow_read(c, hit);
+}
+
 /* A packet of the flow passes: last used, TCP flags, counts. 0: the flow ended meanwhile. */
 static __always_inline int flow_pass(const struct flow_hit *hit, const struct packet *p, u32 now)
 {
 	u32 flags = word_flags(hit->word), after = flags;
 
-	if (class_connects(p->ip.class) && !p->later)
+	if ((p->ip.protocol == PROTOCOL_TCP || p->tcp_flags) && !p->later) /* of a class that connects */
 		after = tcp_flags_after(flags, p->tcp_flags);
 	if (now != word_time(hit->word) || after != flags)
 		if (!slot_touch(hit->slot, hit->word, now, word_gen(hit->word), after))
@@ -79,8 +100,12 @@ static __always_inline int flow_pass(const struct flow_hit *hit, const struct pa
 	return 1;
 }
 
-static __always_inline u16 flow_idle_max(const struct config *c, u8 class)
+enum { CLAIM_IDLE_MAX = 0xffff };
+
+static __always_inline u16 flow_idle_max(const struct config *c, u8 class, u8 direction)
 {
+	if (class >= CLASSES && direction == DIRECTION_IN)
+		return CLAIM_IDLE_MAX;
 	u32 t = class_connects(class) ? c->timers.tcp_idle_timeout : class_timeout(c, class);
 
 	return (u16)(t < 0xffff ? t : 0xffff);
@@ -100,7 +125,7 @@ static __always_inline void flow_prepare(const struct config *c, struct work *wo
 	flow_key_of(&key, r, direction);
 	value.interface = r->interface;
 	value.own = r->own | (direction == DIRECTION_IN ? r->hairpin : 0);
-	value.idle_max = flow_idle_max(c, r->class);
+	value.idle_max = flow_idle_max(c, r->class, direction);
 	value.peer = peer;
 	value.addr = to.addr;
 	value.port = to.port;
@@ -157,6 +182,20 @@ static __always_inline void flow_pair(struct nat_instance *nat, const struct req
 		(void)CAS(&s->data[2], r->in_head, paired.word);
 }
 
+/* The outbound flow, after the inbound one, which work->ins names. 0; 1: the table refused it. */
+static __always_inline u32 session_join(struct nat_instance *nat, const struct config *c, struct work *work,
+					u32 out)
+{
+	struct request *r = &work->req;
+
+	r->in_slot = work->ins.slot;
+	flow_prepare(c, work, DIRECTION_OUT, r->in_slot, out);
+	if (flow_put(nat, &work->ins) > INSERT_FOUND)
+		return 1;
+	flow_pair(nat, r, work->ins.slot);
+	return 0;
+}
+
 /* Publish the session of the request; out: the packet goes out. 0: both flows stand; 1: the table refused one. */
 SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
 {
@@ -171,12 +210,75 @@ SLOW u32 session_publish(struct nat_instance *nat, struct work *work, u32 out)
 	r->in_head = work->ins.words[3];
 	if (flow_put(nat, &work->ins) > INSERT_FOUND)
 		return 1;
-	r->in_slot = work->ins.slot;
-	flow_prepare(c, work, DIRECTION_OUT, r->in_slot, out);
-	if (flow_put(nat, &work->ins) > INSERT_FOUND)
-		return 1;
-	flow_pair(nat, r, work->ins.slot);
-	return 0;
+	return session_join(nat, c, work, out);
+}
+
+/* The inbound flow that was there already: whose is it? 0: ours, and used just now; CLAIM_AGAIN: it has ended; or a reason. */
+static __always_inline u32 session_claimed(struct nat_instance *nat, const struct config *c,
+					   struct work *work)
+{
+	struct insert *ins = &work->ins;
+	struct slot *s = env_slot(nat, TABLE_FLOWS, ins->slot);
+	union flow_value value;
+
+	if (!s)
+		return REASON_internal;
+	value.word[0] = LOAD(&s->data[2]);
+	value.word[1] = LOAD(&s->data[3]);
+	if (!slot_same(s, ins->found))
+		return CLAIM_AGAIN;
+	if (value.addr == work->req.inside.addr)
+		return slot_touch(s, ins->found, ins->now, word_gen(ins->found), 0) ? 0 : CLAIM_AGAIN;
+	if (!work->req.own && flow_stands(c, ins->found, value.interface, value.own, value.index))
+		return REASON_remote_taken;
+	slot_end(s, ins->found);
+	return CLAIM_AGAIN;
+}
+
+/* The first packet out of a session without ports, from r->inside by r->outside to r->remote. The reason. */
+SLOW u32 session_claim(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+	u32 claimed = CLAIM_AGAIN;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	work->req.mapping = NO_SLOT;
+	for (int try = 0; try < MAPPING_TRIES && claimed == CLAIM_AGAIN; try++) {
+		flow_prepare(c, work, DIRECTION_IN, NO_SLOT, 0);
+		work->req.in_head = work->ins.words[3];
+		u32 put = flows_insert(nat, &work->ins);
+		claimed = put == INSERT_NEW    ? 0
+			  : put == INSERT_FULL ? REASON_flows_full
+			  : put == INSERT_BUSY ? REASON_table_busy
+					       : session_claimed(nat, c, work);
+	}
+	if (claimed)
+		return claimed == CLAIM_AGAIN ? REASON_table_busy : claimed;
+	return session_join(nat, c, work, 1) ? REASON_out_from_mapping : REASON_out_created;
+}
+
+/* The other address of a session without ports, for an ICMP error: r->outside by r->inside, or the reverse. Nothing is touched. */
+SLOW u32 session_peek(struct nat_instance *nat, struct work *work, u32 out)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	struct request *r = &work->req;
+	union flow_key key;
+	struct flow_hit hit;
+
+	flow_key_of(&key, r, out ? DIRECTION_OUT : DIRECTION_IN);
+	if (!flow_seek(nat, c, key.word, &hit))
+		return 0;
+	struct endpoint *found = out ? &r->outside : &r->inside;
+	found->addr = hit.value.addr;
+	found->port = 0;
+	r->own = hit.value.own & OWN_ROUTER;
+	return 1;
 }
 
 /* Whom the mappings of a class let in: enum filtering. No index: kernel 6.1 loses track of its bound. */
@@ -204,11 +306,11 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 		return 1;
 	/* A session lets its remote in, also when only its outbound half is left: the inbound one is made again. */
 	flow_key_of(&key, r, DIRECTION_OUT);
-	if (flow_find(nat, c, key.word, &hit))
+	if (flow_seek(nat, c, key.word, &hit))
 		return 1;
 	/* With address and port, what a session says; one may be there when both ends are ours (hairpin). */
 	flow_key_of(&key, r, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
-	return (u32)flow_find(nat, c, key.word, &hit);
+	return (u32)flow_seek(nat, c, key.word, &hit);
 }
 
 /* Address-dependent filtering: the mapping has sent to r->remote.addr. */
@@ -250,8 +352,7 @@ SLOW u32 session_lost(struct nat_instance *nat, struct work *work)
 	u64 w;
 
 	flow_key_of(&key, r, DIRECTION_OUT);
-	struct slot *s =
-		table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &number);
+	struct slot *s = table_seek(nat, TABLE_FLOWS, key.word, &w, &number);
 	if (!s)
 		return 0;
 	value.word[0] = LOAD(&s->data[2]);
@@ -274,38 +375,63 @@ SLOW u32 session_stands(struct nat_instance *nat, struct work *work)
 	if (!work || !c)
 		return 0;
 	flow_key_of(&key, &work->req, DIRECTION_OUT);
-	if (flow_find(nat, c, key.word, &hit))
+	if (flow_seek(nat, c, key.word, &hit))
 		return 1;
 	flow_key_of(&key, &work->req, DIRECTION_IN);
-	return (u32)flow_find(nat, c, key.word, &hit);
+	return (u32)flow_seek(nat, c, key.word, &hit);
 }
 
-/* Publish a session within its host's limits. REASON_out_created, REASON_out_from_mapping, the same of in, or a reason against it. */
-static __always_inline u32 session_open(struct nat_instance *nat, struct work *work, u32 out)
+/* Is the session within its host's limits? 0, and what was taken for it may be given back; or a reason. */
+SLOW u32 session_admit(struct nat_instance *nat, struct work *work)
 {
 	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
 	struct request *r = &work->req;
-	u32 reason = 0;
 
 	r->account = NO_ACCOUNT;
-	if (c && !r->own && !r->fixed && account_limited(c, r->now) && !session_stands(nat, work))
-		reason = account_take(nat, work, ACCOUNT_SESSION);
+	if (r->own || r->fixed || !account_limited(c, r->now) || session_stands(nat, work))
+		return 0;
+	return account_take(nat, work, ACCOUNT_SESSION);
+}
+
+/* Publish a session that its host may have. REASON_out_created, REASON_out_from_mapping, the same of in, or a reason against it. */
+static __always_inline u32 session_open(struct nat_instance *nat, struct work *work, u32 out)
+{
+	u32 reason = session_admit(nat, work);
+
 	if (reason)
 		return reason;
 	if (!session_publish(nat, work, out))
 		return out ? REASON_out_created : REASON_in_created;
-	account_return(nat, r);
+	account_return(nat, &work->req);
 	return out ? REASON_out_from_mapping : REASON_in_from_mapping;
 }
 
-/* A session of a protocol without ports, whose host has its outside address to itself: it needs no mapping. */
+/* The same out, of a protocol without ports: by its claim. */
+static __always_inline u32 session_open_claim(struct nat_instance *nat, struct work *work)
+{
+	u32 reason = session_admit(nat, work);
+
+	if (reason)
+		return reason;
+	reason = session_claim(nat, work);
+	if (reason != REASON_out_created)
+		account_return(nat, &work->req);
+	return reason;
+}
+
+/* A session of a protocol without ports, whose host has its outside address to itself: it needs no mapping. As session_open(). */
 static __always_inline u32 session_alone(struct nat_instance *nat, struct work *work, u32 out)
 {
 	struct request *r = &work->req;
 
 	r->class = CLASS_UDP; /* its timers */
+	r->outside.port = 0;
 	r->mapping = NO_SLOT;
-	return session_publish(nat, work, out);
+	return session_open(nat, work, out);
 }
 
 /*

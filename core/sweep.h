@@ -14,7 +14,10 @@
  *   outside    outside halves that no inside half agrees with rest, too, and end, once they are older than any packet's run:
  *	        what resets, lost races and dead processes left. An eighth of them is asked in each pass, and after a reset all.
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
- *   hosts      marked ones count as used now; the others are said to be idle (host.h), and end beyond the retention time. Counts are settled.
+ *   hosts      marked ones count as used now; the others are said to be idle (host.h), and end beyond the retention time. Counts are
+ *	        settled.
+ *   addresses  where each is one host's alone: those without a reverse entry look vacant. If none is, and a host was refused, the
+ *	        longest idle one ends.
  *   fragments  expired ones end.
  *   tidy       reach bits that no key needs any more are given back (table.h): every SWEEP_TIDY passes a turn through the
  *	        tables, then the same streams tell what is needed.
@@ -54,6 +57,7 @@ enum sweep_stage {
 	SWEEP_OUTSIDE,
 	SWEEP_PORTS,
 	SWEEP_HOSTS,
+	SWEEP_ADDRESSES,
 	SWEEP_FRAGMENTS,
 };
 
@@ -64,6 +68,14 @@ struct suspect {
 	u32 table;
 	u32 since;
 	u32 zero;
+};
+
+/* A host that is idle, and its outside address; word 0: none. */
+struct idle_host {
+	u64 word;
+	u32 slot;
+	u32 zero;
+	struct outside_address address;
 };
 
 struct sweep_counts {
@@ -115,6 +127,7 @@ struct sweep {
 	struct sweep_counts counts; /* being counted; ended_* and mended only grow */
 	struct sweep_counts last;
 	u64 passes;
+	struct idle_host idle[MAX_OUTSIDE]; /* in this pass */
 };
 
 static inline u32 sweep_slots(const struct sweep *s, enum table t)
@@ -299,6 +312,26 @@ static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoi
 		       : NO_SLOT;
 }
 
+/* The slot of a host: the hint if it is right, else by look-up, else NO_SLOT. */
+static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u8 interface)
+{
+	const struct config *c = env_config(nat);
+	union host_key key = { .word = 0 };
+	u64 w;
+	u32 at;
+
+	key.inside = inside;
+	key.interface = interface;
+	if (hint <= c->host_mask) {
+		struct slot *slot = env_slot(nat, TABLE_HOSTS, hint);
+		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key.word)
+			return hint;
+	}
+	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at)
+		       ? at
+		       : NO_SLOT;
+}
+
 static inline u16 mark_tag(u64 key) { return (u16)((key * 0x9e3779b97f4a7c15ull) >> 48); }
 
 static inline void sweep_mark(struct sweep *s, const struct flow *f)
@@ -313,6 +346,15 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 	if (!address_left(env_config(s->nat), f->index)) { /* else it waits, and is none now */
 		s->counts.sessions[class]++;
 		sweep_at(s, interface)->sessions++;
+	}
+	if (protocol_class(f->protocol) < 0) { /* without a mapping it says itself that its host is in use */
+		at = host_slot(s->nat, NO_SLOT, inside.addr, (u8)interface);
+		if (at == NO_SLOT)
+			return;
+		s->host_sessions[at]++;
+		if (s->limited)
+			s->accounts[at].seen[account_class(CLASSES)].sessions++;
+		return;
 	}
 	if (s->distrust > 1)
 		at = mapping_slot(s->nat, at, inside, class, interface);
@@ -366,6 +408,34 @@ static inline int session_end(struct sweep *s, u32 out_slot, u64 out, u32 in_slo
 	return slot_end(env_slot(s->nat, TABLE_FLOWS, out_slot), out);
 }
 
+/*
+ * A session without ports (session.h): it goes on by its claim alone, which for that counts as used when the outbound flow was.
+ * 0: it ended.
+ */
+static inline int sweep_claim(struct sweep *s, u32 at, const struct insert *out)
+{
+	const struct config *c = env_config(s->nat);
+	u64 ow = out->words[0];
+	struct insert in;
+	u32 claim = flow_peer(s->nat, &out->flow, &in), idle = word_age(ow, s->now);
+	struct slot *slot = env_slot(s->nat, TABLE_FLOWS, claim & c->flow_mask);
+
+	if (claim == NO_SLOT || word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0]))
+		return !slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow);
+	u64 iw = in.words[0];
+	bit_set(s->paired, claim);
+	if (word_age(iw, s->now) <= idle)
+		idle = word_age(iw, s->now);
+	else
+		slot_touch(slot, iw, word_time(ow), word_gen(iw), 0);
+	if (idle <= class_timeout(c, CLASSES))
+		return 1;
+	if (!slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow))
+		return 1;
+	slot_end(slot, iw); /* last: a packet that found no outbound flow may have touched it */
+	return 0;
+}
+
 /* An outbound flow and its other half: a session. */
 static inline void sweep_session(struct sweep *s, u32 at, const struct insert *out)
 {
@@ -377,7 +447,12 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 			slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow);
 		return;
 	}
-	if (flow_is_young(s, &out->flow, ow)) {
+	if (flow_class(&out->flow) == CLASSES) {
+		if (!sweep_claim(s, at, out)) {
+			s->counts.ended_sessions++;
+			return;
+		}
+	} else if (flow_is_young(s, &out->flow, ow)) {
 		if (out->flow.peer <= c->flow_mask)
 			bit_set(s->paired, out->flow.peer);
 	} else {
@@ -611,26 +686,6 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
 /*
  * Mappings
  */
-
-/* The slot of a host: the hint if it is right, else by look-up, else NO_SLOT. */
-static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u8 interface)
-{
-	const struct config *c = env_config(nat);
-	union host_key key = { .word = 0 };
-	u64 w;
-	u32 at;
-
-	key.inside = inside;
-	key.interface = interface;
-	if (hint <= c->host_mask) {
-		struct slot *slot = env_slot(nat, TABLE_HOSTS, hint);
-		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key.word)
-			return hint;
-	}
-	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at)
-		       ? at
-		       : NO_SLOT;
-}
 
 /* An inside half has ended: end the outside half that it named, and give the port back. */
 static inline void sweep_release(struct sweep *s, const struct mapping *i)
@@ -912,13 +967,100 @@ static inline void account_settle(struct sweep *s, u32 at, struct slot *slot, u3
 	}
 }
 
+/* Has this host that address still? */
+static inline int host_holds(struct nat_instance *nat, __be32 inside, u8 interface, __be32 outside)
+{
+	const struct config *c = env_config(nat);
+	union host_value value;
+	u32 number;
+	u64 w;
+
+	return host_find(nat, host_key(inside, interface), &w, &number, &value) && value.outside == outside &&
+	       (value.own & OWN_FIXED || !word_stale(c, TABLE_HOSTS, interface, w));
+}
+
+/*
+ * A reverse entry: inside and outside are changed about. The claim on an address ends when its host has another, or none, and
+ * no packet can be at work on it. Seldom its time is set, which must not come round.
+ */
+static inline void sweep_reverse(struct sweep *s, struct slot *slot, u64 w, const struct host *h)
+{
+	const struct config *c = env_config(s->nat);
+	u32 age = word_age(w, s->now);
+
+	if (h->own & OWN_FIXED)
+		return;
+	if (word_stale(c, TABLE_HOSTS, h->interface, w))
+		slot_end(slot, w);
+	else if (!host_holds(s->nat, h->outside, h->interface, h->inside))
+		(void)(age >= SWEEP_PATIENCE && slot_end(slot, w));
+	else if (age > TIME / 8)
+		slot_touch(slot, w, s->now, word_gen(w), 0);
+}
+
+/* Is the address with this number vacant, where it is to be one host's alone? */
+static inline void sweep_address(struct sweep *s, u32 index)
+{
+	const struct config *c = env_config(s->nat);
+	union {
+		u64 word;
+		struct outside_address address;
+	} a = { .word = LOAD(&c->indexes[index]) };
+
+	if (a.word && interface_alone(c, a.address.interface))
+		vacant_set(s->nat, a.address.interface, index, !address_taken(s->nat, c, a.address));
+}
+
+/* Is the host in use: has it mappings, or sessions without? */
+static inline int host_is_used(const struct sweep *s, u32 at)
+{
+	return s->host_mappings[at] || s->host_sessions[at];
+}
+
 /*
  * No mapping of its, in this pass and the last, and no packet lately: a packet from outside that has found a mapping, which came
  * to rest then, might still have it back.
  */
 static inline int host_is_idle(const struct sweep *s, u32 at, u32 age)
 {
-	return s->passes && !s->host_mappings[at] && !s->last_host_mappings[at] && age >= SWEEP_PATIENCE;
+	return s->passes && !host_is_used(s, at) && !s->last_host_mappings[at] &&
+	       !s->last_host_sessions[at] && age >= SWEEP_PATIENCE;
+}
+
+/* The host that has been idle for longest, of an interface on which each has its own address. */
+static inline void idle_remember(struct sweep *s, u32 at, u64 w, const struct host *h)
+{
+	struct idle_host *idle = &s->idle[h->interface & (MAX_OUTSIDE - 1)];
+
+	if (!address_serves(address_find(s->nat, env_config(s->nat), h->outside), h->interface, 0))
+		return; /* it would be of no use to others */
+	if (idle->word && word_age(idle->word, s->now) >= word_age(w, s->now))
+		return;
+	idle->word = w;
+	idle->slot = at;
+	idle->address =
+		(struct outside_address){ .addr = h->outside, .index = h->index, .interface = h->interface };
+}
+
+/* A host was refused, and no address is vacant: the one that has been idle for longest gives way, if it still is idle. */
+static inline void sweep_give_way(struct sweep *s, u32 interface)
+{
+	struct config *c = env_config(s->nat);
+	const struct idle_host *idle = &s->idle[interface];
+	struct slot *slot = env_slot(s->nat, TABLE_HOSTS, idle->slot);
+	u64 key = host_key(idle->address.addr, (u8)(HOST_OUTSIDE | interface)), w;
+	struct insert reverse;
+	u32 at;
+
+	if (!LOAD(&c->refused[interface]))
+		return;
+	STORE(&c->refused[interface], 0);
+	if (!idle->word || vacant_find(s->nat, interface, 0) != NO_INDEX || !slot_end(slot, idle->word))
+		return;
+	slot = table_find(s->nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key), &key, &w, &at);
+	if (slot && slot_read(s->nat, TABLE_HOSTS, at, w, &reverse))
+		sweep_reverse(s, slot, w, &reverse.host);
+	vacant_set(s->nat, interface, idle->address.index, !address_taken(s->nat, c, idle->address));
 }
 
 static inline void sweep_host(struct sweep *s, u32 at)
@@ -931,21 +1073,26 @@ static inline void sweep_host(struct sweep *s, u32 at)
 	if (!w || !slot_read(s->nat, TABLE_HOSTS, at, w, &copy))
 		return;
 	tidy_want(s, TABLE_HOSTS, at, &copy.words[1]);
-	if (copy.host.key_interface & HOST_OUTSIDE)
+	if (copy.host.key_interface & HOST_OUTSIDE) {
+		sweep_reverse(s, slot, w, &copy.host);
 		return;
+	}
 	int fixed = copy.host.own & OWN_FIXED;
 	if (!fixed && slot_stale(c, TABLE_HOSTS, slot, w)) {
 		sweep_host_old(s, slot, w, &copy.host);
 		return;
 	}
 	u32 age = word_age(w, s->now);
-	if (!fixed && !s->host_mappings[at] && age > c->timers.host_retention_timeout) {
+	if (!fixed && !host_is_used(s, at) && age > c->timers.host_retention_timeout) {
 		if (slot_end(slot, w))
 			return;
-	} else if (s->host_mappings[at] && (age || word_flags(w))) {
+	} else if (host_is_used(s, at) && (age || word_flags(w))) {
 		slot_touch(slot, w, s->now, word_gen(w), 0);
 	} else if (!fixed && !word_flags(w) && host_is_idle(s, at, age)) {
 		(void)CAS(&slot->word, w, w | word_make(0, 0, HOST_IDLE));
+	} else if (word_flags(w) & HOST_IDLE && interface_alone(c, copy.host.interface) &&
+		   age > c->timers.hold_down_timeout) { /* so its ports have rested */
+		idle_remember(s, at, w, &copy.host);
 	}
 	s->counts.hosts++;
 	sweep_at(s, copy.host.interface)->hosts++;
@@ -987,6 +1134,7 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 	__builtin_memset(counts->sessions, 0, sizeof(counts->sessions));
 	__builtin_memset(counts->mappings, 0, sizeof(counts->mappings));
 	counts->hosts = 0;
+	sweep_clear(s->idle, sizeof(s->idle));
 	s->distrust = s->distrust & 1 ? 2 : 0;
 	s->tidy = s->passes % SWEEP_TIDY == 0;
 	s->limited = env_config(s->nat)->limits.on != 0;
@@ -1035,6 +1183,8 @@ static inline u32 sweep_length(const struct sweep *s)
 		return env_config(s->nat)->addresses * PORT_AREAS * PORT_WORDS;
 	case SWEEP_HOSTS:
 		return sweep_slots(s, TABLE_HOSTS);
+	case SWEEP_ADDRESSES:
+		return env_config(s->nat)->alone ? env_config(s->nat)->addresses : 0;
 	default:
 		return sweep_slots(s, TABLE_FRAGMENTS);
 	}
@@ -1089,6 +1239,9 @@ static inline void sweep_range(struct sweep *s, u32 from, u32 to)
 		case SWEEP_HOSTS:
 			sweep_host(s, i);
 			break;
+		case SWEEP_ADDRESSES:
+			sweep_address(s, i);
+			break;
 		default:
 			sweep_fragment(s, i);
 			break;
@@ -1106,6 +1259,8 @@ static inline int sweep_advance(struct sweep *s)
 		sweep_end(s);
 		return 1;
 	}
+	for (u32 i = 0; i < MAX_OUTSIDE && s->stage == SWEEP_ADDRESSES; i++)
+		sweep_give_way(s, i);
 	s->stage++;
 	s->table = 0;
 	if (s->stage == SWEEP_FRESH && !s->tidy)

@@ -120,6 +120,22 @@ SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 	return 1;
 }
 
+/* The plan is made: a new identification, if it means something. All fragments of a datagram leave with one. */
+static __always_inline void translate_identify(struct nat_instance *nat, struct work *work)
+{
+	const struct packet *p = &work->packet;
+	struct plan *plan = &work->plan;
+
+	if (p->atomic || plan->verdict != VERDICT_TRANSLATE)
+		return;
+	if (!p->later) {
+		identify(nat, &p->ip, &plan->ip);
+		return;
+	}
+	plan->ip.id = p->new_id;
+	plan->ip.has_id = 1;
+}
+
 /*
  * After a first fragment got its way, its later ones shall find it. A fragment does not tell how long its datagram is, so a CRC over
  * all of it cannot follow a port.
@@ -129,7 +145,10 @@ static __always_inline void translate_remember(struct nat_instance *nat, const s
 {
 	struct plan *plan = &work->plan;
 
-	if (!work->packet.first || work->packet.kind != PACKET_PORTS || plan->verdict == VERDICT_DROP)
+	if (!(work->packet.first && work->packet.kind == PACKET_PORTS) &&
+	    !(work->packet.piece && plan->ip.has_id))
+		return;
+	if (plan->verdict == VERDICT_DROP)
 		return;
 	if (work->packet.ip.class == CLASS_SCTP && ports_change(&work->packet.ip, &plan->ip))
 		plan_because(plan, REASON_fragment_sctp);
@@ -162,6 +181,7 @@ static __always_inline void translate_out(struct nat_instance *nat, const struct
 		plan_because(&work->plan, (u32)reason);
 	else
 		miss_out(nat, work);
+	translate_identify(nat, work);
 	translate_remember(nat, c, work, DIRECTION_OUT);
 }
 
@@ -187,5 +207,6 @@ static __always_inline void translate_hairpin(struct nat_instance *nat, const st
 	work->plan.hairpin = 1;
 	if ((work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) && miss_hairpin(nat, work))
 		hairpin_open(nat, work);
+	translate_identify(nat, work);
 	translate_remember(nat, c, work, DIRECTION_OUT);
 }

@@ -17,7 +17,7 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
-enum { LAYOUT_VERSION = 3 };
+enum { LAYOUT_VERSION = 5 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
@@ -33,9 +33,11 @@ enum {
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
 	FRAGMENT_SLOTS = 8192,
 	NEXT_HOPS = 4096,			 /* a lease has room for their numbers: see lease.h */
+	IDENTIFICATIONS = 2048,			 /* counters, a power of two: see identify() */
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
+	ADDRESS_WORDS = MAX_POOL_ADDRESSES / 64, /* a bit for each outside address */
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };
@@ -46,7 +48,7 @@ enum table { TABLE_FLOWS, TABLE_MAPPINGS, TABLE_HOSTS, TABLE_FRAGMENTS };
 /* What has ports of its own: mappings are per class (RFC 7857 section 5). The rare ones share one port bitmap (ports.h). */
 enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASS_DCCP, CLASS_SCTP, CLASS_UDPLITE, CLASSES };
 enum { PORT_AREAS = CLASS_DCCP + 1 }; /* port bitmaps of an outside address */
-enum { ACCOUNTS = CLASS_ICMP + 1 };   /* limits: DCCP and SCTP count as TCP, UDP-Lite as UDP */
+enum { ACCOUNTS = CLASS_ICMP + 1 };   /* limits: what connects counts as TCP, all else as UDP */
 enum { FILTERINGS = CLASS_ICMP + 1 }; /* the rare ones are filtered as TCP or UDP is */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
@@ -121,8 +123,8 @@ struct mapping {
 _Static_assert(sizeof(struct mapping) == 32, "two halves to a cache line");
 
 /*
- * An inside address with the outside address that it keeps on one outside interface. Beside it, where all that comes in to a
- * reserved outside address is the host's, the reverse: HOST_OUTSIDE in the key, inside and outside changed about.
+ * An inside address with the outside address that it keeps on one outside interface. Beside it, where the outside address is
+ * the host's alone, the reverse: HOST_OUTSIDE in the key, inside and outside changed about.
  */
 enum { HOST_OUTSIDE = 0x80 };
 struct host {
@@ -150,7 +152,8 @@ struct fragment {
 	u8 direction;
 	u32 key_zero;
 	u8 interface;
-	u8 zero[3];
+	u8 zero;
+	__be16 new_id; /* of the datagram as it leaves; inbound: 0 */
 	__be16 sport;
 	__be16 dport;
 };
@@ -164,9 +167,22 @@ struct next_hop {
 	u8 from;      /* number of the interface by which the packets come */
 	u8 zero;
 	u32 ifindex;
+	u32 mark;     /* of the packet, for what looks at it at the egress */
+	u32 priority; /* and its priority, or PRIORITY_BY_SERVICE */
 	u32 zero2;
+	u64 room[3];
 };
-_Static_assert(sizeof(struct next_hop) == 32, "two next hops to a cache line");
+_Static_assert(sizeof(struct next_hop) == 64, "a next hop is one cache line");
+enum { PRIORITY_BY_SERVICE = 0x7fffffff }; /* by the packet's type of service, as the kernel has it */
+
+/* What ends leases, in the one word that the daemon stores. */
+union lease_watch {
+	u64 word;
+	struct {
+		u32 looked;  /* tick when the daemon last looked */
+		u32 changed; /* tick when what leases rest on last changed */
+	};
+};
 
 /* One outside address, packed into the 64 bits that one store replaces; 0: none. See address_pack(). */
 enum {
@@ -226,7 +242,7 @@ struct limits {
 };
 
 /*
- * The configuration as the data path sees it. The daemon is its only writer; what changes while packets run is
+ * The configuration as the data path sees it. The daemon is its only writer, but for the end of it; what changes while packets run is
  * one aligned store each: generations, interfaces, addresses (in their own array), timers.
  */
 struct config {
@@ -240,10 +256,9 @@ struct config {
 	u32 address_mask;
 	u32 addresses;		     /* port bitmaps there are */
 	u64 generation[MAX_OUTSIDE]; /* see generation_*() in table.h */
-	u64 watch;		     /* how long leases hold: see lease.h */
-	u32 pass[2]; /* secret: what a translated packet carries to the next device's egress */
-	u64 left[MAX_POOL_ADDRESSES /
-		 64]; /* a bit an index: its address has left, and no flow with it exists */
+	u64 watch;		     /* union lease_watch: how long leases hold */
+	u32 pass[2];		 /* secret: what a translated packet carries to the next device's egress */
+	u64 left[ADDRESS_WORDS]; /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];
 	struct interface buckets[INTERFACE_BUCKETS];
 	struct prefix networks[MAX_NETWORKS];
@@ -254,21 +269,29 @@ struct config {
 	u8 port_parity;
 	u8 hairpin;
 	u8 filtering[FILTERINGS]; /* enum filtering */
-	u8 tell;		  /* whom no mapping can be made for is told by ICMP */
-	u8 zero;
+	u16 alone; /* a bit an outside interface: each address of its pool is one host's alone, see host.h */
 	struct timers timers;
 	u64 netns; /* whose sockets are the router's own: the cookie of its network namespace */
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
 	u32 test_now;
 	u32 zero2;
 	u64 test_random;
+	/* Of the interfaces in `alone`: which addresses look free, a bit an index; and which address has an index. */
+	u64 vacant[MAX_OUTSIDE][ADDRESS_WORDS];
+	u64 refused[MAX_OUTSIDE]; /* not 0: since the sweep last looked, a host was refused for want of one */
+	u64 indexes[MAX_POOL_ADDRESSES];
 	struct prefix pass_through[MAX_PASS_THROUGH];
 	u32 pass_through_count;
-	u32 zero3;
-	u64 told; /* refusals that were told in a tick: the tick, and in the low half how many */
+	u8 tell; /* whom no mapping can be made for is told by ICMP */
+	u8 zero3[3];
 	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
 	u64 swept; /* when the last pass of the sweep ended that counted what hosts have */
 	struct limits limits;
+	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */
+	u64 apart[8];
+	u64 identifications[IDENTIFICATIONS];
+	u64 told; /* refusals that were told in a tick: the tick, and in the low half how many */
+	u64 apart_too[8];
 };
 
 /*

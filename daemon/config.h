@@ -55,6 +55,8 @@ struct settings_interface {
 	enum settings_accelerate accelerate;
 	unsigned int line; /* where it is configured; 0: the command line */
 
+	/* Outside only: each host has an address of the pool to itself, its ports stay, all protocols are translated. */
+	bool address_only;
 	/* Outside only. None: the interface's own addresses, as they come and go. In the order of the file. */
 	struct settings_range *pool;
 	unsigned int pool_count;

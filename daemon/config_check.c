@@ -202,6 +202,19 @@ void config_interface_check(struct config_reader *reader, void *item)
 			    "%s: an outside interface has no networks", interface->name);
 		report_mend(reader->report, "move the networks to an inside interface, or delete them");
 	}
+	if (interface->role == ROLE_INSIDE && interface->address_only) {
+		report_what(reader->report, interface->line, "%s: an inside interface is not address_only",
+			    interface->name);
+		report_mend(reader->report, "move the mode to an outside interface, or delete it");
+	}
+	if (interface->role == ROLE_OUTSIDE && interface->address_only && !interface->pool_count) {
+		report_what(reader->report, interface->line, "%s: address_only needs a pool",
+			    interface->name);
+		report_mend(
+			reader->report,
+			"add a pool: each host has one of its addresses to itself, and the interface's own "
+			"stays the router's");
+	}
 }
 
 static void names_check(const struct config_reader *reader)

@@ -210,6 +210,17 @@ static void outside_shares_check(const struct fixed *fixed)
 	}
 }
 
+/* On an interface that is address_only so is each reservation. */
+static void modes_imply(const struct fixed *fixed)
+{
+	for (unsigned int i = 0; i < fixed->settings->reservation_count; i++) {
+		struct settings_reservation *reservation = &fixed->settings->reservations[i];
+		const struct settings_interface *owner = fixed_pool_owner(fixed, reservation->outside);
+
+		reservation->address_only |= owner && owner->address_only;
+	}
+}
+
 /* What the interfaces leave to the machine: their own addresses, and what is routed there. */
 static void interfaces_look(struct fixed *fixed)
 {
@@ -242,6 +253,7 @@ int config_fixed_check(struct config_reader *reader, const struct config_owned *
 	if (!fixed.reserved)
 		return -ENOMEM;
 	interfaces_look(&fixed);
+	modes_imply(&fixed);
 	if (!reader->interfaces_refused)
 		places_check(&fixed);
 	reservations_sort(&fixed, false);

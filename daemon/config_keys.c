@@ -29,6 +29,9 @@
 static const struct config_word role_words[] = { { "outside", ROLE_OUTSIDE },
 						 { "inside", ROLE_INSIDE },
 						 { 0 } };
+static const struct config_word mode_words[] = { { "address_and_port", false },
+						 { "address_only", true },
+						 { 0 } };
 static const struct config_word mapping_words[] = { { "eim", 0 }, { "adm", 1 }, { "edm", 2 }, { 0 } };
 static const struct config_word filtering_words[] = {
 	{ "eif", FILTERING_EIF },
@@ -57,6 +60,7 @@ static const struct config_word dump_words[] = {
 const struct config_key config_interface_keys[] = {
 	KEY("name", CONFIG_NAME, .required = true, FIELD(settings_interface, name)),
 	KEY("role", CONFIG_WORD, .required = true, FIELD(settings_interface, role), .words = role_words),
+	KEY("mode", CONFIG_WORD, .quiet = true, FIELD(settings_interface, address_only), .words = mode_words),
 	KEY("pool", CONFIG_POOL),
 	KEY("networks", CONFIG_NETWORKS),
 	KEY("accelerate", CONFIG_WORD, FIELD(settings_interface, accelerate),

@@ -50,6 +50,7 @@ struct config_key {
 	const char *name; /* NULL ends the list */
 	enum config_type type;
 	bool required;
+	bool quiet;	    /* nothing is said of it when it holds what is not written */
 	u16 size;	    /* bytes of the field that holds it; 0: it is checked and kept nowhere */
 	size_t offset;	    /* of that field in its struct */
 	u32 initial;	    /* what holds when it is not written; ports: min << 16 | max */

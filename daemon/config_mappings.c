@@ -67,6 +67,25 @@ static void address_only_check(const struct fixed *fixed, const struct settings_
 		    "take another address, or lead to that host, with the same ports inside and outside");
 }
 
+/* Nor where each host has an address to itself, unless it is to the host that has it by reservation (above). */
+static void mode_check(const struct fixed *fixed, const struct settings_port_mapping *mapping)
+{
+	const struct settings_interface *interface =
+		mapping->interface[0] ? fixed_interface_find(fixed->settings, mapping->interface)
+				      : fixed_pool_owner(fixed, mapping->outside);
+	u32 address = ntohl(mapping->outside.s_addr);
+
+	if (!interface || !interface->address_only ||
+	    (!mapping->interface[0] && bsearch(&address, fixed->reserved, fixed->settings->reservation_count,
+					       sizeof(*fixed->reserved), address_compare)))
+		return;
+	report_what(fixed->report, mapping->line,
+		    "port_mappings: %s is address_only: its ports lead nowhere else", interface->name);
+	report_mend(fixed->report,
+		    "reserve an address of it for the host, with inbound: true; or take an address "
+		    "of another interface");
+}
+
 /* A run of outside ports, or of the inside ports that they lead to. */
 struct run {
 	u32 protocol; /* one */
@@ -211,8 +230,10 @@ int fixed_mappings_check(const struct fixed *fixed)
 
 	if (!runs)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < mappings && !report_full(fixed->report); i++)
+	for (unsigned int i = 0; i < mappings && !report_full(fixed->report); i++) {
 		address_only_check(fixed, &fixed->settings->port_mappings[i]);
+		mode_check(fixed, &fixed->settings->port_mappings[i]);
+	}
 	runs_check(fixed, runs, runs_make(fixed, runs, false), outside_report);
 	runs_check(fixed, runs, runs_make(fixed, runs, true), inside_report);
 	free(runs);

@@ -131,6 +131,8 @@ static int key_walk(const struct walk *walk, const struct config_key *key, const
 	const struct settings_interface *interface = base;
 	char endpoint[CONFIG_ENDPOINT_SIZE];
 
+	if (key->quiet && config_field_get(key, base) == key->initial)
+		return 0;
 	switch (key->type) {
 	case CONFIG_SECTION:
 		return section_walk(walk, key, base);

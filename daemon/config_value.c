@@ -27,8 +27,7 @@ static const char *number_shape(char shape[CONFIG_SHAPE_SIZE], const struct conf
 	if (key->unit && key->size) {
 		size_t used = strlen(shape);
 
-		snprintf(shape + used, CONFIG_SHAPE_SIZE - used, "; the default is %u",
-			 key->initial);
+		snprintf(shape + used, CONFIG_SHAPE_SIZE - used, "; the default is %u", key->initial);
 	}
 	return shape;
 }

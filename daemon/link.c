@@ -336,7 +336,8 @@ static unsigned int address_flags(const struct settings_interface *settings,
 			return 0; /* of a former pool */
 		return ADDRESS_LIVE | ADDRESS_LOCAL | (address->scope < RT_SCOPE_LINK ? ADDRESS_POOL : 0u);
 	}
-	if (settings_pool_contains(settings, (struct in_addr){ address->addr }))
+	if (settings_pool_contains(settings, (struct in_addr){ address->addr }) &&
+	    (address->ours || !settings->address_only)) /* else the router itself could not share it */
 		return ADDRESS_LIVE | ADDRESS_POOL | (address->ours ? 0u : ADDRESS_LOCAL);
 	return address->ours ? 0 : ADDRESS_LIVE | ADDRESS_LOCAL;
 }

@@ -102,6 +102,9 @@ int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, 
 /* Packets and bytes that ended for a reason, over all CPUs; interface: its number, or NO_INTERFACE for all. */
 struct counter list_reason(const struct list_view *view, u32 interface, enum reason reason);
 
+/* Has each host of this outside interface an address of its pool to itself? */
+bool list_address_only(const struct list_view *view, u32 interface);
+
 /* Bytes of all arrays together. */
 u64 list_memory(const struct list_view *view);
 

@@ -63,6 +63,11 @@ struct counter list_reason(const struct list_view *view, u32 interface, enum rea
 	return sum;
 }
 
+bool list_address_only(const struct list_view *view, u32 interface)
+{
+	return interface_alone(view->nat.config, interface);
+}
+
 u64 list_memory(const struct list_view *view)
 {
 	const struct config *c = view->nat.config;

@@ -246,7 +246,7 @@ static const struct step {
 	{ watch_start, watch_stop },	 /* before there are leases */
 	{ hooks_start, link_down },	 /* addresses and hooks: from here on packets meet the programs */
 	{ loader_sockets_start, loader_sockets_stop }, /* the router's own way to port mappings */
-	{ forwarding_start, forwarding_stop }, /* only now, and first to go */
+	{ forwarding_start, forwarding_stop },	       /* only now, and first to go */
 	{ sweeper_start, sweep_stop },
 	{ loader_check, NULL },
 	{ control_start, control_stop },

@@ -8,6 +8,7 @@
 
 #include "core/host.h"
 #include "core/ports.h"
+#include "native/vacant.h"
 
 enum { NOBODY = 0xffff, NO_PLACE = 0xffffffff };
 
@@ -170,6 +171,15 @@ static void bitmaps_clear(const struct pool *pool, u32 index)
 			STORE(&area[i], 0);
 }
 
+/* An address that left has its bitmaps no more: what is left of its mappings is not to take the ports of who has them now. */
+static void bitmaps_lose(const struct pool *pool, u32 place)
+{
+	union entry e = entry_at(pool, place);
+
+	e.address.index = NOBODY;
+	STORE(&pool->nat->addresses[place], e.word);
+}
+
 /* All flows of an interface become older; the next packet of each makes it anew, if its mapping still stands. */
 static void flows_renew(const struct pool *pool, u32 interface, struct pool_change *change)
 {
@@ -218,6 +228,8 @@ static int address_enter(struct pool *pool, const struct pool_address *want, u32
 		flows_renew(pool, former, change);
 		left_set(pool, index, false);
 	}
+	if (owners[index] != NO_PLACE && owners[index] != place)
+		bitmaps_lose(pool, owners[index]);
 	owners[index] = place;
 	e.address.addr = want->addr;
 	e.address.index = (u16)index;
@@ -482,6 +494,13 @@ out:
 	return error;
 }
 
+/* Where an address is one host's alone, packets ask for vacant ones by number. */
+static void vacant_fill_all(const struct pool *pool)
+{
+	for (u32 i = 0; i < MAX_OUTSIDE; i++)
+		vacant_fill(pool->nat, i);
+}
+
 /* A copy in the order of the addresses, each of them once: the first that was named. */
 static struct pool_address *want_sort(const struct pool_address *want, unsigned int *count)
 {
@@ -526,8 +545,10 @@ int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int 
 	memset(change, 0, sizeof(*change));
 	if (!error)
 		error = buckets_fill_all(pool, addresses_leave(pool, sorted, count, change));
+	vacant_fill_all(pool);
 	if (!error)
 		error = buckets_fill_all(pool, addresses_enter(pool, sorted, count, owners, &renew, change));
+	vacant_fill_all(pool);
 	for (u32 i = 0; i < MAX_OUTSIDE; i++)
 		if (renew & 1u << i)
 			flows_renew(pool, i, change);

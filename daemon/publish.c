@@ -218,6 +218,35 @@ static int namespace_publish(struct config *c)
 	return error;
 }
 
+/* All that is there on these interfaces (a bit each) is older from now on. */
+static void interfaces_renew(struct keepnat *k, u32 interfaces)
+{
+	for (u32 i = 0; i < MAX_OUTSIDE; i++)
+		if (interfaces >> i & 1)
+			pool_generation_bump(&k->nat, i,
+					     1u << TABLE_FLOWS | 1u << TABLE_MAPPINGS | 1u << TABLE_HOSTS);
+}
+
+/*
+ * Which interfaces are address-only. Where that changes, nothing of before may stay, for it went by other rules. Once more
+ * afterwards, for what packets made meanwhile; and before, since a daemon may die between the two.
+ */
+static void modes_publish(struct keepnat *k)
+{
+	u16 *at = &k->nat.config->alone, changed = *at;
+
+	for (unsigned int i = 0; i < k->interface_count; i++)
+		if (k->settings->interfaces[i].address_only)
+			changed ^= (u16)(1u << k->interfaces[i].number);
+	if (!changed)
+		return;
+	interfaces_renew(k, changed);
+	__atomic_store_n(at, (u16)(*at ^ changed), __ATOMIC_RELEASE);
+	interfaces_renew(k, changed);
+	if (loader_adopted(k->loader))
+		log_notice("the mode of an interface changed: sessions, mappings and hosts begin anew there");
+}
+
 /* What never changes while the arrays live. */
 static int arrays_found(struct keepnat *k)
 {
@@ -265,6 +294,7 @@ int publish_start(struct keepnat *k)
 	}
 	settings_publish(k->nat.config, k->settings);
 	limits_publish(k->nat.config, &k->settings->nat.limits, loader_tick(k->loader));
+	modes_publish(k);
 	former_forget(k);
 	__atomic_store_n(&k->nat.config->layout, LAYOUT_VERSION,
 			 __ATOMIC_RELEASE); /* last: now others may adopt it */

@@ -8,6 +8,7 @@
 #include "daemon/keepnat.h"
 #include "daemon/log.h"
 #include "daemon/pool.h"
+#include "native/vacant.h"
 
 /* Numbers of generations come round: beyond half of them what is older would count as newer. A wide margin below it. */
 enum { RECENT_MAX = GENERATION_MASK / 8 };
@@ -57,6 +58,7 @@ int reset_interface(struct keepnat *k, unsigned int number, enum reset_keep keep
 		error = -EBUSY;
 	if (!error) {
 		pool_generation_bump(&k->nat, number, reset_tables(keep));
+		vacant_fill(&k->nat, number); /* a hint: the addresses of hosts that are older now */
 		if (report->complete || !report->coalesced) { /* else it goes on for this one, too */
 			report->complete = false;
 			report->coalesced = 0;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/lease.h"
+#include "core/env.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
@@ -73,7 +73,9 @@ static bool routing_drain(struct watch *w)
 /* The tick of now, and of the last change, to all programs at once. */
 static void watch_say(struct keepnat *k)
 {
-	STORE(&k->nat.config->watch, watch_make(loader_tick(k->loader), k->watch->changed));
+	union lease_watch word = { .looked = loader_tick(k->loader), .changed = k->watch->changed };
+
+	STORE(&k->nat.config->watch, word.word);
 }
 
 /* The kernel may learn of nftables later than we start. */

@@ -78,6 +78,11 @@ static __always_inline struct next_hop *env_next_hop(struct nat_instance *nat, u
 	return &nat->next_hops[i];
 }
 static __always_inline struct work *env_scratch(struct nat_instance *nat) { return nat->work; }
+static __always_inline u32 env_segments(struct nat_instance *nat)
+{
+	(void)nat;
+	return 1;
+}
 static __always_inline u32 env_now(struct nat_instance *nat) { return nat->now & 0xfffff; }
 /* Threads may draw at once, and then perhaps the same number; one alone repeats itself. */
 static __always_inline u32 env_random(struct nat_instance *nat)

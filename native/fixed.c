@@ -159,13 +159,23 @@ static bool entry_read(struct nat_instance *nat, enum table t, u32 at, struct in
 	return word_state(w) == LIVE && slot_read(nat, t, at, w, copy);
 }
 
-/* Has the host another address reserved, or has it one that is reserved for another? */
+/*
+ * Has the host another address reserved, or has it one that is reserved for another? Where each has its own it may keep only what
+ * it claimed itself: a former reservation is nobody's.
+ */
 static bool misplaced(const struct fixing *f, __be32 inside, u8 interface, __be32 outside)
 {
 	const struct fixed_host *host = wanted_host(f, inside, interface);
+	union host_value value;
+	u32 number;
+	u64 w;
 
 	if (host)
 		return host->outside != outside;
+	if (interface_alone(f->nat->config, interface) &&
+	    host_find(f->nat, host_key(outside, HOST_OUTSIDE | interface), &w, &number, &value) &&
+	    value.own & OWN_FIXED)
+		return true;
 	return address_find(f->nat, f->nat->config, outside).flags & ADDRESS_RESERVED;
 }
 
@@ -203,6 +213,9 @@ static u64 host_value(const struct fixing *f, const struct fixed_host *h, __be32
 	return value.word;
 }
 
+/* Is its outside address the host's alone, so that an entry tells whose it is? */
+static bool has_reverse(const struct fixed_host *h) { return h->inbound || h->same_ports; }
+
 /* Is this entry one of a wanted host's, as it shall be? */
 static bool host_stands(const struct fixing *f, const struct insert *copy)
 {
@@ -210,17 +223,19 @@ static bool host_stands(const struct fixing *f, const struct insert *copy)
 	bool reverse = h->key_interface & HOST_OUTSIDE;
 	const struct fixed_host *wanted = wanted_host(f, reverse ? h->outside : h->inside, h->interface);
 
-	if (!wanted || (reverse && (!wanted->inbound || wanted->outside != h->inside)))
+	if (!wanted || (reverse && (!has_reverse(wanted) || wanted->outside != h->inside)))
 		return false;
 	return copy->words[2] == host_value(f, wanted, reverse ? wanted->inside : wanted->outside);
 }
 
-static void hosts_judge(struct fixing *f)
+/* The hosts, or (reverse) the entries that tell whose an outside address is; these last, since hosts are judged by them. */
+static void hosts_judge(struct fixing *f, bool reverse)
 {
 	struct insert copy;
 
 	for (u32 at = 0; at <= f->nat->config->host_mask; at++) {
-		if (!entry_read(f->nat, TABLE_HOSTS, at, &copy) || host_stands(f, &copy))
+		if (!entry_read(f->nat, TABLE_HOSTS, at, &copy) ||
+		    reverse != !!(copy.host.key_interface & HOST_OUTSIDE) || host_stands(f, &copy))
 			continue;
 		bool moves = misplaced(f, copy.host.inside, copy.host.interface, copy.host.outside);
 
@@ -306,7 +321,7 @@ static void hosts_fix(struct fixing *f)
 
 		entry_fix(f, TABLE_HOSTS, host_key(h->inside, h->interface), value, host_found_end);
 		value[0] = host_value(f, h, h->inside);
-		if (h->inbound)
+		if (has_reverse(h))
 			entry_fix(f, TABLE_HOSTS, host_key(h->outside, h->interface | HOST_OUTSIDE), value,
 				  host_found_end);
 	}
@@ -344,15 +359,19 @@ static void mappings_fix(struct fixing *f)
  * Sessions of what was displaced
  */
 
-/* Does the flow say what the mapping of its inside endpoint says? */
+/* Does the flow say what the mapping of its inside endpoint says, or, where it needs none, its host? */
 static bool flow_agrees(struct nat_instance *nat, const struct flow *f)
 {
 	bool out = f->direction == DIRECTION_OUT;
 	struct endpoint inside = { .addr = out ? f->saddr : f->addr, .port = out ? f->sport : f->port };
 	u64 key = mapping_key(inside, flow_class(f), HALF_INSIDE, f->interface), w;
+	union host_value host;
 	struct insert half;
 	u32 at;
 
+	if (protocol_class(f->protocol) < 0)
+		return host_find(nat, host_key(inside.addr, f->interface), &w, &at, &host) &&
+		       host.outside == (out ? f->addr : f->daddr);
 	return table_find(nat, nat->config, TABLE_MAPPINGS, table_hash(nat->config, TABLE_MAPPINGS, &key),
 			  &key, &w, &at) &&
 	       slot_read(nat, TABLE_MAPPINGS, at, w, &half) &&
@@ -391,7 +410,8 @@ int fixed_apply(struct nat_instance *nat, struct fixed_want *want, struct fixed_
 	if (error)
 		return error;
 	mappings_judge(&f);
-	hosts_judge(&f);
+	hosts_judge(&f, false);
+	hosts_judge(&f, true);
 	hosts_fix(&f);
 	mappings_fix(&f);
 	if (report->displaced || report->moved)

@@ -5,6 +5,7 @@
 
 #include "core/host.h"
 #include "native/instance.h"
+#include "native/vacant.h"
 
 enum { SOCKETS_MAX = 256, LINE = 64 };
 
@@ -325,6 +326,7 @@ static u64 pool_winner(const struct nat_instance *nat, u32 interface, u32 bucket
 
 static void pool_fill(struct nat_instance *nat, u32 interface)
 {
+	vacant_fill(nat, interface);
 	for (u32 i = 0; i < POOL_BUCKETS; i++)
 		STORE(&nat->pools[interface * POOL_BUCKETS + i], pool_winner(nat, interface, i));
 }
@@ -366,6 +368,12 @@ int native_address_set(struct nat_instance *nat, u32 interface, __be32 addr, u32
 	return -ENOSPC;
 }
 
+void native_interface_alone(struct nat_instance *nat, u32 interface)
+{
+	nat->config->alone |= (u16)(1u << interface);
+	pool_fill(nat, interface);
+}
+
 int native_socket_add(struct nat_instance *nat, enum class class, __be32 local, __be16 port, __be32 remote,
 		      __be16 remote_port)
 {
@@ -386,4 +394,6 @@ void native_reset(struct nat_instance *nat, u32 interface, enum table what)
 	u64 field = (u64)GENERATION_MASK << shift;
 
 	STORE(word, (was & ~field) | ((was + (1ull << shift)) & field));
+	if (what == TABLE_HOSTS)
+		vacant_fill(nat, interface);
 }

@@ -94,6 +94,9 @@ void native_interface_fast(struct nat_instance *nat, u32 number);
  */
 int native_address_set(struct nat_instance *nat, u32 interface, __be32 addr, u32 flags);
 
+/* Each address of the interface's pool shall be one host's alone. Before packets. */
+void native_interface_alone(struct nat_instance *nat, u32 interface);
+
 /* A socket of the router; addresses and ports as on the wire, remote 0: not connected. 0 or -ENOSPC. */
 int native_socket_add(struct nat_instance *nat, enum class class, __be32 local, __be16 port, __be32 remote,
 		      __be16 remote_port);

@@ -181,6 +181,7 @@ static void learn(struct nat_instance *nat, enum native_hook hook, const struct 
 	offer->hop.mtu = VIRTUAL_MTU;
 	offer->hop.from = from->number;
 	offer->hop.ifindex = f->ifindex;
+	offer->hop.priority = PRIORITY_BY_SERVICE;
 	lease_renew(nat, nat->work);
 }
 

@@ -186,7 +186,7 @@ static void check_put(const struct packet_spec *s, const uint8_t *ip, uint8_t *a
 {
 	size_t place = packet_check_place(s->protocol);
 
-	if (!place || (s->no_check && (s->protocol == UDP || s->protocol == SCTP)))
+	if (!place || length < place + 2 || (s->no_check && (s->protocol == UDP || s->protocol == SCTP)))
 		return;
 	if (s->protocol == SCTP) {
 		long_put(at + place, __builtin_bswap32(crc32c(at, length) ^ s->corrupt));

@@ -36,6 +36,17 @@ static inline int state_half_is(struct nat_instance *nat, struct endpoint key_en
 	       h.value.port == other.port && h.value.interface == interface;
 }
 
+/* Where an address is one host's alone: is it this one's? */
+static inline int state_owned(struct nat_instance *nat, u32 interface, u32 own, __be32 inside, __be32 outside)
+{
+	struct request r = { .interface = (u8)interface };
+
+	r.inside.addr = inside;
+	r.outside.addr = outside;
+	return own & (OWN_ROUTER | OWN_FIXED) || !interface_alone(nat->config, interface) ||
+	       (host_owns(nat, &r, 0) && host_owns(nat, &r, HOST_OUTSIDE));
+}
+
 static inline int state_flow(struct nat_instance *nat, u32 at, struct state_fault *fault)
 {
 	const struct flow *f = (const struct flow *)env_slot(nat, TABLE_FLOWS, at);
@@ -50,10 +61,13 @@ static inline int state_flow(struct nat_instance *nat, u32 at, struct state_faul
 
 	if (f->interface >= MAX_OUTSIDE)
 		return state_wrong(fault, "a flow of no interface", TABLE_FLOWS, at);
-	if (class < 0) /* of a host that has its address to itself: it needs no mapping */
-		return 0;
 	if (!flow_stands(nat->config, f->word, f->interface, f->own, f->index) ||
 	    f->direction == DIRECTION_PERMIT)
+		return 0;
+	if (!state_owned(nat, f->interface, f->own, inside.addr, outside.addr))
+		return state_wrong(fault, "a flow uses an address that is not its host's alone", TABLE_FLOWS,
+				   at);
+	if (class < 0) /* of a host that has its address to itself: it needs no mapping */
 		return 0;
 	if (!address_serves(address_find(nat, nat->config, outside.addr), f->interface, f->own & 1))
 		return state_wrong(fault, "a flow of an address that is not on the interface", TABLE_FLOWS,

@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/lease.h"
 #include "core/sweep.h"
 #include "native/packet_build.h"
 #include "native/sweep_memory.h"
@@ -382,11 +381,12 @@ static void time_op(struct lab *lab)
 {
 	lab->now += 1 + chance(lab, chance(lab, 3) ? 4 : 200);
 	bool watched = chance(lab, 2);
-	u32 changed = (lab->now - chance(lab, 10)) & TIME;
+	union lease_watch watch = { .looked = lab->now & TIME,
+				    .changed = (lab->now - chance(lab, 10)) & TIME };
 	for (int i = 0; i < 2; i++) {
 		way_clock(lab->ways[i], lab->now & TIME);
 		if (watched)
-			lab->ways[i]->nat.config->watch = watch_make(lab->now & TIME, changed);
+			lab->ways[i]->nat.config->watch = watch.word;
 		sweep_pass(lab->sweeps[i], lab->now & TIME);
 	}
 }

@@ -725,7 +725,7 @@ static bool binding_wake(struct model *m, enum class class, struct model_end ins
 
 	if (!l)
 		return false;
-	bool sure = host_is_sure(h) && address_serves(m, h->outside, l->own);
+	bool sure = h && !h->doubt && address_serves(m, h->outside, l->own);
 	__be32 at = sure ? h->outside : chosen ? chosen->addr : 0;
 	if (at != l->outside.addr || !address_serves(m, at, l->own)) {
 		if (chosen || reason == IS_no_port)

@@ -81,7 +81,10 @@ static void allow(u8 *mask, u32 from, u32 bytes, u32 length)
 
 static void allow_check(u8 *mask, u32 l4, u8 protocol, u32 length)
 {
-	allow(mask, l4 + (protocol == PROTOCOL_TCP ? 16 : protocol == PROTOCOL_UDP ? 6 : 2), 2, length);
+	int class = protocol_class(protocol);
+
+	if (class >= 0)
+		allow(mask, l4 + class_check((u32) class), class == CLASS_SCTP ? 4 : 2, length);
 }
 
 /* Addresses and checksum of the IP header at l3, and if it has them ports and their checksum. Returns the latter's place. */
@@ -127,6 +130,8 @@ static void bytes_require(const struct fuzz *f, int translated)
 		u32 said = word_at(before + 2);
 		allow_all(before, mask, said < length ? said : length); /* nothing behind the IP packet */
 		mask[8] = f->hook == NATIVE_HAIRPIN;
+		mask[4] = mask[5] =
+			f->hook != NATIVE_IN && (word_at(before + 6) & 0x7fff) != 0x4000; /* RFC 6864 */
 	}
 	for (u32 i = 0; i < length; i++)
 		require(mask[i] || f->frame.data[l3 + i] == before[i],

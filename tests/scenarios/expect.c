@@ -169,6 +169,9 @@ static int bytes_fit(struct world *world, const struct event *e, const struct pa
 	struct packet_text text = *wanted;
 	char met[256];
 
+	if (e->hook != NATIVE_IN && e->result.verdict == VERDICT_TRANSLATE && e->length >= 20 &&
+	    (!(e->before[6] & 0x40) || e->before[6] & 0x3f || e->before[7]))
+		text.spec.id = word_at(e->after + 4); /* not atomic: the NAT's own count */
 	if (e->result.reason == REASON_hairpin || e->result.reason == REASON_hairpin_error ||
 	    e->result.reason == REASON_hairpin_fragment || e->result.reason == REASON_out_fast ||
 	    e->result.reason == REASON_in_fast)
@@ -192,7 +195,21 @@ static int bytes_fit(struct world *world, const struct event *e, const struct pa
 			  ip[at], met);
 }
 
-/* translate [END > END [{ END > END }]] */
+/* [id NUMBER|$NAME|*] */
+static int id_fits(struct world *world, struct words *words, const struct event *e)
+{
+	char actual[VALUE_MAX_BYTES], wanted[VALUE_MAX_BYTES];
+
+	if (!words_take(words, "id"))
+		return 0;
+	snprintf(actual, sizeof(actual), "%u", word_at(e->after + 4));
+	snprintf(wanted, sizeof(wanted), "%.63s", words_peek(words) ? words_next(words) : "");
+	if (part_resolve(world, wanted, actual))
+		return -1;
+	return strcmp(wanted, actual) ? world_fail(world, "identification %s, wanted %s", actual, wanted) : 0;
+}
+
+/* translate [END > END [{ END > END }] [id ID]] */
 static int translate_fits(struct world *world, struct words *words, const struct event *e)
 {
 	static struct packet_text wanted;
@@ -215,7 +232,7 @@ static int translate_fits(struct world *world, struct words *words, const struct
 		if (!words_take(words, "}"))
 			return world_fail(world, "'}' wanted");
 	}
-	return bytes_fit(world, e, &wanted);
+	return bytes_fit(world, e, &wanted) || id_fits(world, words, e) ? -1 : 0;
 }
 
 /* An answer is a RST for the packet, or the ICMP error that its reason asks for, and nothing else. */

@@ -17,7 +17,7 @@ static int slot_lose(struct world *w, struct nat_instance *nat, enum table t, co
 	return 0;
 }
 
-/* flow out|in|permit udp|tcp|icmp A:P > B:Q */
+/* flow out|in|permit udp|tcp|icmp|NUMBER A:P > B:Q */
 static int lose_flow(struct world *w, struct words *words)
 {
 	u8 direction = words_take(words, "out")	 ? DIRECTION_OUT
@@ -29,12 +29,15 @@ static int lose_flow(struct world *w, struct words *words)
 
 	if (direction == DIRECTION_PERMIT && !words_take(words, "permit"))
 		return world_fail(w, "lose flow out|in|permit ...");
-	if (class_parse(words_next(words), &class) || endpoint_parse(words_next(words), &key.saddr, &sport) ||
-	    !words_take(words, ">") || endpoint_parse(words_next(words), &key.daddr, &dport))
-		return world_fail(w, "lose flow out|in|permit udp|tcp|icmp A:P > B:Q");
+	const char *name = words_next(words);
+	u32 protocol = 0;
+	if ((class_parse(name, &class) ? number_parse(name, 255, &protocol) : 0) ||
+	    endpoint_parse(words_next(words), &key.saddr, &sport) || !words_take(words, ">") ||
+	    endpoint_parse(words_next(words), &key.daddr, &dport))
+		return world_fail(w, "lose flow out|in|permit udp|tcp|icmp|NUMBER A:P > B:Q");
 	key.sport = host_to_be16(sport);
 	key.dport = host_to_be16(dport);
-	key.protocol = protocol_of_class(class);
+	key.protocol = protocol ? (u8)protocol : protocol_of_class(class);
 	key.direction = direction;
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
 		if (slot_lose(w, nat, TABLE_FLOWS, key.word))

@@ -267,12 +267,15 @@ static int range_set(struct world *w, u32 interface, const char *text, u32 flags
 	return 0;
 }
 
-/* outside OWN... [pool RANGE...] */
+/* outside [alone] OWN... [pool RANGE...] */
 static int outside_addresses(struct world *w, struct words *words, u32 interface)
 {
 	bool pool = false;
 	u32 own = ADDRESS_LIVE | ADDRESS_LOCAL;
 
+	if (words_take(words, "alone"))
+		for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
+			native_interface_alone(nat, interface);
 	for (u32 i = words->at; i < words->count; i++)
 		pool |= !strcmp(words->word[i], "pool");
 	if (!pool)

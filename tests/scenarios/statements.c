@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/lease.h"
 #include "core/sweep.h"
 #include "native/sweep_memory.h"
 #include "tests/scenarios/world.h"
@@ -116,8 +115,12 @@ static int watch_run(struct world *w, struct words *words)
 	bool changed = words_take(words, "changed");
 
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
-		u32 was = (u32)(nat->config->watch >> 32);
-		nat->config->watch = watch_make(nat->now & TIME, changed ? nat->now & TIME : was);
+		union lease_watch watch = { .word = nat->config->watch };
+		u32 now = nat->now & TIME;
+		watch.looked = now;
+		if (changed)
+			watch.changed = now;
+		nat->config->watch = watch.word;
 	}
 	return 0;
 }
@@ -227,6 +230,7 @@ int scenario_run(struct world *w, const struct scenario *scenario)
 	w->sweeping = true;
 	w->fast = w->roads;
 	w->interface_count = w->variable_count = w->loop_count = w->unique_count = 0;
+	w->reserved_count = w->mapped_count = 0;
 	w->error[0] = 0;
 	int rc = block_run(w, 0, scenario->count);
 	if (!rc && w->begun) { /* at the end nothing half-done may be left that a few passes do not mend */

@@ -98,7 +98,7 @@ knows_hosts() { [ "$(list hosts | jq -r .outside_address | sort | uniq -c | tr -
 knows_mappings() { twins_differ_outside && mappings | grep -q "^udp 10.0.1.12 .* $wan "; }
 knows_sessions() { list sessions | jq -r '"\(.protocol) \(.inside_address) \(.remote_address):\(.remote_port)"' |
 	grep -qx 'udp 10.0.1.12 203.0.113.2:53'; }
-knows_reasons() { [ "$(reason out_session)" -gt 1000 ] && [ "$(list reasons | jq -s 'map(select(.verdict == "drop").packets) | add // 0')" = 0 ]; }
+knows_reasons() { [ $(($(reason out_session) + $(reason out_fast))) -gt 1000 ] && [ "$(list reasons | jq -s 'map(select(.verdict == "drop").packets) | add // 0')" = 0 ]; }
 knows_status() { keepnat status | grep -q 'wan0 (outside): [a-z]' && keepnat status | grep -q 'warnings *none'; }
 
 hooks_are_gone() { ! hooks | grep . && [ ! -e "$pins" ] && [ ! -e "$work/run/api.sock" ]; }

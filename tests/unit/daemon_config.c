@@ -85,6 +85,13 @@ static const struct refusal refusals[] = {
 	{ BASE "  - {name: lan0, role: inside}\n", 4, "\"lan0\" is there already on line 3", "one entry" },
 	{ BASE "  - {name: wan0, role: inside}\n", 4, "\"wan0\" is there already on line 2", "one role" },
 	{ LAN("pool: [192.0.2.1]"), 3, "lan0: an inside interface has no pool", "outside interface" },
+	{ WAN("mode: addressonly, pool: [192.0.2.1]"), 2,
+	  "interfaces.mode: \"addressonly\" is not known here", "did you mean \"address_only\"" },
+	{ WAN("mode: private"), 2, "interfaces.mode: \"private\" is not known here",
+	  "write one of: address_and_port, address_only" },
+	{ WAN("mode: address_only"), 2, "wan0: address_only needs a pool", "add a pool" },
+	{ LAN("mode: address_only"), 3, "lan0: an inside interface is not address_only",
+	  "outside interface" },
 	{ WAN("networks: [10.0.0.0/8]"), 2, "wan0: an outside interface has no networks",
 	  "inside interface" },
 
@@ -229,6 +236,8 @@ static const char *const accepted[] = {
 	BASE "nat: {hairpin: &anchor true}\n",
 	WAN("pool: [10.0.0.0/20]"),
 	WAN("pool: []"),
+	WAN("mode: address_only, pool: [192.0.2.0/30]"),
+	WAN("mode: address_and_port"),
 	WAN("pool: [192.0.2.1, 192.0.2.2, 192.0.2.4-192.0.2.7, 192.0.2.3, 192.0.2.0]"),
 	LAN("networks: [10.0.0.0/8, 10.1.0.0/16]"),
 	BASE "pass_through: [192.0.2.0/24, 10.0.0.0/8, 203.0.113.7/32]\n",
@@ -254,7 +263,8 @@ static void printed_reads_back_to_the_same(void **state)
 /* Every field away from its default, and names that YAML would take for something else. */
 static const char unusual[] =
 	"interfaces:\n"
-	"  - {name: \"null\", role: outside, pool: [198.51.100.101-198.51.100.104, 198.51.100.120/30]}\n"
+	"  - {name: \"null\", role: outside, mode: address_only, pool: [198.51.100.101-198.51.100.104, "
+	"198.51.100.120/30]}\n"
 	"  - {name: \"12\", role: inside, networks: [10.0.0.0/16, 192.168.0.0/24]}\n"
 	"  - {name: on, role: inside}\n"
 	"  - {name: '1e3', role: inside}\n"
@@ -288,6 +298,8 @@ static void every_field_is_read_and_printed(void **state)
 	assert_string_equal(interfaces[0].name, "null");
 	assert_int_equal(interfaces[0].role, ROLE_OUTSIDE);
 	assert_int_equal(interfaces[0].line, 2);
+	assert_true(interfaces[0].address_only);
+	assert_false(interfaces[6].address_only);
 	assert_int_equal(interfaces[0].pool_count, 2);
 	assert_int_equal(ntohl(interfaces[0].pool[0].range.first.s_addr), 0xc6336465);
 	assert_int_equal(ntohl(interfaces[0].pool[0].range.last.s_addr), 0xc6336468);

@@ -19,6 +19,12 @@
 	"  - {name: wan1, role: outside}\n"                                        \
 	"  - {name: lan0, role: inside}\n"
 
+/* The same, but each host has an address of the pool to itself. */
+#define ALONE                                                                                          \
+	"interfaces:\n"                                                                                \
+	"  - {name: wan0, role: outside, mode: address_only, pool: [198.51.100.101-198.51.100.109]}\n" \
+	"  - {name: lan0, role: inside, networks: [10.0.0.0/16]}\n"
+
 /* Lines 1 to 4: two uplinks, both with their own addresses. */
 #define OWN                                 \
 	"interfaces:\n"                     \
@@ -186,6 +192,19 @@ static const struct refusal conflicts[] = {
 		  MAPPED(PORTS("tcp", "198.51.100.101:80-89", "10.0.0.11:81")),
 	  7, "port_mappings: 198.51.100.101 is reserved for 10.0.0.11, with address_only on line 5",
 	  "the same ports inside and outside" },
+
+	/* An interface on which each host has an address to itself: so has each that is reserved. */
+	{ ALONE RESERVED(ONE("10.0.0.11", "198.51.100.101") ONE("10.0.0.12", "198.51.100.101")), 6,
+	  "reservations: 198.51.100.101 is reserved for 10.0.0.11 already on line 5", "take another" },
+	{ ALONE MAPPED(PORTS("tcp", "198.51.100.101:80", "10.0.0.50:80")), 5,
+	  "port_mappings: wan0 is address_only",
+	  "reserve an address of it for the host, with inbound: true" },
+	{ ALONE MAPPED(PORTS("tcp", "wan0:80", "10.0.0.50:80")), 5, "port_mappings: wan0 is address_only",
+	  "an address of another interface" },
+	{ ALONE RESERVED(ONE("10.0.0.11", "198.51.100.101"))
+		  MAPPED(PORTS("tcp", "198.51.100.101:80", "10.0.0.12:80")),
+	  7, "port_mappings: 198.51.100.101 is reserved for 10.0.0.11, with address_only on line 5",
+	  "lead to that host" },
 
 	/* Outside ports. */
 	{ POOLS MAPPED(PORTS("tcp", "198.51.100.101:80", "10.0.0.50:80")

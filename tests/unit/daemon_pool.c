@@ -242,6 +242,11 @@ static void bitmaps_that_change_hands_are_empty(void **state)
 
 			assert_int_equal(lab->nat.ports[area + 100], 0);
 			lab->nat.ports[area + 100] = ~0ull;
+			if (round) { /* who had them before has none */
+				struct outside_address former =
+					find(lab, address((round - 1) * ADDRESSES + i));
+				assert_true(!former.addr || former.index >= ADDRESSES);
+			}
 		}
 	}
 }

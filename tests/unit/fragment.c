@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* core/fragment.h: later fragments find the ports that the first one told. */
+#include "core/translate.h"
 #include "tests/unit/core.h"
 
 static struct packet_spec piece(u16 id, u16 offset, u16 bytes)
@@ -180,10 +181,36 @@ static void a_reset_of_mappings_forgets(void **state)
 	assert_int_equal(out_piece(1, 48, 32), REASON_fragment_unknown);
 }
 
+/* As many as there are, and then they come round; another destination or protocol counts from elsewhere. */
+static void identifications_are_unique(void **state)
+{
+	static u8 seen[65536];
+	struct tuple t = { .protocol = PROTOCOL_UDP };
+	struct target n = { .saddr = ADDRESS_A, .daddr = REMOTE_1 },
+		      other = { .saddr = ADDRESS_A, .daddr = REMOTE_2 };
+
+	(void)state;
+	memset(seen, 0, sizeof(seen));
+	for (u32 i = 0; i < 65536; i++) {
+		identify(&nat, &t, &n);
+		assert_int_equal(n.has_id, 1);
+		assert_int_equal(seen[n.id]++, 0);
+	}
+	u16 first = be16_to_host(n.id);
+	identify(&nat, &t, &n);
+	assert_int_equal(be16_to_host(n.id), (u16)(first + 1));
+	identify(&nat, &t, &other);
+	assert_int_not_equal(other.id, n.id);
+	t.protocol = PROTOCOL_DCCP;
+	identify(&nat, &t, &other);
+	assert_int_not_equal(be16_to_host(other.id), (u16)(first + 2));
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, nat_setup, nat_end)
 	const struct CMUnitTest tests[] = {
+		CASE(identifications_are_unique),
 		CASE(follow_the_first),
 		CASE(payload_is_left_alone),
 		CASE(strangers_are_dropped),

@@ -158,7 +158,7 @@ static void the_tick_comes_round(void **state)
 {
 	(void)state;
 	nat.now = TIME - 1;
-	config()->watch = watch_make(TIME - 1, TIME - 3);
+	config()->watch = (union lease_watch){ .looked = TIME - 1, .changed = TIME - 3 }.word;
 	struct packet_spec s = flow_lease(5000, 0x11);
 	for (u32 i = 0; i < LEASE_ALONE; i++) {
 		assert_int_equal(frame_meet(NATIVE_HAIRPIN, &s, 0x33, 0x44), REASON_out_fast);
