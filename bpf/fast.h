@@ -66,7 +66,7 @@ static __always_inline int fast_header(struct __sk_buff *skb, const struct bytes
 	return rewrite_ttl(b, ETHERNET);
 }
 
-enum { NOT_KNOWN = -2 };
+enum { NOT_KNOWN = -2, KNOWN_LEARN = -3 };
 
 /* The transport checksum, after one end of the packet became another: which, the caller knows, and the verifier with it. */
 static __always_inline int fast_check(struct __sk_buff *skb, const struct tuple *t, const struct target *n,
@@ -191,19 +191,28 @@ static __always_inline u8 hop_can(const struct interface *at)
 	return at->fast & FAST_TARGET ? HOP_REDIRECT : 0;
 }
 
-/* A packet goes out by `at` that the kernel routed: of p, with its source as it was inside. */
+/* A packet goes out that the kernel routed: of p, with its source as it was inside. learn_out() is to be asked next. */
+static __always_inline void learn_ready(struct __sk_buff *skb, const struct packet *p)
+{
+	struct work *work = env_scratch(skb);
+
+	if (!work)
+		return;
+	work->offer.inside = source_of(&p->ip);
+	work->offer.remote = destination_of(&p->ip);
+	work->offer.protocol = p->ip.protocol;
+	work->offer.direction = DIRECTION_OUT;
+}
+
+/* Out by `at`. */
 static __always_inline void learn_out(struct __sk_buff *skb, const struct config *c,
-				      const struct interface *at, const struct packet *p)
+				      const struct interface *at)
 {
 	const struct interface *from = fast_from(skb, c, ROLE_INSIDE);
 	struct work *work = env_scratch(skb);
 
 	if (!from || !work)
 		return;
-	work->offer.inside = source_of(&p->ip);
-	work->offer.remote = destination_of(&p->ip);
-	work->offer.protocol = p->ip.protocol;
-	work->offer.direction = DIRECTION_OUT;
 	work->offer.hop.can = hop_can(at);
 	(void)fast_learn(skb, work, from->number);
 }

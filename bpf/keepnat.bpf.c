@@ -101,12 +101,38 @@ SLOW int client_send(struct __sk_buff *skb, u32 to)
 	return (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* The packet becomes an answer to its sender. The program's return value. */
-static __always_inline int answer(struct __sk_buff *skb, const struct bytes *b, struct work *work)
+/* The packet becomes a RST, or what tells why it was refused. 0, or it cannot. Beside the programs, for the verifier's sake. */
+SLOW u32 answer_write(struct __sk_buff *skb, struct work *work)
 {
-	u32 l3 = work->packet.ip.l3, length = answer_reset(b, &work->packet);
+	const struct config *c = env_config(skb);
+	struct bytes b;
 
-	if (!length || bpf_skb_change_tail(skb, l3 + length, 0)) {
+	SLOW_ENTER(skb);
+	if (!work || !c)
+		return 1;
+	const struct packet *p = &work->packet;
+	u32 l3 = p->ip.l3, length, reason = work->plan.reason;
+
+	bytes_attach(skb, &b);
+	if (reason == REASON_session_lost) {
+		length = answer_reset(&b, p);
+		return !length || bpf_skb_change_tail(skb, l3 + length, 0);
+	}
+	length = l3 + answer_quoted(p);
+	if (bpf_skb_change_tail(skb, length, 0) || bpf_skb_adjust_room(skb, ANSWER_ROOM, BPF_ADJ_ROOM_MAC, 0))
+		return 1;
+	bytes_need(skb, &b, length + ANSWER_ROOM);
+	u64 by = work->meeting.by;
+	asm volatile("if %0 <= %1 goto +1\n%0 = 0" : "+r"(by) : "i"(MAX_INTERFACES - 1));
+	return answer_unreachable(&b, p, answer_code(reason), c->router[by]) != 0;
+}
+
+/* The packet becomes an answer to its sender. The program's return value. */
+static __always_inline int answer(struct __sk_buff *skb, struct work *work)
+{
+	u32 l3 = work->packet.ip.l3;
+
+	if (answer_write(skb, work)) {
 		plan_because(&work->plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
@@ -126,7 +152,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct bytes *b, str
 	if (plan->verdict == VERDICT_DROP)
 		return TC_ACT_SHOT;
 	if (hook == HOOK_OUT && plan->verdict == VERDICT_ANSWER)
-		return answer(skb, b, work);
+		return answer(skb, work);
 	if (hook == HOOK_HAIRPIN && plan->hairpin) {
 		u32 reason = hairpin_ttl(b, &work->packet);
 		if (reason) {
@@ -219,7 +245,8 @@ static __always_inline void translate(struct __sk_buff *skb, const struct config
 
 /*
  * The short way, for nearly all packets: an ordinary one of a known session, from its bytes to its bytes without scratch
- * memory. The program's return value; NOT_KNOWN: nothing was touched, go the long way.
+ * memory. The program's return value; NOT_KNOWN: nothing was touched, go the long way; KNOWN_LEARN: it passes, and learn_out()
+ * is to be asked.
  */
 static __always_inline int meet_known(struct __sk_buff *skb, const struct config *c,
 				      const struct interface *at, u32 l3, enum hook hook)
@@ -249,9 +276,13 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
 		reason = REASON_internal;
 	count(interface, (u32)reason, length);
-	if (hook == HOOK_OUT && l3 && at->fast && (lease & TIME) != now)
-		learn_out(skb, c, at, &p);
-	return reason == REASON_spoofed_own || reason == REASON_internal ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	if (reason == REASON_spoofed_own || reason == REASON_internal)
+		return TC_ACT_SHOT;
+	if (hook == HOOK_OUT && l3 && at->fast && (lease & TIME) != now) {
+		learn_ready(skb, &p);
+		return KNOWN_LEARN;
+	}
+	return TC_ACT_UNSPEC;
 }
 
 /* packet_parse(), beside the programs, whose stack it would take. */
@@ -266,18 +297,18 @@ SLOW u32 packet_read(struct __sk_buff *skb, struct work *work, u32 length)
 	return (u32)packet_parse(&b, &work->packet, length);
 }
 
-/* Of the in programs, whose slow path needs all the stack there is, beside it. */
-static __attribute__((noinline)) int known_in_ethernet(struct __sk_buff *skb, const struct config *c,
-						       const struct interface *at)
-{
-	return meet_known(skb, c, at, ETHERNET, HOOK_IN);
-}
+/* Beside the slow path, which needs all the stack there is. */
+#define KNOWN(name, l3, hook)                                                                    \
+	static __attribute__((noinline)) int name(struct __sk_buff *skb, const struct config *c, \
+						  const struct interface *at)                    \
+	{                                                                                        \
+		return meet_known(skb, c, at, l3, hook);                                         \
+	}
 
-static __attribute__((noinline)) int known_in_bare(struct __sk_buff *skb, const struct config *c,
-						   const struct interface *at)
-{
-	return meet_known(skb, c, at, 0, HOOK_IN);
-}
+KNOWN(known_out_ethernet, ETHERNET, HOOK_OUT)
+KNOWN(known_out_bare, 0, HOOK_OUT)
+KNOWN(known_in_ethernet, ETHERNET, HOOK_IN)
+KNOWN(known_in_bare, 0, HOOK_IN)
 
 static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 {
@@ -296,8 +327,14 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	int known = NOT_KNOWN;
 	if ((hook == HOOK_IN || hook == HOOK_HAIRPIN) && l3 && at->fast)
 		known = hook == HOOK_IN ? meet_fast_in(skb, at->number) : meet_fast_out(skb, at->number);
-	if (hook == HOOK_OUT || hook == HOOK_CLIENT)
+	if (hook == HOOK_OUT)
+		known = l3 ? known_out_ethernet(skb, c, at) : known_out_bare(skb, c, at);
+	if (hook == HOOK_CLIENT)
 		known = meet_known(skb, c, at, l3, hook);
+	if (hook == HOOK_OUT && known == KNOWN_LEARN) {
+		learn_out(skb, c, at);
+		return TC_ACT_UNSPEC;
+	}
 	if (hook == HOOK_IN && known == NOT_KNOWN)
 		known = l3 ? known_in_ethernet(skb, c, at) : known_in_bare(skb, c, at);
 	if (known != NOT_KNOWN)

@@ -173,16 +173,20 @@ static __always_inline u32 host_stale(const struct config *c, u32 interface, u32
 	return word_stale(c, TABLE_HOSTS, interface, w) && !(own & OWN_FIXED);
 }
 
-/* The host entry with this key, of whatever generation, or NULL. */
-static __always_inline struct slot *host_find(struct nat_instance *nat, const struct config *c, u64 key,
-					      u64 *w, u32 *number, union host_value *value)
+/* What is needed of a host entry that was found: 1 if it was read whole. */
+static __always_inline int host_read(const struct slot *s, u64 w, union host_value *value)
 {
-	struct slot *s = table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key), &key, w, number);
-
-	if (!s)
-		return 0;
 	value->word = LOAD(&s->data[1]);
-	return slot_same(s, *w) ? s : 0;
+	return slot_same(s, w);
+}
+
+/* The host entry with this key, of whatever generation, or NULL. */
+static __always_inline struct slot *host_find(struct nat_instance *nat, u64 key, u64 *w, u32 *number,
+					      union host_value *value)
+{
+	struct slot *s = table_seek(nat, TABLE_HOSTS, &key, w, number);
+
+	return s && host_read(s, *w, value) ? s : 0;
 }
 
 /* The other address of the entry of this one, that stands: of a host, its outside address; 0: there is none. */
@@ -193,7 +197,7 @@ static __always_inline __be32 host_other(struct nat_instance *nat, const struct 
 	u32 number;
 	u64 w;
 
-	return host_find(nat, c, host_key(addr, (u8)key_interface), &w, &number, &value) &&
+	return host_find(nat, host_key(addr, (u8)key_interface), &w, &number, &value) &&
 			       !host_stale(c, key_interface & (MAX_OUTSIDE - 1), value.own, w)
 		       ? value.outside
 		       : 0;
@@ -251,7 +255,7 @@ SLOW u32 host_can_move(struct nat_instance *nat, struct request *r, __be32 lost)
 	struct outside_address a = host_choose(nat, c, r);
 	if (a.addr == lost || !address_serves(a, r->interface, r->own))
 		return 0;
-	int known = host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) != 0;
+	int known = host_find(nat, host_key(r->inside.addr, r->interface), &w, &number, &value) != 0;
 	if (known && value.own & OWN_FIXED)
 		return 0;
 	if (!request_alone(c, r) ||
@@ -270,7 +274,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	union host_value value;
 	u64 w;
 	u32 number;
-	struct slot *s = host_find(nat, c, key, &w, &number, &value);
+	struct slot *s = host_find(nat, key, &w, &number, &value);
 
 	if (!s)
 		return 0;
@@ -603,7 +607,7 @@ SLOW u32 host_inbound(struct nat_instance *nat, struct work *work)
 		return 0;
 	struct request *r = &work->req;
 	r->generation = generation_word(c, r->interface);
-	if (!host_find(nat, c, host_key(r->outside.addr, HOST_OUTSIDE | r->interface), &w, &number, &value) ||
+	if (!host_find(nat, host_key(r->outside.addr, HOST_OUTSIDE | r->interface), &w, &number, &value) ||
 	    host_stale(c, r->interface, value.own, w))
 		return 0;
 	r->inside.addr = value.outside;
@@ -627,7 +631,7 @@ SLOW u32 host_alone(struct nat_instance *nat, struct work *work)
 	if (!work || !c)
 		return 0;
 	struct request *r = &work->req;
-	if (!host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
+	if (!host_find(nat, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
 	    host_stale(c, r->interface, value.own, w))
 		return 0;
 	u32 fixed = value.own & OWN_FIXED;

@@ -168,13 +168,13 @@ SLOW u32 lease_renew(struct nat_instance *nat, struct work *work)
 	union flow_key key;
 
 	flow_key_between(&key, offer->inside, offer->remote, offer->protocol, DIRECTION_OUT);
-	if (!flow_find(nat, c, key.word, &hit))
+	if (!flow_seek(nat, c, key.word, &hit))
 		return 0;
 	if (in || (tcp && !hit.value.lease)) {
 		struct endpoint outside = { .addr = hit.value.addr, .port = hit.value.port };
 		other = hit;
 		flow_key_between(&key, offer->remote, outside, offer->protocol, DIRECTION_IN);
-		if (!flow_find(nat, c, key.word, in ? &hit : &other))
+		if (!flow_seek(nat, c, key.word, in ? &hit : &other))
 			return 0;
 		if (tcp && !(word_flags(other.word) & (FLAG_SYN | FLAG_DATA)))
 			return 0;

@@ -30,7 +30,7 @@
  * endpoint of a host whose ports stay as they are. Where an address is one host's alone, an O of another is nobody's.
  */
 #pragma once
-#include "core/host.h"
+#include "core/account.h"
 #include "core/ports.h"
 
 enum { CLAIMS = 8, MAPPING_TRIES = 2 };
@@ -93,14 +93,11 @@ static __always_inline int mapping_stale(const struct config *c, u32 interface, 
 enum { HALF_LOST = -1, HALF_ABSENT, HALF_STALE, HALF_RESTS, HALF_LIVE };
 
 /*
- * The half with this key: *h is read if it is HALF_LIVE, HALF_RESTS or, of an older generation, HALF_STALE; HALF_LOST: it
- * ended.
+ * The half that was found, if one was: *h is read if it is HALF_LIVE, HALF_RESTS or, of an older generation, HALF_STALE;
+ * HALF_LOST: it ended.
  */
-static __always_inline int half_find(struct nat_instance *nat, const struct config *c, u64 key, u32 interface,
-				     struct half *h)
+static __always_inline int half_read(const struct config *c, u32 interface, struct half *h)
 {
-	h->slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &h->word,
-			     &h->number);
 	if (!h->slot)
 		return HALF_ABSENT;
 	h->value.word = LOAD(&h->slot->data[1]);
@@ -109,6 +106,14 @@ static __always_inline int half_find(struct nat_instance *nat, const struct conf
 	if (mapping_stale(c, interface, h->value.own, h->word))
 		return HALF_STALE;
 	return word_flags(h->word) & RESTING ? HALF_RESTS : HALF_LIVE;
+}
+
+/* The half with this key. */
+static __always_inline int half_find(struct nat_instance *nat, const struct config *c, u64 key, u32 interface,
+				     struct half *h)
+{
+	h->slot = table_seek(nat, TABLE_MAPPINGS, &key, &h->word, &h->number);
+	return half_read(c, interface, h);
 }
 
 /*
@@ -465,6 +470,28 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work, u32 wake)
 	return slot_end(i.slot, i.word) ? MAPPING_ABSENT : MAPPING_AGAIN;
 }
 
+/* A mapping for r->inside: one that rests is woken, else one is made. 0; MAPPING_AGAIN: it changed while we looked; or a reason. */
+static __always_inline u32 mapping_make(struct nat_instance *nat, struct work *work, u32 rests)
+{
+	const struct config *c = env_config(nat);
+	struct request *r = &work->req;
+	u32 limited = c && !r->own && !r->client && account_limited(c, r->now), reason = 0;
+
+	if (limited)
+		reason = account_take(nat, work, ACCOUNT_MAPPING);
+	if (reason)
+		return reason;
+	if (rests)
+		reason = mapping_known(nat, work, 1) == MAPPING_STANDS ? 0 : MAPPING_AGAIN;
+	else
+		reason = r->same_port ? port_claim_this(nat, work, 1) : port_claim(nat, work);
+	if (!reason && !rests)
+		reason = mapping_join(nat, work);
+	if (reason && limited)
+		account_return(nat, r);
+	return reason;
+}
+
 /*
  * The mapping of r->inside towards r->interface, found or made, and used just now: r->outside, r->mapping. One that rests
  * asks for its host first, which may have been idle, forgotten, and come back with another address.
@@ -472,8 +499,6 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work, u32 wake)
  */
 static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *work)
 {
-	struct request *r = &work->req;
-
 	for (int try = 0; try < MAPPING_TRIES; try++) {
 		u32 known = mapping_known(nat, work, 0);
 		if (known == MAPPING_STANDS)
@@ -483,15 +508,8 @@ static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *wo
 		if (known == MAPPING_AGAIN)
 			continue;
 		u32 reason = host_out(nat, work);
-		if (!reason && known == MAPPING_RESTS) {
-			if (mapping_known(nat, work, 1) == MAPPING_STANDS)
-				return 0;
-			continue; /* ended, or changed while we looked */
-		}
 		if (!reason)
-			reason = r->same_port ? port_claim_this(nat, work, 1) : port_claim(nat, work);
-		if (!reason)
-			reason = mapping_join(nat, work);
+			reason = mapping_make(nat, work, known == MAPPING_RESTS);
 		if (reason != MAPPING_AGAIN)
 			return reason;
 	}

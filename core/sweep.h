@@ -4,6 +4,7 @@
  *
  * A PASS has one time, taken at its start: what a packet touched since is newer than it, and stays. In order:
  *
+ *   accounts   if hosts have limits: their counts as they are now (account.h).
  *   flows      stream through all; each outbound flow with its other half is a session, whose timeout follows from both
  *	        (tcp.h). One that is young whatever the other half says costs no look at it. Expired: both halves end, each by a
  *	        CAS on the word that was judged. Alive: its mapping is marked. Inbound flows that no outbound one names, or
@@ -13,7 +14,8 @@
  *   outside    outside halves that no inside half agrees with rest, too, and end, once they are older than any packet's run:
  *	        what resets, lost races and dead processes left. An eighth of them is asked in each pass, and after a reset all.
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
- *   hosts      marked ones count as used now; the others are said to be idle (host.h), and end beyond the retention time.
+ *   hosts      marked ones count as used now; the others are said to be idle (host.h), and end beyond the retention time. Counts are
+ *	        settled.
  *   addresses  where each is one host's alone: those without a reverse entry look vacant. If none is, and a host was refused, the
  *	        longest idle one ends.
  *   fragments  expired ones end.
@@ -50,6 +52,7 @@ enum {
 enum sweep_stage {
 	SWEEP_BEGIN,
 	SWEEP_FRESH, /* + table: tidy's first look, and the last pass's outcome */
+	SWEEP_ACCOUNTS,
 	SWEEP_FLOWS,
 	SWEEP_ORPHANS,
 	SWEEP_INSIDE,
@@ -93,8 +96,15 @@ struct mark {
 	u16 sessions;
 };
 
+/* What a host with limits had before the pass, and what the pass saw. */
+struct account {
+	u64 host; /* the word of the host's line */
+	u64 was[ACCOUNTS];
+	struct limit seen[ACCOUNTS];
+};
+
 /*
- * The sweeper's memory. All arrays are the caller's, zeroed: marks one a mapping slot; host_* a u32 a host slot;
+ * The sweeper's memory. All arrays are the caller's, zeroed: marks one a mapping slot; host_* a u32 a host slot; accounts one a host slot, touched if there are limits;
  * inbound, aged and paired a bit a flow slot; wanted[t] a byte a slot; claimed and missed as the port words of all addresses.
  */
 struct sweep {
@@ -108,6 +118,8 @@ struct sweep {
 	int distrust; /* a mark was wrong: end no mapping; 2: and this pass looks at each */
 	u32 *host_mappings, *host_sessions;	      /* being counted */
 	u32 *last_host_mappings, *last_host_sessions; /* of the last whole pass */
+	int limited;				      /* hosts have limits in this pass */
+	struct account *accounts;
 	u64 *inbound, *aged, *paired;
 	u8 *wanted[SWEEP_TABLES];
 	int tidy; /* this pass looks what is wanted */
@@ -335,8 +347,11 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 	}
 	if (class == CLASSES) { /* without a mapping it says itself that its host is in use */
 		at = host_slot(s->nat, NO_SLOT, inside.addr, (u8)interface);
-		if (at != NO_SLOT)
-			s->host_sessions[at]++;
+		if (at == NO_SLOT)
+			return;
+		s->host_sessions[at]++;
+		if (s->limited)
+			s->accounts[at].seen[account_class(CLASSES)].sessions++;
 		return;
 	}
 	if (s->distrust > 1)
@@ -769,6 +784,11 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 		return;
 	s->host_mappings[host]++;
 	s->host_sessions[host] += sessions;
+	if (s->limited && !(i.mapping.own & OWN_FIXED)) {
+		struct limit *seen = &s->accounts[host].seen[account_class(i.mapping.class)];
+		seen->mappings++;
+		seen->sessions += sessions;
+	}
 }
 
 /* A batch: sorted first, as flows are; then the hosts that the inside halves will ask for are fetched ahead. */
@@ -958,6 +978,34 @@ static inline void sweep_host_old(struct sweep *s, struct slot *slot, u64 w, con
 	place->old_moved += moved;
 }
 
+/* Before the pass. */
+static inline void sweep_account(struct sweep *s, u32 at)
+{
+	struct slot *slot = env_slot(s->nat, TABLE_HOSTS, at);
+	struct account *a = &s->accounts[at];
+
+	a->host = LOAD(&slot->word);
+	for (u32 i = 0; i < ACCOUNTS; i++) {
+		a->was[i] = LOAD(account_at(slot, i));
+		a->seen[i] = (struct limit){ 0, 0 };
+	}
+}
+
+/* After it. Where a packet comes in between, or the host came in this pass, the next pass does it. */
+static inline void account_settle(struct sweep *s, u32 at, struct slot *slot, u32 interface)
+{
+	if (!slot_same(slot, s->accounts[at].host))
+		return;
+	for (u32 i = 0; i < ACCOUNTS; i++) {
+		const struct limit *seen = &s->accounts[at].seen[i];
+		u64 is = LOAD(account_at(slot, i)), now = account_now(env_config(s->nat), interface, is),
+		    was = account_under(s->accounts[at].was[i], now);
+		u32 mappings = account_settled(account_mappings(was), account_mappings(now), seen->mappings),
+		    sessions = account_settled(account_sessions(was), account_sessions(now), seen->sessions);
+		(void)CAS(account_at(slot, i), is, account_make(now, mappings, sessions));
+	}
+}
+
 /*
  * A reverse entry: inside and outside are changed about. The claim on an address ends when its host has another, or none, and
  * no packet can be at work on it. Seldom its time is set, which must not come round.
@@ -1075,6 +1123,8 @@ static inline void sweep_host(struct sweep *s, u32 at)
 	}
 	s->counts.hosts++;
 	sweep_at(s, copy.host.interface)->hosts++;
+	if (s->limited)
+		account_settle(s, at, slot, copy.host.interface);
 }
 
 static inline void sweep_fragment(struct sweep *s, u32 at)
@@ -1114,6 +1164,7 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 	sweep_clear(s->idle, sizeof(s->idle));
 	s->distrust = s->distrust & 1 ? 2 : 0;
 	s->tidy = s->passes % SWEEP_TIDY == 0;
+	s->limited = env_config(s->nat)->limits.on != 0;
 	sweep_clear(s->marks, sweep_slots(s, TABLE_MAPPINGS) * sizeof(*s->marks));
 	sweep_clear(s->host_mappings, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
 	sweep_clear(s->host_sessions, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
@@ -1134,6 +1185,8 @@ static inline void sweep_end(struct sweep *s)
 	s->host_mappings = mappings;
 	s->host_sessions = sessions;
 	s->last = s->counts;
+	if (s->limited)
+		STORE(&env_config(s->nat)->swept, s->clock & TIME);
 	s->passes++;
 }
 
@@ -1145,6 +1198,8 @@ static inline u32 sweep_length(const struct sweep *s)
 		return 0;
 	case SWEEP_FRESH:
 		return sweep_slots(s, (enum table)s->table);
+	case SWEEP_ACCOUNTS:
+		return sweep_slots(s, TABLE_HOSTS);
 	case SWEEP_FLOWS:
 	case SWEEP_ORPHANS:
 		return sweep_slots(s, TABLE_FLOWS);
@@ -1202,6 +1257,9 @@ static inline void sweep_range(struct sweep *s, u32 from, u32 to)
 			tidy_turn(s, (enum table)s->table, i);
 			s->wanted[s->table][i] = 0;
 			break;
+		case SWEEP_ACCOUNTS:
+			sweep_account(s, i);
+			break;
 		case SWEEP_PORTS:
 			sweep_port_word(s, i / PORT_WORDS * PORT_AREA, i % PORT_WORDS);
 			break;
@@ -1233,6 +1291,8 @@ static inline int sweep_advance(struct sweep *s)
 	s->stage++;
 	s->table = 0;
 	if (s->stage == SWEEP_FRESH && !s->tidy)
+		s->stage++;
+	if (s->stage == SWEEP_ACCOUNTS && !s->limited)
 		s->stage++;
 	return 0;
 }

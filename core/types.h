@@ -49,6 +49,7 @@ enum table { TABLE_FLOWS, TABLE_MAPPINGS, TABLE_HOSTS, TABLE_FRAGMENTS };
 /* What has ports of its own: mappings are per class (RFC 7857 section 5). The rare ones share one port bitmap (ports.h). */
 enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASS_DCCP, CLASS_SCTP, CLASS_UDPLITE, CLASSES };
 enum { PORT_AREAS = CLASS_DCCP + 1 }; /* port bitmaps of an outside address */
+enum { ACCOUNTS = CLASS_ICMP + 1 };   /* limits: what connects counts as TCP, all else as UDP */
 enum { FILTERINGS = CLASS_ICMP + 1 }; /* the rare ones are filtered as TCP or UDP is */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
@@ -139,7 +140,7 @@ struct host {
 	__be32 outside;
 	u32 created; /* tick */
 	u32 zero;
-	u64 room[4];
+	u64 account[4]; /* see account.h */
 };
 _Static_assert(sizeof(struct host) == 64, "a host is one cache line");
 
@@ -239,6 +240,19 @@ struct timers {
 	u32 zero;
 };
 
+/* Of mappings and sessions of a host at most so many; 0: any number. */
+struct limit {
+	u32 mappings;
+	u32 sessions;
+};
+
+struct limits {
+	u32 on;			       /* there are any */
+	u32 new_mappings;	       /* of a host in a tick */
+	struct limit all;	       /* of all classes together */
+	struct limit by[ACCOUNTS + 1]; /* none in the last: it is there for who has two bits as an index */
+};
+
 /*
  * The configuration as the data path sees it. The daemon is its only writer, but for the end of it; what changes while
  * packets run is one aligned store each: generations, interfaces, addresses (in their own array), timers.
@@ -282,10 +296,15 @@ struct config {
 	u64 indexes[MAX_POOL_ADDRESSES];
 	struct prefix pass_through[MAX_PASS_THROUGH];
 	u32 pass_through_count;
-	u32 zero3;
+	u8 tell; /* whom no mapping can be made for is told by ICMP */
+	u8 zero3[3];
+	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
+	u64 swept; /* when the last pass of the sweep ended that counted what hosts have */
+	struct limits limits;
 	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */
 	u64 apart[8];
 	u64 identifications[IDENTIFICATIONS];
+	u64 told; /* refusals that were told in a tick: the tick, and in the low half how many */
 	u64 apart_too[8];
 };
 

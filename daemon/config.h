@@ -92,6 +92,8 @@ struct settings_nat {
 	bool ports_preserve; /* keep the inside port when it is free */
 	bool ports_parity;   /* else take one of the same parity (RFC 4787 REQ-4) */
 	bool hairpin;
+	bool tell;	      /* on_exhaustion: icmp */
+	struct limits limits; /* of a host; `on` is not used here */
 	struct settings_timers timers;
 };
 

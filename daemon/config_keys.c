@@ -144,10 +144,18 @@ static const struct config_key block_keys[] = {
 	{ 0 },
 };
 
+#define LIMIT(key, member) KEY(key, CONFIG_NUMBER, FIELD(settings, nat.limits.member), .max = 65535)
+
 static const struct config_key limit_keys[] = {
-	KEY("mappings_per_host", CONFIG_NUMBER, .max = 10000000),
-	KEY("sessions_per_host", CONFIG_NUMBER, .max = 10000000),
-	KEY("new_mappings_per_second", CONFIG_NUMBER, .max = 10000000),
+	LIMIT("mappings_per_host", all.mappings),
+	LIMIT("tcp_mappings_per_host", by[CLASS_TCP].mappings),
+	LIMIT("udp_mappings_per_host", by[CLASS_UDP].mappings),
+	LIMIT("icmp_mappings_per_host", by[CLASS_ICMP].mappings),
+	LIMIT("sessions_per_host", all.sessions),
+	LIMIT("tcp_sessions_per_host", by[CLASS_TCP].sessions),
+	LIMIT("udp_sessions_per_host", by[CLASS_UDP].sessions),
+	LIMIT("icmp_sessions_per_host", by[CLASS_ICMP].sessions),
+	LIMIT("new_mappings_per_second", new_mappings),
 	{ 0 },
 };
 
@@ -159,7 +167,8 @@ static const struct config_key nat_keys[] = {
 	KEY("ports", CONFIG_SECTION, .keys = port_keys),
 	KEY("blocks", CONFIG_SECTION, .keys = block_keys),
 	KEY("limits", CONFIG_SECTION, .keys = limit_keys),
-	KEY("on_exhaustion", CONFIG_WORD, .words = exhaustion_words),
+	KEY("on_exhaustion", CONFIG_WORD, FIELD(settings, nat.tell), .initial = true,
+	    .words = exhaustion_words),
 	KEY("hairpin", CONFIG_BOOLEAN, FIELD(settings, nat.hairpin), .initial = true),
 	KEY("mss_clamp", CONFIG_NUMBER, .min = 536, .max = 65495, .words = clamp_words),
 	KEY("timers", CONFIG_SECTION, .keys = timer_keys),
@@ -214,10 +223,6 @@ static const struct {
 	{ "interfaces.accelerate", "auto xdp tc off" },
 	{ "nat.accelerate", "auto xdp tc off" },
 	{ "nat.blocks.size", "0" },
-	{ "nat.limits.mappings_per_host", "0" },
-	{ "nat.limits.sessions_per_host", "0" },
-	{ "nat.limits.new_mappings_per_second", "0" },
-	{ "nat.on_exhaustion", "silent" },
 	{ "nat.mss_clamp", "off" },
 	{ "recovery", "" },
 	{ "api.listen", "" },

@@ -371,6 +371,19 @@ static int want_clients(struct keepnat *k)
 	return error;
 }
 
+/* Whence the router speaks on an inside interface: its first address there. */
+static void router_publish(struct keepnat *k, const struct keepnat_interface *interface)
+{
+	const struct link_watch *w = k->link;
+	__be32 found = 0;
+
+	for (unsigned int i = 0; i < w->addresses.count && interface->ifindex && !found; i++)
+		if (w->addresses.items[i].ifindex == interface->ifindex &&
+		    w->addresses.items[i].scope < RT_SCOPE_LINK)
+			found = w->addresses.items[i].addr;
+	__atomic_store_n(&k->nat.config->router[interface->number], found, __ATOMIC_RELEASE);
+}
+
 /* Tell the data path the addresses of the last dump. */
 static int addresses_publish(struct keepnat *k)
 {
@@ -383,6 +396,8 @@ static int addresses_publish(struct keepnat *k)
 	for (unsigned int i = 0; i < k->interface_count; i++) {
 		const struct keepnat_interface *interface = &k->interfaces[i];
 
+		if (interface->role == ROLE_INSIDE)
+			router_publish(k, interface);
 		for (unsigned int j = 0; j < w->addresses.count && interface->role == ROLE_OUTSIDE && !error;
 		     j++) {
 			const struct link_address *address = &w->addresses.items[j];

@@ -179,6 +179,17 @@ static void pass_through_publish(struct config *c, const struct settings *settin
 	__atomic_store_n(&c->pass_through_count, settings->pass_through_count, __ATOMIC_SEQ_CST);
 }
 
+static void limits_publish(struct config *c, const struct limits *from, u32 now)
+{
+	struct limits limits = *from;
+
+	limits.on = limits.new_mappings || limits.all.mappings || limits.all.sessions;
+	for (unsigned int i = 0; i < ACCOUNTS; i++)
+		limits.on |= limits.by[i].mappings || limits.by[i].sessions;
+	STORE(&c->swept, now); /* the sweep will begin at once */
+	c->limits = limits;
+}
+
 static void settings_publish(struct config *c, const struct settings *settings)
 {
 	const struct settings_nat *nat = &settings->nat;
@@ -190,6 +201,7 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	c->port_preserve = nat->ports_preserve;
 	c->port_parity = nat->ports_parity;
 	c->hairpin = nat->hairpin;
+	c->tell = nat->tell;
 	c->filtering[CLASS_UDP] = c->filtering[CLASS_ICMP] = nat->filtering_udp;
 	c->filtering[CLASS_TCP] = nat->filtering_tcp;
 	timers_publish(&c->timers, &nat->timers);
@@ -282,6 +294,7 @@ int publish_start(struct keepnat *k)
 		return error;
 	}
 	settings_publish(k->nat.config, k->settings);
+	limits_publish(k->nat.config, &k->settings->nat.limits, loader_tick(k->loader));
 	modes_publish(k);
 	former_forget(k);
 	__atomic_store_n(&k->nat.config->layout, LAYOUT_VERSION,

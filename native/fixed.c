@@ -173,8 +173,7 @@ static bool misplaced(const struct fixing *f, __be32 inside, u8 interface, __be3
 	if (host)
 		return host->outside != outside;
 	if (interface_alone(f->nat->config, interface) &&
-	    host_find(f->nat, f->nat->config, host_key(outside, HOST_OUTSIDE | interface), &w, &number,
-		      &value) &&
+	    host_find(f->nat, host_key(outside, HOST_OUTSIDE | interface), &w, &number, &value) &&
 	    value.own & OWN_FIXED)
 		return true;
 	return address_find(f->nat, f->nat->config, outside).flags & ADDRESS_RESERVED;
@@ -387,7 +386,7 @@ static bool flow_agrees(struct nat_instance *nat, const struct flow *f)
 	u32 at;
 
 	if (protocol_class(f->protocol) < 0)
-		return host_find(nat, nat->config, host_key(inside.addr, f->interface), &w, &at, &host) &&
+		return host_find(nat, host_key(inside.addr, f->interface), &w, &at, &host) &&
 		       host.outside == (out ? f->addr : f->daddr);
 	return table_find(nat, nat->config, TABLE_MAPPINGS, table_hash(nat->config, TABLE_MAPPINGS, &key),
 			  &key, &w, &at) &&

@@ -110,7 +110,7 @@ static u64 seed_next(u64 *state)
 	return z ^ z >> 31;
 }
 
-/* The defaults of the configuration file. */
+/* The defaults of the configuration file, but that nobody is told of refusals: frames would need room for it. */
 static void config_begin(struct config *c, const struct native_sizes *s, u64 seed)
 {
 	static const struct timers timers = {

@@ -86,16 +86,36 @@ static u32 hop(const struct bytes *b, const struct packet *p)
 	return rewrite_ttl(b, p->ip.l3) ? REASON_internal : 0;
 }
 
+/* The packet becomes an answer to its sender. Bytes of the frame afterwards; 0: it has no room. */
+static u32 answer(const struct config *c, struct work *work, struct bytes *b, const struct native_frame *f)
+{
+	const struct packet *p = &work->packet;
+	u32 quoted = answer_quoted(p), length;
+	u8 *ip = f->data + f->l3;
+
+	if (work->plan.reason == REASON_session_lost) {
+		length = answer_reset(b, p);
+		return length ? f->l3 + length : 0;
+	}
+	length = f->l3 + ANSWER_ROOM + quoted;
+	if (f->room < length)
+		return 0;
+	memmove(ip + ANSWER_ROOM, ip, quoted);
+	b->end = f->data + length;
+	u32 by = work->meeting.by < MAX_INTERFACES ? work->meeting.by : 0;
+	return answer_unreachable(b, p, answer_code(work->plan.reason), c->router[by]) ? 0 : length;
+}
+
 /* Carry out the plan. Bytes of the frame afterwards. */
-static u32 act(struct work *work, const struct bytes *b, u32 length)
+static u32 act(const struct config *c, struct work *work, struct bytes *b, const struct native_frame *f)
 {
 	struct plan *plan = &work->plan;
-	u32 reason = 0;
+	u32 reason = 0, length = f->length;
 
 	if (plan->verdict == VERDICT_ANSWER) {
-		u32 answer = answer_reset(b, &work->packet);
-		if (answer)
-			return work->packet.ip.l3 + answer;
+		u32 answered = answer(c, work, b, f);
+		if (answered)
+			return answered;
 		reason = REASON_internal;
 	} else if (plan->verdict != VERDICT_TRANSLATE) {
 		return length;
@@ -220,7 +240,7 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 			plan_because(&work->plan, reason);
 		else
 			translate(nat, hook);
-		length = act(work, &b, length);
+		length = act(nat->config, work, &b, f);
 	}
 	struct counter *counter = &nat->counters->by[work->plan.interface][work->plan.reason];
 	counter->packets++;

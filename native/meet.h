@@ -21,6 +21,7 @@ struct native_frame {
 	u32 ifindex;	     /* the interface whose hook it is */
 	u32 ingress_ifindex; /* but for NATIVE_IN, NATIVE_HAIRPIN: by which it came, 0: the router's own */
 	u16 ethertype;	     /* without an Ethernet header: what the device says it is; 0: IPv4 */
+	u32 room; /* bytes that data has: ICMP in answer may be longer than the packet. 0: none beyond it */
 };
 
 /* What came of it. reason REASONS: the interface has no such role, or it goes to no server; nothing was counted. */
@@ -28,7 +29,7 @@ struct native_result {
 	enum verdict verdict;
 	u32 reason;
 	u32 interface; /* whose counters */
-	u32 length;    /* of the frame afterwards: an answer is shorter */
+	u32 length;    /* of the frame afterwards: an answer has its own */
 };
 
 struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,

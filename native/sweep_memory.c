@@ -28,6 +28,7 @@ struct sweep *sweep_memory_new(struct nat_instance *nat)
 	s->host_sessions = array(hosts, sizeof(u32), &missing);
 	s->last_host_mappings = array(hosts, sizeof(u32), &missing);
 	s->last_host_sessions = array(hosts, sizeof(u32), &missing);
+	s->accounts = array(hosts, sizeof(*s->accounts), &missing);
 	s->inbound = array((flows + 63) / 64, sizeof(u64), &missing);
 	s->aged = array((flows + 63) / 64, sizeof(u64), &missing);
 	s->paired = array((flows + 63) / 64, sizeof(u64), &missing);
@@ -50,6 +51,7 @@ void sweep_memory_free(struct sweep *s)
 	free(s->host_sessions);
 	free(s->last_host_mappings);
 	free(s->last_host_sessions);
+	free(s->accounts);
 	free(s->inbound);
 	free(s->aged);
 	free(s->paired);

@@ -73,6 +73,13 @@ static void settings_choose(struct lab *lab)
 	for (u32 i = 0; i < FILTERINGS; i++)
 		like.filtering[i] = (u8)chance(lab, 3);
 	like.timers.udp_timeout = 20 + chance(lab, 100);
+	like.tell = (u8)chance(lab, 2);
+	like.router[MAX_OUTSIDE] = chance(lab, 2) ? 0 : address(10, 0, 0, 254);
+	like.limits.on = chance(lab, 2);
+	like.limits.new_mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 20);
+	like.limits.all.mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 100);
+	like.limits.all.sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 200);
+	like.limits.by[CLASS_TCP].sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 50);
 	for (int i = 0; i < 2; i++)
 		*lab->ways[i]->nat.config = like;
 }
@@ -328,6 +335,7 @@ static void both_meet(struct lab *lab, enum native_hook hook, const struct nativ
 		f.l3 = lab->ways[i]->l3;
 		f.length = length + f.l3;
 		f.ethertype = 0x0800;
+		f.room = ROOM;
 		memset(f.data, 2, ETHERNET_HEADER);
 		f.data[12] = 8;
 		f.data[13] = 0;

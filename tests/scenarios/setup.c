@@ -54,6 +54,7 @@ static int config_switch(struct world *w, struct words *words, const char *name)
 		struct config *c = nat->config;
 		*(!strcmp(name, "parity")     ? &c->port_parity
 		  : !strcmp(name, "preserve") ? &c->port_preserve
+		  : !strcmp(name, "tell")     ? &c->tell
 					      : &c->hairpin) = (u8)on;
 	}
 	return 0;
@@ -108,6 +109,41 @@ static int network_parse(struct world *w, const char *word, __be32 *addr, __be32
 	return 0;
 }
 
+/* config limit rate N; config limit mappings|sessions N [udp|tcp|icmp] */
+static int config_limit(struct world *w, struct words *words)
+{
+	const char *what = words_next(words);
+	enum class class = CLASSES;
+	u32 n;
+
+	if (!what || number_parse(words_next(words), 65535, &n) ||
+	    (words_peek(words) && class_parse(words_next(words), &class)) ||
+	    (class >= ACCOUNTS && class != CLASSES))
+		return world_fail(w, "config limit rate|mappings|sessions N [udp|tcp|icmp]");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
+		struct limits *limits = &nat->config->limits;
+		struct limit *l = class == CLASSES ? &limits->all : &limits->by[class];
+		*(!strcmp(what, "rate")	      ? &limits->new_mappings
+		  : !strcmp(what, "mappings") ? &l->mappings
+					      : &l->sessions) = n;
+		limits->on = 1;
+		nat->config->swept = nat->config->test_now;
+	}
+	return 0;
+}
+
+/* The router's own address on the first inside interface. */
+static int config_router(struct world *w, struct words *words)
+{
+	__be32 addr;
+
+	if (address_parse(words_next(words), &addr))
+		return world_fail(w, "config router A");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
+		nat->config->router[MAX_OUTSIDE] = addr;
+	return 0;
+}
+
 static int config_pass_through(struct world *w, struct words *words)
 {
 	__be32 addr, mask;
@@ -149,7 +185,7 @@ int config_run(struct world *w, struct words *words)
 {
 	static const char *const early[] = { "flows",	  "mappings", "hosts", "fragments",
 					     "addresses", "clock",    "seed" };
-	static const char *const switches[] = { "parity", "preserve", "hairpin" };
+	static const char *const switches[] = { "parity", "preserve", "hairpin", "tell" };
 	const char *name = words_peek(words);
 
 	for (size_t i = 0; name && i < sizeof(early) / sizeof(early[0]); i++)
@@ -167,6 +203,10 @@ int config_run(struct world *w, struct words *words)
 	}
 	if (words_take(words, "timer"))
 		return config_timer(w, words);
+	if (words_take(words, "router"))
+		return config_router(w, words);
+	if (words_take(words, "limit"))
+		return config_limit(w, words);
 	if (words_take(words, "pass-through"))
 		return config_pass_through(w, words);
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)

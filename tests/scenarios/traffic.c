@@ -71,8 +71,8 @@ static int way_meet(struct world *w, struct way *way, const struct event *e, con
 {
 	static u8 frame[FRAME_ROOM + 4];
 	u8 *data = frame + 2; /* the IP header at a multiple of four, as in the kernel */
-	struct native_frame f = { data,	      way->l3 + e->length, way->l3,
-				  e->ifindex, e->ingress_ifindex,  p->ethertype };
+	struct native_frame f = { data,		way->l3 + e->length, way->l3, e->ifindex, e->ingress_ifindex,
+				  p->ethertype, FRAME_ROOM };
 
 	memset(data, 0x02, 12);
 	data[12] = (u8)(p->ethertype >> 8);

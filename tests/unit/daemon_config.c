@@ -191,12 +191,14 @@ static const struct refusal refusals[] = {
 	{ NAT("accelerate: all"), 5, "nat.accelerate: \"all\" is not yet in this version",
 	  "write auto, xdp, tc or off" },
 	{ NAT("blocks: {size: 256, max: 4}"), 5, "nat.blocks.size: \"256\" is not yet", "write 0" },
-	{ NAT("limits: {mappings_per_host: 1}"), 5, "nat.limits.mappings_per_host: \"1\" is not yet",
-	  "write 0" },
-	{ NAT("limits: {sessions_per_host: 1}"), 5, "nat.limits.sessions_per_host: \"1\" is not yet",
-	  "write 0" },
-	{ NAT("limits: {new_mappings_per_second: 1}"), 5, "per_second: \"1\" is not yet", "write 0" },
-	{ NAT("on_exhaustion: icmp"), 5, "nat.on_exhaustion: \"icmp\" is not yet", "write silent" },
+	{ NAT("limits: {mappings_per_host: 65536}"), 5,
+	  "nat.limits.mappings_per_host: \"65536\" is out of range", "from 0 to 65535" },
+	{ NAT("limits: {tcp_sessions_per_host: none}"), 5, "\"none\" is not a whole number",
+	  "from 0 to 65535" },
+	{ NAT("limits: {gre_mappings_per_host: 1}"), 5, "unknown key \"gre_mappings_per_host\"",
+	  "did you mean" },
+	{ NAT("on_exhaustion: icpm"), 5, "nat.on_exhaustion: \"icpm\" is not known",
+	  "did you mean \"icmp\"" },
 	{ NAT("mss_clamp: auto"), 5, "nat.mss_clamp: \"auto\" is not yet", "write off" },
 	{ NAT("mss_clamp: 1452"), 5, "nat.mss_clamp: \"1452\" is not yet", "write off" },
 	{ NAT("mss_clamp: 5"), 5, "nat.mss_clamp: \"5\" is out of range", "off, auto, or" },
@@ -273,6 +275,10 @@ static const char unusual[] =
 	"  accelerate: off\n"
 	"  ports: {range: 2000-3000, preserve: false, parity: false}\n"
 	"  hairpin: false\n"
+	"  on_exhaustion: silent\n"
+	"  limits: {mappings_per_host: 1, tcp_mappings_per_host: 2, udp_mappings_per_host: 3,\n"
+	"    icmp_mappings_per_host: 4, sessions_per_host: 5, tcp_sessions_per_host: 6,\n"
+	"    udp_sessions_per_host: 7, icmp_sessions_per_host: 8, new_mappings_per_second: 9}\n"
 	"  timers: {udp_timeout: 301, tcp_idle_timeout: 7441, tcp_trans_open_timeout: 241,\n"
 	"    tcp_trans_close_timeout: 242, tcp_in_syn_timeout: 7, icmp_timeout: 61,\n"
 	"    fragment_min_timeout: 3, hold_down_timeout: 121, host_retention_timeout: 3600}\n"
@@ -315,6 +321,16 @@ static void every_field_is_read_and_printed(void **state)
 	assert_false(nat->ports_preserve);
 	assert_false(nat->ports_parity);
 	assert_false(nat->hairpin);
+	assert_false(nat->tell);
+	assert_int_equal(nat->limits.all.mappings, 1);
+	assert_int_equal(nat->limits.by[CLASS_TCP].mappings, 2);
+	assert_int_equal(nat->limits.by[CLASS_UDP].mappings, 3);
+	assert_int_equal(nat->limits.by[CLASS_ICMP].mappings, 4);
+	assert_int_equal(nat->limits.all.sessions, 5);
+	assert_int_equal(nat->limits.by[CLASS_TCP].sessions, 6);
+	assert_int_equal(nat->limits.by[CLASS_UDP].sessions, 7);
+	assert_int_equal(nat->limits.by[CLASS_ICMP].sessions, 8);
+	assert_int_equal(nat->limits.new_mappings, 9);
 	assert_int_equal(nat->timers.udp_timeout, 301);
 	assert_int_equal(nat->timers.tcp_idle_timeout, 7441);
 	assert_int_equal(nat->timers.tcp_trans_open_timeout, 241);
@@ -346,6 +362,8 @@ static void assert_defaults(const struct settings *settings)
 	assert_true(nat->ports_preserve);
 	assert_true(nat->ports_parity);
 	assert_true(nat->hairpin);
+	assert_true(nat->tell);
+	assert_memory_equal(&nat->limits, &(struct limits){ 0 }, sizeof(nat->limits));
 	assert_int_equal(nat->timers.udp_timeout, 300);
 	assert_int_equal(nat->timers.tcp_idle_timeout, 7440);
 	assert_int_equal(nat->timers.tcp_trans_open_timeout, 240);

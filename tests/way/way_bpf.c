@@ -330,8 +330,7 @@ static int frame_meet(struct way *way, enum native_hook hook, const struct nativ
 	int rc = counters_moved(&before, way->nat.counters, result);
 	if (rc && rc != -EAGAIN)
 		return rc;
-	if (result->length > f->length ||
-	    (result->length < f->length && verdicts[result->reason] != VERDICT_ANSWER))
+	if (result->length != f->length && verdicts[result->reason] != VERDICT_ANSWER)
 		return -EPROTO;
 	memcpy(f->data, after, result->length);
 	if (opts.retval == TC_ACT_SHOT)
@@ -413,8 +412,7 @@ static int bare_meet(struct way *way, enum native_hook hook, const struct native
 	ssize_t got = read(d->fd, after, sizeof(after));
 	if (result->verdict == VERDICT_DROP)
 		return got > 0 ? -EPROTO : 0;
-	if (got <= 0 || got > (ssize_t)f->length ||
-	    (got < (ssize_t)f->length && result->verdict != VERDICT_ANSWER))
+	if (got <= 0 || (got != (ssize_t)f->length && result->verdict != VERDICT_ANSWER))
 		return -EPROTO;
 	result->length = (u32)got;
 	memcpy(f->data, after, result->length);
