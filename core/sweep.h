@@ -8,7 +8,8 @@
  *	        (tcp.h). One that is young whatever the other half says costs no look at it. Expired: both halves end, each by a
  *	        CAS on the word that was judged. Alive: its mapping is marked. Inbound flows that no outbound one names, or
  *	        that are not young, are looked at by themselves.
- *   inside     inside halves without mark whose own time is over rest (mapping.h), and when that is over end, with their
+ *   inside     blocks that are lent (mapping.h) count as used now while a port of theirs is claimed; of which none is, end once they were
+ *	        not used for hold_down_timeout. Of mappings, inside halves without mark whose own time is over rest (mapping.h), and when that is over end, with their
  *	        outside half and its bit. The others mark their host.
  *   outside    outside halves that no inside half agrees with rest, too, and end, once they are older than any packet's run:
  *	        what resets, lost races and dead processes left. An eighth of them is asked in each pass, and after a reset all.
@@ -83,6 +84,8 @@ struct sweep_counts {
 	u64 ended_sessions;
 	u64 ended_mappings;
 	u64 mended; /* slots and bits left by a dead process or a lost race */
+	u64 blocks; /* that are lent */
+	u64 lent_blocks, returned_blocks; /* seen to be, by this sweeper */
 };
 
 /* Sessions of the mapping whose inside half is in this slot, as far as they say. */
@@ -93,7 +96,8 @@ struct mark {
 
 /*
  * The sweeper's memory. All arrays are the caller's, zeroed: marks one a mapping slot; host_* a u32 a host slot;
- * inbound, aged and paired a bit a flow slot; wanted[t] a byte a slot; claimed and missed as the port words of all addresses.
+ * inbound, aged and paired a bit a flow slot; wanted[t] a byte a slot; claimed and missed as the port words of all addresses;
+ * block_* BLOCK_WORDS an address.
  */
 struct sweep {
 	struct nat_instance *nat;
@@ -110,6 +114,10 @@ struct sweep {
 	u8 *wanted[SWEEP_TABLES];
 	int tidy; /* this pass looks what is wanted */
 	u64 *claimed, *missed;
+	u64 *block_used, *last_block_used; /* being found, and of the last whole pass: a port of it is claimed */
+	u64 *block_told;
+	void (*block_tell)(void *context, const struct mapping *block, int lent); /* NULL: nobody asks */
+	void *block_context;
 	struct suspect suspects[SWEEP_SUSPECTS], seen[SWEEP_SUSPECTS];
 	u32 suspect_count, seen_count;
 	struct sweep_counts counts; /* being counted; ended_* and mended only grow */
@@ -730,6 +738,79 @@ static inline int inside_over(const struct sweep *s, const struct insert *i, u32
 							   : mapping_timeout(c, i->mapping.class));
 }
 
+/*
+ * Blocks that are lent
+ */
+
+/* The bit of a block of an outside address, or NO_SLOT. */
+static inline u32 block_bit(const struct config *c, struct nat_instance *nat, __be32 addr, u32 block)
+{
+	struct outside_address a = address_find(nat, c, addr);
+
+	if (!a.addr || a.index >= c->addresses || block >= BLOCK_WORDS * 64)
+		return NO_SLOT;
+	return a.index * BLOCK_WORDS * 64 + block;
+}
+
+/* A port of this address is claimed. */
+static inline void block_use(struct sweep *s, const struct mapping *o)
+{
+	const struct config *c = env_config(s->nat);
+	u32 size = c->shares[o->interface & (MAX_OUTSIDE - 1)].block_size, at;
+
+	if (!size || o->class >= CLASSES)
+		return;
+	at = block_bit(c, s->nat, o->key_addr, be16_to_host(o->key_port) / size);
+	if (at != NO_SLOT)
+		bit_set(s->block_used, at);
+}
+
+/* Somebody is told once that a block is lent, and once that it is so no more. */
+static inline void block_tell(struct sweep *s, const struct mapping *i, u32 at, int lent)
+{
+	if (at == NO_SLOT || bit_get(s->block_told, at) == lent)
+		return;
+	s->block_told[at >> 6] ^= 1ull << (at & 63);
+	*(lent ? &s->counts.lent_blocks : &s->counts.returned_blocks) += 1;
+	if (s->block_tell)
+		s->block_tell(s->block_context, i, lent);
+}
+
+/* The inside half of a block: is it to be returned? Then 1. */
+static inline int block_over(const struct sweep *s, const struct insert *i, u32 at)
+{
+	const struct config *c = env_config(s->nat);
+	u32 age = word_age(i->words[0], s->now);
+
+	if (mapping_stale(c, i->mapping.interface, i->mapping.own, i->words[0]))
+		return age >= SWEEP_PATIENCE;
+	return s->passes && !(at != NO_SLOT && bit_get(s->last_block_used, at)) && age >= SWEEP_PATIENCE &&
+	       age > c->timers.hold_down_timeout;
+}
+
+static inline void sweep_block(struct sweep *s, u32 at, const struct insert *i)
+{
+	const struct config *c = env_config(s->nat);
+	struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, at);
+	u64 w = i->words[0];
+	int stale = mapping_stale(c, i->mapping.interface, i->mapping.own, w);
+	u32 bit = block_bit(c, s->nat, i->mapping.addr, be16_to_host(i->mapping.port));
+
+	if (block_over(s, i, bit) && slot_end(slot, w)) {
+		if (!stale)
+			sweep_release(s, &i->mapping);
+		block_tell(s, &i->mapping, bit, 0);
+		return;
+	}
+	tidy_want(s, TABLE_MAPPINGS, at, &i->words[1]);
+	if (stale)
+		return;
+	if (bit != NO_SLOT && bit_get(s->last_block_used, bit) && word_age(w, s->now))
+		slot_touch(slot, w, s->now, word_gen(w), 0);
+	s->counts.blocks++;
+	block_tell(s, &i->mapping, bit, 1);
+}
+
 static inline void sweep_inside(struct sweep *s, u32 at)
 {
 	const struct config *c = env_config(s->nat);
@@ -739,6 +820,10 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, w, &i) ||
 	    i.mapping.half & HALF_OUTSIDE)
 		return;
+	if (i.mapping.class == CLASS_BLOCK) {
+		sweep_block(s, at, &i);
+		return;
+	}
 	u32 sessions = sweep_marked(s, at, i.words[1]);
 	int stale = mapping_stale(c, i.mapping.interface, i.mapping.own, w),
 	    resting = word_flags(w) & RESTING;
@@ -843,6 +928,7 @@ static inline void sweep_outside(struct sweep *s, u32 at)
 		(void)half_rest(s, at, w);
 	if (known)
 		bit_set(s->claimed + area, port);
+	block_use(s, &o.mapping);
 }
 
 /* A batch: the outside halves first, without a branch. */
@@ -1084,7 +1170,8 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 	}
 	__builtin_memset(counts->sessions, 0, sizeof(counts->sessions));
 	__builtin_memset(counts->mappings, 0, sizeof(counts->mappings));
-	counts->hosts = 0;
+	counts->hosts = counts->blocks = 0;
+	sweep_clear(s->block_used, env_config(s->nat)->addresses * BLOCK_WORDS * sizeof(u64));
 	sweep_clear(s->idle, sizeof(s->idle));
 	s->distrust = s->distrust & 1 ? 2 : 0;
 	s->tidy = s->passes % SWEEP_TIDY == 0;
@@ -1102,11 +1189,14 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 static inline void sweep_end(struct sweep *s)
 {
 	u32 *mappings = s->last_host_mappings, *sessions = s->last_host_sessions;
+	u64 *used = s->last_block_used;
 
 	s->last_host_mappings = s->host_mappings;
 	s->last_host_sessions = s->host_sessions;
 	s->host_mappings = mappings;
 	s->host_sessions = sessions;
+	s->last_block_used = s->block_used;
+	s->block_used = used;
 	s->last = s->counts;
 	s->passes++;
 }

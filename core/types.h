@@ -17,7 +17,7 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
-enum { LAYOUT_VERSION = 4 };
+enum { LAYOUT_VERSION = 5 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
@@ -38,6 +38,10 @@ enum {
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
 	ADDRESS_WORDS = MAX_POOL_ADDRESSES / 64, /* a bit for each outside address */
+	BLOCK_MIN = 64,				 /* ports of a block that is lent: as many, or more */
+	BLOCK_WORDS = PORT_WORDS / BLOCK_MIN,	 /* a bit for each block of an outside address */
+	MAX_BLOCKS = 16,			 /* that one host may have */
+	MAX_SPREAD = 16,			 /* outside addresses over which one host's own ports are spread */
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };
@@ -47,6 +51,7 @@ enum table { TABLE_FLOWS, TABLE_MAPPINGS, TABLE_HOSTS, TABLE_FRAGMENTS };
 
 /* What has ports of its own: mappings are per class (RFC 7857 section 5). The rare ones share one port bitmap (ports.h). */
 enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASS_DCCP, CLASS_SCTP, CLASS_UDPLITE, CLASSES };
+enum { CLASS_BLOCK = CLASSES + 1 }; /* in the table of mappings alone: a block that is lent, see mapping.h */
 enum { PORT_AREAS = CLASS_DCCP + 1 }; /* port bitmaps of an outside address */
 enum { FILTERINGS = CLASS_ICMP + 1 }; /* the rare ones are filtered as TCP or UDP is */
 
@@ -213,6 +218,28 @@ struct prefix {
 	__be32 mask;
 };
 
+/* How deterministic NAT shares ports out: RFC 7422's numbers, see shares.h. */
+enum algorithm { ALGORITHM_SEQUENTIAL, ALGORITHM_STAGGERED, ALGORITHM_ROUND_ROBIN, ALGORITHM_INTERLACED };
+
+/*
+ * Which ports of an outside interface a host may have, where not all of them: its own ones, and blocks that are lent to it. All
+ * zero: whichever is free.
+ */
+struct shares {
+	u32 inside;    /* the first inside address that has ports of its own, in host byte order */
+	u32 hosts;     /* and how many have; 0: none */
+	u32 addresses; /* outside addresses; the pool's buckets have them by their numbers */
+	u32 ratio;     /* hosts to each of them */
+	u32 each;      /* ports of a host */
+	u16 first;     /* the first port that is anybody's */
+	u16 algorithm;
+	u16 block_size; /* ports; block n begins at n * block_size */
+	u16 block_first;
+	u16 block_count; /* 0: none is lent */
+	u16 block_max;	 /* to one host */
+};
+_Static_assert(sizeof(struct shares) == 32, "no hidden padding");
+
 /* Timers in ticks; names and defaults of RFC 8512. */
 struct timers {
 	u32 udp_timeout;
@@ -269,6 +296,7 @@ struct config {
 	struct prefix pass_through[MAX_PASS_THROUGH];
 	u32 pass_through_count;
 	u32 zero3;
+	struct shares shares[MAX_OUTSIDE];
 	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */
 	u64 apart[8];
 	u64 identifications[IDENTIFICATIONS];

@@ -165,7 +165,7 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	u64 w = LOAD(&env_slot(nat, TABLE_MAPPINGS, at)->word), other;
 
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_MAPPINGS, at, w, &copy) ||
-	    i->half & HALF_OUTSIDE || word_flags(w) & RESTING ||
+	    i->half & HALF_OUTSIDE || i->class >= CLASSES || word_flags(w) & RESTING ||
 	    mapping_stale(nat->config, i->interface, i->own, w))
 		return 0;
 	row->protocol = protocol_of_class(i->class);

@@ -86,7 +86,7 @@ static inline int state_port_bit(struct nat_instance *nat, u32 at, struct state_
 	struct outside_address a = address_find(nat, nat->config, m->key_addr);
 	u32 port = be16_to_host(m->key_port);
 
-	if (!(m->half & HALF_OUTSIDE) || !a.addr)
+	if (!(m->half & HALF_OUTSIDE) || !a.addr || m->class >= CLASSES)
 		return 0;
 	if (!(*env_port_word(nat, port_area(a.index, m->class) + (port >> 6)) >> (port & 63) & 1))
 		return state_wrong(fault, "a claimed port looks free", TABLE_MAPPINGS, at);

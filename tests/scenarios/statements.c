@@ -137,6 +137,7 @@ static const struct statement statements[] = {
 	{ "only", only_run },	    { "reserve", reserve_run },
 	{ "map", map_run },	    { "unfix", unfix_run },
 	{ "learn", learn_run },	    { "watch", watch_run },
+	{ "blocks", blocks_run },   { "deterministic", deterministic_run },
 };
 
 static int line_run(struct world *w, struct words *words)

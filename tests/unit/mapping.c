@@ -184,7 +184,7 @@ static void the_second_to_join_yields(void **state)
 	ask(CLASS_UDP, HOST_1, 5000);
 	assert_int_equal(mapping_known(&nat, work(), 0), MAPPING_ABSENT);
 	assert_int_equal(host_get(&nat, work()), 0);
-	assert_int_equal(port_claim(&nat, work()), 0);
+	assert_int_equal(port_out(&nat, work(), 0), 0);
 	struct work second = *work();
 	assert_int_equal(second.req.outside.port, htons(5000));
 
@@ -204,7 +204,7 @@ static void yielding_takes_no_notice_of_reach(void **state)
 	(void)state;
 	ask(CLASS_UDP, HOST_1, 5000);
 	assert_int_equal(host_get(&nat, work()), 0);
-	assert_int_equal(port_claim(&nat, work()), 0);
+	assert_int_equal(port_out(&nat, work(), 0), 0);
 	struct work second = *work();
 	outside_of(HOST_1, 5000);
 	half_at(second.req.outside, CLASS_UDP, HALF_OUTSIDE)->word |= FRESH | 1ull << 58;
