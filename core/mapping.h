@@ -435,14 +435,13 @@ static __always_inline u32 block_find(struct nat_instance *nat, const struct con
 	return PORTS_TO_LEND;
 }
 
-/* An address by its number, where hosts have ports of their own: r->outside.addr. 0: it does not serve. */
-static __always_inline int shared_address(struct nat_instance *nat, struct request *r, u32 number)
+/* An address by its number, where hosts have ports of their own: r->outside.addr; 0: it does not serve. */
+static __always_inline void shared_address(struct nat_instance *nat, struct request *r, u32 number)
 {
 	struct outside_address a = address_in_bucket(nat, r->interface, number);
 
-	r->outside.addr = a.addr;
+	r->outside.addr = address_serves(a, r->interface, 0) ? a.addr : 0;
 	r->index = a.index;
-	return address_serves(a, r->interface, 0);
 }
 
 /*
@@ -458,51 +457,76 @@ SLOW u32 ports_choose(struct nat_instance *nat, struct work *work, u32 n)
 		return REASON_internal;
 	struct request *r = &work->req;
 	const struct shares *s = request_shares(c, r);
-	u32 host = share_host(s, be32_to_host(r->inside.addr)), runs = share_runs(s);
+	u32 runs = share_runs(s), host = share_host(s, be32_to_host(r->inside.addr));
 
 	if (r->own || (!runs && !s->block_count)) {
 		port_range(c, r);
 		return n ? PORTS_END : PORTS_CHOSEN;
 	}
-	if (runs) {
-		struct port_run run = share_run(s, host, n < runs ? n : 0);
-		if (host == NO_SHARE || !shared_address(nat, r, run.address))
-			return REASON_no_port;
+	if (n < runs) {
+		struct port_run run = share_run(s, host, n);
+		if (host == NO_SHARE)
+			return PORTS_END;
+		shared_address(nat, r, run.address);
 		port_run(r, c, run);
-		if (n < runs)
-			return PORTS_CHOSEN;
+		return r->outside.addr ? (u32)PORTS_CHOSEN : REASON_no_port;
 	}
-	return s->block_count && n < runs + s->block_max ? block_find(nat, c, r, n) : PORTS_END;
+	if (!s->block_count || n >= runs + s->block_max || !r->outside.addr)
+		return PORTS_END;
+	return block_find(nat, c, r, n);
 }
 
 struct block_search {
 	struct nat_instance *nat;
-	struct work *work;
-	struct endpoint inside;
+	struct request *req;
 	u32 from; /* the place in the pool's blocks where to begin */
-	u32 put;
 };
 
-/* Claim the block that is i places on, unless somebody has it: r->port is its number. */
+/* Has nobody the block that is i places on? Then r->port is its number. */
 static long block_step(u32 i, void *context)
 {
 	struct block_search *search = context;
 	const struct config *c = env_config(search->nat);
-	struct request *r = &search->work->req;
+	struct request *r = search->req;
+	u32 number;
+	u64 w;
 
 	if (!c)
 		return 1;
 	const struct shares *s = request_shares(c, r);
-	r->port = s->block_first + (search->from + i) % s->block_count;
-	search->put = half_insert(search->nat, c, search->work,
-				  block_key(r->outside.addr, r->port, HALF_OUTSIDE, r->interface),
-				  search->inside);
-	return search->put != INSERT_FOUND;
+	u32 block = s->block_first + (search->from + i) % s->block_count;
+	u64 key = block_key(r->outside.addr, block, HALF_OUTSIDE, r->interface);
+	if (table_find(search->nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w,
+		       &number))
+		return 0;
+	r->port = block;
+	return 1;
+}
+
+/* A block that looks free, one of BLOCK_STEPS from where chance begins: r->port, or 0. */
+SLOW u32 block_search(struct nat_instance *nat, struct work *work)
+{
+	SLOW_ENTER(nat);
+	const struct config *c = env_config(nat);
+	if (!work || !c)
+		return 0;
+	struct block_search search = { .nat = nat, .req = &work->req, .from = env_random(nat) & 0xffff };
+	u32 count = request_shares(c, &work->req)->block_count;
+
+	work->req.port = 0;
+	env_loop(count < BLOCK_STEPS ? count : (u32)BLOCK_STEPS, block_step, &search);
+	return work->req.port;
+}
+
+/* An insert that did not insert. */
+static __always_inline u32 block_refusal(u32 put)
+{
+	return put == INSERT_FOUND ? (u32)PORTS_TO_LEND : put == INSERT_FULL ? REASON_mappings_full : REASON_table_busy;
 }
 
 /*
- * Lend a block to r->inside.addr, at r->outside.addr: its nth. PORTS_CHOSEN; PORTS_TO_LEND: another packet of the host was
- * first, look again; or a reason.
+ * Lend a block to r->inside.addr, at r->outside.addr: its nth. PORTS_CHOSEN; PORTS_TO_LEND: another packet was first, look
+ * again; or a reason.
  */
 SLOW u32 block_claim(struct nat_instance *nat, struct work *work, u32 n)
 {
@@ -512,32 +536,24 @@ SLOW u32 block_claim(struct nat_instance *nat, struct work *work, u32 n)
 	if (!work || !c)
 		return REASON_internal;
 	struct request *r = &work->req;
-	u32 count = request_shares(c, r)->block_count;
-	struct block_search search = { .nat = nat,
-				       .work = work,
-				       .inside = { .addr = r->inside.addr, .port = host_to_be16(n) },
-				       .from = env_random(nat) & 0xffff,
-				       .put = INSERT_FOUND };
-
-	env_loop(count < BLOCK_STEPS ? count : (u32)BLOCK_STEPS, block_step, &search);
-	u32 put = search.put;
-	if (put == INSERT_FOUND)
+	if (!block_search(nat, work))
 		return REASON_no_port;
+	u32 block = r->port;
+	struct endpoint inside = { .addr = r->inside.addr, .port = host_to_be16(n), .zero = 0 };
+	struct endpoint outside = { .addr = r->outside.addr, .port = host_to_be16(block), .zero = 0 };
+	u32 put = half_insert(nat, c, work, block_key(outside.addr, block, HALF_OUTSIDE, r->interface), inside);
 	if (put != INSERT_NEW)
-		return put == INSERT_FULL ? REASON_mappings_full : REASON_table_busy;
-	struct endpoint outside = { .addr = r->outside.addr, .port = host_to_be16(r->port), .zero = 0 };
+		return block_refusal(put);
 	u64 claim = work->ins.found;
 	struct slot *s = env_slot(nat, TABLE_MAPPINGS, work->ins.slot);
-	put = half_insert(nat, c, work, block_key(r->inside.addr, n, HALF_INSIDE, r->interface), outside);
+	put = half_insert(nat, c, work, block_key(inside.addr, n, HALF_INSIDE, r->interface), outside);
 	if (put == INSERT_NEW) {
-		block_choose(c, r, r->port);
+		block_choose(c, r, block);
 		return PORTS_CHOSEN;
 	}
 	if (s)
 		slot_move(s, claim, FREE);
-	if (put == INSERT_FOUND)
-		return PORTS_TO_LEND;
-	return put == INSERT_FULL ? REASON_mappings_full : REASON_table_busy;
+	return block_refusal(put);
 }
 
 /* An outside port for r->inside of the nth of its runs and blocks: 0, PORTS_END, or a reason. */
@@ -545,37 +561,27 @@ static __always_inline u32 port_out(struct nat_instance *nat, struct work *work,
 {
 	u32 chosen = ports_choose(nat, work, n);
 
-	if (chosen == PORTS_TO_LEND)
+	if (chosen == PORTS_TO_LEND) {
 		chosen = block_claim(nat, work, n);
-	if (chosen == PORTS_TO_LEND)
-		chosen = ports_choose(nat, work, n);
-	if (chosen == PORTS_TO_LEND)
-		return REASON_table_busy;
+		if (chosen == PORTS_TO_LEND)
+			chosen = ports_choose(nat, work, n);
+		if (chosen == PORTS_TO_LEND)
+			return REASON_table_busy;
+	}
 	return chosen == PORTS_CHOSEN ? port_claim(nat, work) : chosen;
 }
 
-struct ports_search {
-	struct nat_instance *nat;
-	struct work *work;
-};
-
-static long ports_step(u32 n, void *context)
-{
-	struct ports_search *search = context;
-	u32 reason = port_out(search->nat, search->work, n);
-
-	if (reason != PORTS_END)
-		search->work->req.outcome = reason;
-	return reason != REASON_no_port;
-}
-
-/* Of all the ports that the host may have, one of the first run in which one is free. 0 or a reason. */
+/*
+ * Of all the ports that the host may have, one of the first run in which one is free. 0 or a reason. Inlined: a chain of calls has no
+ * stack left for one more.
+ */
 static __always_inline u32 ports_out(struct nat_instance *nat, struct work *work)
 {
-	struct ports_search search = { .nat = nat, .work = work };
+	u32 reason = REASON_no_port;
 
-	env_loop(PORT_RUNS, ports_step, &search);
-	return work->req.outcome;
+	for (u32 n = 0; n < PORT_RUNS && reason == REASON_no_port; n++)
+		reason = port_out(nat, work, n);
+	return reason == PORTS_END ? (u32)REASON_no_port : reason;
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include "core/host.h"
 #include "core/ports.h"
+#include "daemon/deterministic.h"
 #include "native/vacant.h"
 
 enum { NOBODY = 0xffff, NO_PLACE = 0xffffffff };
@@ -21,6 +22,7 @@ struct pool {
 	struct nat_instance *nat;
 	u32 clock; /* counts departures */
 	u32 *left; /* of each place: when its address left; 0: before our time */
+	const struct settings_interface *numbered[MAX_OUTSIDE]; /* of interfaces whose buckets go by numbers */
 };
 
 struct pool *pool_open(struct nat_instance *nat)
@@ -470,9 +472,33 @@ static void bucket_store(const struct pool *pool, u32 interface, u32 bucket, u64
 		STORE(at, word);
 }
 
+/* Each bucket has the pool's address of its number, if that serves. */
+static void buckets_number(const struct pool *pool, u32 interface)
+{
+	const struct settings_interface *settings = pool->numbered[interface];
+	u32 count = deterministic_addresses(settings);
+
+	for (u32 bucket = 0; bucket < POOL_BUCKETS; bucket++) {
+		union entry e = { .word = 0 };
+		u32 place = NO_PLACE;
+
+		if (bucket < count)
+			place = place_find(pool, deterministic_address(settings, bucket).s_addr);
+		if (place != NO_PLACE)
+			e = entry_at(pool, place);
+		if (e.address.interface != interface || !(e.address.flags & ADDRESS_POOL))
+			e.word = 0;
+		bucket_store(pool, interface, bucket, e.word);
+	}
+}
+
 /* Fill the buckets of an interface from the address table. 0 or -ENOMEM. */
 static int buckets_fill(const struct pool *pool, u32 interface)
 {
+	if (pool->numbered[interface]) {
+		buckets_number(pool, interface);
+		return 0;
+	}
 	struct matching *m = malloc(sizeof(*m));
 	int error = m ? matching_open(m, pool, interface) : -ENOMEM;
 
@@ -492,6 +518,12 @@ out:
 		matching_close(m);
 	free(m);
 	return error;
+}
+
+int pool_number(struct pool *pool, unsigned int interface, const struct settings_interface *settings)
+{
+	pool->numbered[interface] = settings;
+	return buckets_fill(pool, interface);
 }
 
 /* Where an address is one host's alone, packets ask for vacant ones by number. */
