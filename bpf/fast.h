@@ -3,8 +3,9 @@
  * fast.h - the fast path at TC: a known flow's packet goes from ingress to the egress of another device (core/lease.h).
  *
  * It passes TC egress there like any other. A word that only the programs know, in the control block that no protocol touches
- * between the two, tells the program there that nothing is left to do; whoever takes it away on the way makes the packet one that it
- * drops, since it leaves from inside with an outside source. Ethernet only: where there is no such header, there is none to learn.
+ * between the two, tells the program there that nothing is left to do; whoever takes it away on the way makes the packet one
+ * that it drops, since it leaves from inside with an outside source. Ethernet only: where there is no such header, there is
+ * none to learn.
  */
 #pragma once
 #include "core/translate.h"
@@ -145,8 +146,8 @@ static __always_inline u32 device_mtu(struct __sk_buff *skb)
 }
 
 /*
- * The kernel sends this packet, from one end to the other by its addresses inside: what it shows becomes the flow's lease. `from`: the
- * number of the interface by which it came.
+ * The kernel sends this packet, from one end to the other by its addresses inside: what it shows becomes the flow's lease.
+ * `from`: the number of the interface by which it came.
  */
 SLOW u32 fast_learn(struct __sk_buff *skb, struct work *work, u32 from)
 {

@@ -92,8 +92,8 @@ static __always_inline u32 target_not_ours(struct nat_instance *nat, const struc
 }
 
 /*
- * A packet came in from one address to another, its far end is r->remote: *to is ours, and r->interface becomes the one that it belongs to (0); or the
- * reason to pass or drop it.
+ * A packet came in from one address to another, its far end is r->remote: *to is ours, and r->interface becomes the one that
+ * it belongs to (0); or the reason to pass or drop it.
  */
 static __always_inline u32 target_classify(struct nat_instance *nat, const struct config *c,
 					   struct request *r, __be32 from, __be32 to,

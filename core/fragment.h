@@ -45,8 +45,8 @@ static __always_inline void fragment_key(union fragment_key *key, const struct p
 }
 
 /*
- * A first fragment got its way: the later ones shall find its ports and its new identification. If it came twice, it leaves with the
- * same one twice. A full table loses the later ones, no more.
+ * A first fragment got its way: the later ones shall find its ports and its new identification. If it came twice, it leaves
+ * with the same one twice. A full table loses the later ones, no more.
  */
 static __always_inline void fragment_store(struct nat_instance *nat, const struct config *c,
 					   struct work *work, u8 direction)

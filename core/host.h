@@ -181,6 +181,12 @@ union host_value {
 	};
 };
 
+/* Did a reset end an entry of this word? Not what the configuration made. */
+static __always_inline u32 host_stale(const struct config *c, u32 interface, u32 own, u64 w)
+{
+	return word_stale(c, TABLE_HOSTS, interface, w) && !(own & OWN_FIXED);
+}
+
 /* The host entry with this key, of whatever generation, or NULL. */
 static __always_inline struct slot *host_find(struct nat_instance *nat, const struct config *c, u64 key,
 					      u64 *w, u32 *number, union host_value *value)
@@ -193,16 +199,37 @@ static __always_inline struct slot *host_find(struct nat_instance *nat, const st
 	return slot_same(s, *w) ? s : 0;
 }
 
-/* Is this address a host's alone already? */
-static __always_inline int address_taken(struct nat_instance *nat, const struct config *c,
-					 struct outside_address a)
+/* The other address of the entry of this one, that stands: of a host, its outside address; 0: there is none. */
+static __always_inline __be32 host_other(struct nat_instance *nat, const struct config *c, __be32 addr,
+					 u32 key_interface)
 {
 	union host_value value;
 	u32 number;
 	u64 w;
 
-	return host_find(nat, c, host_key(a.addr, HOST_OUTSIDE | a.interface), &w, &number, &value) &&
-	       (value.own & OWN_FIXED || !word_stale(c, TABLE_HOSTS, a.interface, w));
+	return host_find(nat, c, host_key(addr, (u8)key_interface), &w, &number, &value) &&
+			       !host_stale(c, key_interface & (MAX_OUTSIDE - 1), value.own, w)
+		       ? value.outside
+		       : 0;
+}
+
+/* Is this address a host's alone already? */
+static __always_inline int address_taken(struct nat_instance *nat, const struct config *c,
+					 struct outside_address a)
+{
+	return host_other(nat, c, a.addr, HOST_OUTSIDE | a.interface) != 0;
+}
+
+/* The entry that hosts_insert() found there already, by work->ins, and *value; NULL: it ended meanwhile. */
+static __always_inline struct slot *host_met(struct nat_instance *nat, const struct work *work,
+					     union host_value *value)
+{
+	struct slot *s = env_slot(nat, TABLE_HOSTS, work->ins.slot);
+
+	if (!s)
+		return 0;
+	value->word = LOAD(&s->data[1]);
+	return slot_same(s, work->ins.found) ? s : 0;
 }
 
 /*
@@ -212,17 +239,13 @@ static __always_inline int address_taken(struct nat_instance *nat, const struct 
 SLOW u32 host_owns(struct nat_instance *nat, const struct request *r, u32 reverse)
 {
 	const struct config *c = env_config(nat);
-	union host_value value;
-	u32 number;
-	u64 w;
 
 	SLOW_ENTER(nat);
 	if (!r || !c)
 		return 0;
 	__be32 from = reverse ? r->outside.addr : r->inside.addr;
 	__be32 to = reverse ? r->inside.addr : r->outside.addr;
-	return host_find(nat, c, host_key(from, (u8)(reverse | r->interface)), &w, &number, &value) &&
-	       value.outside == to && (value.own & OWN_FIXED || !word_stale(c, TABLE_HOSTS, r->interface, w));
+	return host_other(nat, c, from, reverse | r->interface) == to;
 }
 
 /*
@@ -270,7 +293,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	int serves = address_serves(a, r->interface, r->own | fixed);
 	if (fixed && !serves)
 		return -1;
-	u32 stale = word_stale(c, TABLE_HOSTS, r->interface, w) && !fixed;
+	u32 stale = host_stale(c, r->interface, value.own, w);
 	if (!serves || stale) {
 		__be32 lost = serves ? 0 : value.outside;
 		if (request_alone(c, r) ? stale
@@ -413,17 +436,14 @@ static __always_inline u32 address_found(struct nat_instance *nat, const struct 
 {
 	struct request *r = &work->req;
 	u64 w = work->ins.found;
-	struct slot *s = env_slot(nat, TABLE_HOSTS, work->ins.slot);
 	union host_value value;
+	struct slot *s = host_met(nat, work, &value);
 
 	if (!s)
 		return CLAIM_AGAIN;
-	value.word = LOAD(&s->data[1]);
-	if (!slot_same(s, w))
-		return CLAIM_AGAIN;
 	if (value.own & OWN_FIXED)
 		return CLAIM_TAKEN;
-	if (word_stale(c, TABLE_HOSTS, r->interface, w)) {
+	if (host_stale(c, r->interface, value.own, w)) {
 		slot_end(s, w);
 		return CLAIM_AGAIN;
 	}
@@ -474,15 +494,13 @@ static __always_inline u32 host_found(struct nat_instance *nat, const struct con
 {
 	struct request *r = &work->req;
 	u64 w = work->ins.found;
-	struct slot *s = env_slot(nat, TABLE_HOSTS, work->ins.slot);
 	union host_value value;
+	struct slot *s = host_met(nat, work, &value);
 
 	if (!s)
 		return CLAIM_AGAIN;
-	value.word = LOAD(&s->data[1]);
 	struct outside_address a = address_find(nat, c, value.outside);
-	int stale = word_stale(c, TABLE_HOSTS, r->interface, w) && !(value.own & OWN_FIXED);
-	if (stale || !address_serves(a, r->interface, 0)) {
+	if (host_stale(c, r->interface, value.own, w) || !address_serves(a, r->interface, 0)) {
 		slot_end(s, w);
 		return CLAIM_AGAIN;
 	}
@@ -546,11 +564,11 @@ SLOW u32 host_claim(struct nat_instance *nat, struct work *work)
 			return claimed;
 		vacant_set(nat, r->interface, index, 0);
 		index = vacant_find(nat, r->interface, index);
-		at.word = LOAD(&c->indexes[index & (MAX_POOL_ADDRESSES - 1)]);
 		if (index == NO_INDEX) {
 			STORE(&c->refused[r->interface & (MAX_OUTSIDE - 1)], 1);
 			return REASON_no_free_address;
 		}
+		at.word = LOAD(&c->indexes[index & (MAX_POOL_ADDRESSES - 1)]);
 	}
 	return REASON_table_busy;
 }
@@ -577,7 +595,7 @@ SLOW u32 host_inbound(struct nat_instance *nat, struct work *work)
 	struct request *r = &work->req;
 	r->generation = generation_word(c, r->interface);
 	if (!host_find(nat, c, host_key(r->outside.addr, HOST_OUTSIDE | r->interface), &w, &number, &value) ||
-	    (word_stale(c, TABLE_HOSTS, r->interface, w) && !(value.own & OWN_FIXED)))
+	    host_stale(c, r->interface, value.own, w))
 		return 0;
 	r->inside.addr = value.outside;
 	r->inside.port = r->outside.port;
@@ -600,15 +618,14 @@ SLOW u32 host_alone(struct nat_instance *nat, struct work *work)
 	if (!work || !c)
 		return 0;
 	struct request *r = &work->req;
-	r->generation = generation_word(c, r->interface);
-	if (!host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value))
+	if (!host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
+	    host_stale(c, r->interface, value.own, w))
 		return 0;
 	u32 fixed = value.own & OWN_FIXED;
 	struct outside_address a = address_find(nat, c, value.outside);
 	if (!address_serves(a, r->interface, fixed))
 		return 0;
-	if (fixed ? !(a.flags & ADDRESS_RESERVED)
-		  : !request_alone(c, r) || word_stale(c, TABLE_HOSTS, r->interface, w))
+	if (fixed ? !(a.flags & ADDRESS_RESERVED) : !request_alone(c, r))
 		return 0;
 	r->outside.addr = value.outside;
 	r->outside.port = 0;

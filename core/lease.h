@@ -5,10 +5,11 @@
  *
  * THEORY OF OPERATION
  *
- * The kernel shows the way. A packet that it routed and sent is seen at the egress of its device, with the Ethernet header that the
- * kernel chose, and the mark and priority that filter rules gave it. The flow of such a packet gets a LEASE: the number of that next hop and the tick. As long as the lease holds, a
- * packet of the flow that comes in by the same interface as the one before is translated where it comes in, gets that header, one
- * hop less, and is redirected to that device. Nothing computes a route a second time, whatever rules made the first.
+ * The kernel shows the way. A packet that it routed and sent is seen at the egress of its device, with the Ethernet header
+ * that the kernel chose, and the mark and priority that filter rules gave it. The flow of such a packet gets a LEASE: the
+ * number of that next hop and the tick. As long as the lease holds, a packet of the flow that comes in by the same interface
+ * as the one before is translated where it comes in, gets that header, one hop less, and is redirected to that device.
+ * Nothing computes a route a second time, whatever rules made the first.
  *
  * A lease ends
  *	by age		LEASE_WATCHED ticks after it was given; LEASE_ALONE, if nobody watches. Then packets go the kernel's way
@@ -18,19 +19,20 @@
  *			rules change. Leases of that tick and of all before it do not hold. One store, no walk.
  *	with its flow	reset, end, or an outside address that left: what is no session has no lease.
  *
- * config.watch holds two ticks (union lease_watch), written together: when the daemon last looked (without it leases are short, since nobody tells of
- * changes), and when something last changed.
+ * config.watch holds two ticks (union lease_watch), written together: when the daemon last looked (without it leases are
+ * short, since nobody tells of changes), and when something last changed.
  *
- * IN DOUBT a packet goes up, before a byte of it was touched: fragments, options, SYN, FIN and RST, the last hop, what is larger than
- * the device's MTU, ICMP, whatever no lease knows, and what came by another interface than before. TCP gets a lease when both
- * sides have spoken, so that the kernel's connection tracking has seen the opening, and keeps it until the first FIN or RST.
+ * IN DOUBT a packet goes up, before a byte of it was touched: fragments, options, SYN, FIN and RST, the last hop, what is
+ * larger than the device's MTU, ICMP, whatever no lease knows, and what came by another interface than before. TCP gets a
+ * lease when both sides have spoken, so that the kernel's connection tracking has seen the opening, and keeps it until the
+ * first FIN or RST.
  *
  * A NEXT HOP is found by what it says; a lease names it by its number, 1 .. NEXT_HOPS - 1. It is never freed: one to which no
  * lease was given for NEXT_HOP_KEEP ticks has none that holds, and whoever needs a place takes it. Its word says whether it is
  * whole, and changes with each owner; a reader looks twice. Where all places of a hash are in use, flows stay without a lease.
  *
- * A lease lies in one word of the flow with the slot of its mapping, which never changes, and is replaced by compare-and-swap. If the flow
- * ended meanwhile and another of the same mapping has the slot, the lease is taken back.
+ * A lease lies in one word of the flow with the slot of its mapping, which never changes, and is replaced by
+ * compare-and-swap. If the flow ended meanwhile and another of the same mapping has the slot, the lease is taken back.
  */
 #pragma once
 #include "core/identification.h"

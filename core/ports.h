@@ -2,14 +2,14 @@
 /*
  * ports.h - where to look for a free outside port.
  *
- * For each outside address and class: 1024 words of 64 bits, a bit set for a port that is taken, and 16 summary
- * words, a bit set for a word that is full. DCCP, SCTP and UDP-Lite share one such bitmap, since another 25 KB an address, the
- * sweep's copies counted, is too much for what hardly anybody uses: a search passes by the ports of all three, and a port that
- * is wanted by its number is asked for by the claim itself (claim_try() in mapping.h). All of it is a hint: the claim on a port is the outside half of a
- * mapping (mapping.h). A bit that is missing costs a probe; one too many hides a port until the sweep
- * compares bits and halves. With the summary any free port is found in a few dozen steps, however full the
- * address is, so that a packet that finds none costs little more than one that does. Of a run whose ports are apart
- * (shares.h) so many are looked at, from a place that chance names; of a longer one a free port may be missed.
+ * For each outside address and class: 1024 words of 64 bits, a bit set for a port that is taken, and 16 summary words, a bit
+ * set for a word that is full. DCCP, SCTP and UDP-Lite share one such bitmap, since another 25 KB an address, the sweep's
+ * copies counted, is too much for what hardly anybody uses: a search passes by the ports of all three, and a port that is
+ * wanted by its number is asked for by the claim itself (claim_try() in mapping.h). All of it is a hint: the claim on a port
+ * is the outside half of a mapping (mapping.h). A bit that is missing costs a probe; one too many hides a port until the
+ * sweep compares bits and halves. With the summary any free port is found in a few dozen steps, however full the address is,
+ * so that a packet that finds none costs little more than one that does. Of a run whose ports are apart (shares.h) so many
+ * are looked at, from a place that chance names; of a longer one a free port may be missed.
  */
 #pragma once
 #include "core/request.h"

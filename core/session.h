@@ -10,12 +10,12 @@
  *
  * A flow table that is full refuses the flow, not the packet: that is translated by its mapping (out_from_mapping).
  *
- * WITHOUT PORTS (GRE, ESP, IPIP, whatever has no class) a session has no mapping, and nothing tells apart two hosts that talk to one
- * remote by one outside address. So one of them may: its inbound flow, whose key is (protocol, remote, outside address), is the
- * claim, inserted if absent before the outbound one. The second host's packets are dropped (remote_taken) until the first's
- * session is over. No inserter takes a claim's slot for being idle; the sweep ends the outbound flow first, then the claim, and
- * ends an outbound flow whose claim is missing or another's. Between a host and the router, which has no other address to go
- * to, the router wins, at any time.
+ * WITHOUT PORTS (GRE, ESP, IPIP, whatever has no class) a session has no mapping, and nothing tells apart two hosts that talk
+ * to one remote by one outside address. So one of them may: its inbound flow, whose key is (protocol, remote, outside
+ * address), is the claim, inserted if absent before the outbound one. The second host's packets are dropped (remote_taken)
+ * until the first's session is over. No inserter takes a claim's slot for being idle; the sweep ends the outbound flow first,
+ * then the claim, and ends an outbound flow whose claim is missing or another's. Between a host and the router, which has no
+ * other address to go to, the router wins, at any time.
  */
 #pragma once
 #include "core/mapping.h"
@@ -44,7 +44,7 @@ static __always_inline void flow_key(union flow_key *key, const struct tuple *t,
 /* Has the outside address with these port bitmaps left its interface? */
 static __always_inline int address_left(const struct config *c, u32 index)
 {
-	return (int)(LOAD(&c->left[index / 64 % (MAX_POOL_ADDRESSES / 64)]) >> (index & 63) & 1);
+	return (int)(LOAD(&c->left[index / 64 & (ADDRESS_WORDS - 1)]) >> (index & 63) & 1);
 }
 
 /*

@@ -38,7 +38,9 @@
 #include "core/session.h"
 
 enum {
-	SWEEP_BATCH = 32,     /* flows whose other lines are fetched ahead together */
+	SWEEP_BATCH = 32, /* flows whose other lines are fetched ahead together */
+	SWEEP_AHEAD =
+		64, /* slots that a stream is asked for ahead, which the processor does not do from page to page */
 	SWEEP_SUSPECTS = 256, /* half-made slots remembered from one pass to the next */
 	SWEEP_PATIENCE = 4,   /* ticks: longer than any packet runs */
 	SWEEP_TABLES = 4,
@@ -312,20 +314,16 @@ static inline u32 mapping_slot(struct nat_instance *nat, u32 hint, struct endpoi
 static inline u32 host_slot(struct nat_instance *nat, u32 hint, __be32 inside, u8 interface)
 {
 	const struct config *c = env_config(nat);
-	union host_key key = { .word = 0 };
-	u64 w;
+	u64 key = host_key(inside, interface), w;
 	u32 at;
 
-	key.inside = inside;
-	key.interface = interface;
 	if (hint <= c->host_mask) {
 		struct slot *slot = env_slot(nat, TABLE_HOSTS, hint);
-		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key.word)
+		if (word_state(LOAD(&slot->word)) == LIVE && LOAD(&slot->data[0]) == key)
 			return hint;
 	}
-	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key.word), &key.word, &w, &at)
-		       ? at
-		       : NO_SLOT;
+	return table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key), &key, &w, &at) ? at
+												: NO_SLOT;
 }
 
 static inline u16 mark_tag(u64 key) { return (u16)((key * 0x9e3779b97f4a7c15ull) >> 48); }
@@ -343,7 +341,7 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 		s->counts.sessions[class]++;
 		sweep_at(s, interface)->sessions++;
 	}
-	if (protocol_class(f->protocol) < 0) { /* without a mapping it says itself that its host is in use */
+	if (class == CLASSES) { /* without a mapping it says itself that its host is in use */
 		at = host_slot(s->nat, NO_SLOT, inside.addr, (u8)interface);
 		if (at != NO_SLOT)
 			s->host_sessions[at]++;
@@ -630,9 +628,11 @@ static inline void sweep_other(struct sweep *s, u32 at)
  */
 static inline void sweep_flows(struct sweep *s, u32 from, u32 to)
 {
+	const struct config *c = env_config(s->nat);
 	u32 outs[SWEEP_BATCH + 1], others[SWEEP_BATCH + 1], out_count = 0, other_count = 0;
 
 	for (u32 i = from; i < to; i++) {
+		__builtin_prefetch(env_slot(s->nat, TABLE_FLOWS, (i + SWEEP_AHEAD) & c->flow_mask));
 		u32 live = sweep_live(s, TABLE_FLOWS, i) != 0;
 		u32 out = live & (WORD_FIELD(LOAD(&env_slot(s->nat, TABLE_FLOWS, i)->data[1]), 40, 8) ==
 				  DIRECTION_OUT);
@@ -643,9 +643,10 @@ static inline void sweep_flows(struct sweep *s, u32 from, u32 to)
 	}
 	for (u32 i = 0; i < out_count; i++) {
 		struct slot *slot = env_slot(s->nat, TABLE_FLOWS, outs[i]);
-		__builtin_prefetch(
-			&s->marks[WORD_FIELD(LOAD(&slot->data[4]), 0, 31) & env_config(s->nat)->mapping_mask],
-			1);
+		u32 mapping = WORD_FIELD(LOAD(&slot->data[4]), 0, 31) & c->mapping_mask;
+		u32 peer = WORD_FIELD(LOAD(&slot->data[2]), 32, 31) & c->flow_mask;
+		__builtin_prefetch(&s->marks[mapping], 1);
+		__builtin_prefetch(&s->paired[peer >> 6], 1);
 	}
 	for (u32 i = 0; i < other_count; i++)
 		sweep_other(s, others[i]);
@@ -752,17 +753,13 @@ static inline u32 block_bit(const struct config *c, struct nat_instance *nat, __
 	return a.index * BLOCK_WORDS * 64 + block;
 }
 
-/* A port of this address is claimed. */
-static inline void block_use(struct sweep *s, const struct mapping *o)
+/* A port of the address with this number is claimed. */
+static inline void block_use(struct sweep *s, u32 interface, u32 index, u32 port)
 {
-	const struct config *c = env_config(s->nat);
-	u32 size = c->shares[o->interface & (MAX_OUTSIDE - 1)].block_size, at;
+	u32 size = env_config(s->nat)->shares[interface & (MAX_OUTSIDE - 1)].block_size;
 
-	if (!size || o->class >= CLASSES)
-		return;
-	at = block_bit(c, s->nat, o->key_addr, be16_to_host(o->key_port) / size);
-	if (at != NO_SLOT)
-		bit_set(s->block_used, at);
+	if (size)
+		bit_set(s->block_used, index * BLOCK_WORDS * 64 + port / size);
 }
 
 /* Somebody is told once that a block is lent, and once that it is so no more. */
@@ -858,9 +855,11 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 /* A batch: sorted first, as flows are; then the hosts that the inside halves will ask for are fetched ahead. */
 static inline void sweep_insides(struct sweep *s, u32 from, u32 to)
 {
+	const struct config *c = env_config(s->nat);
 	u32 insides[SWEEP_BATCH + 1], count = 0;
 
 	for (u32 i = from; i < to; i++) {
+		__builtin_prefetch(env_slot(s->nat, TABLE_MAPPINGS, (i + SWEEP_AHEAD) & c->mapping_mask));
 		u32 live = sweep_live(s, TABLE_MAPPINGS, i) != 0;
 		struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, i);
 		u32 inside = live & !(WORD_FIELD(LOAD(&slot->data[0]), 56, 8) & HALF_OUTSIDE);
@@ -868,20 +867,26 @@ static inline void sweep_insides(struct sweep *s, u32 from, u32 to)
 		insides[count] = i;
 		count += inside;
 		s->distrust |= !inside & (s->marks[i].sessions != 0);
-		__builtin_prefetch(
-			env_slot(s->nat, TABLE_HOSTS,
-				 WORD_FIELD(LOAD(&slot->data[2]), 0, 31) & env_config(s->nat)->host_mask));
+		__builtin_prefetch(env_slot(s->nat, TABLE_HOSTS,
+					    WORD_FIELD(LOAD(&slot->data[2]), 0, 31) & c->host_mask));
 	}
 	for (u32 i = 0; i < count; i++)
 		sweep_inside(s, insides[i]);
 }
 
-/* Does the inside half that this outside half names, name it? */
+/* The key of the inside half that an outside half names. */
+static inline u64 half_other(const struct mapping *o)
+{
+	struct endpoint inside = { .addr = o->addr, .port = o->port, .zero = 0 };
+
+	return mapping_key(inside, o->class, HALF_INSIDE, o->interface);
+}
+
+/* Does that inside half name it? */
 static inline int half_agrees(struct nat_instance *nat, const struct mapping *o)
 {
 	const struct config *c = env_config(nat);
-	struct endpoint inside = { .addr = o->addr, .port = o->port, .zero = 0 };
-	u64 key = mapping_key(inside, o->class, HALF_INSIDE, o->interface), w;
+	u64 key = half_other(o), w;
 	u32 at;
 	struct slot *slot =
 		table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w, &at);
@@ -904,46 +909,77 @@ static inline int outside_asked(const struct sweep *s, u32 at, const struct inse
 					 word_stale(c, TABLE_MAPPINGS, o->mapping.interface, w));
 }
 
-static inline void sweep_outside(struct sweep *s, u32 at)
+/* An outside half, as it was when its batch was read. */
+struct sweep_half {
+	u32 at, area; /* its slot; of its port, NO_AREA: its address is none of ours */
+	int asked;
+	struct insert o;
+};
+enum { NO_AREA = 0xffffffff };
+
+/* Read a slot, and ask for the lines that judging it will need. 1: it is an outside half. */
+static inline u32 sweep_outside_read(struct sweep *s, u32 at, struct sweep_half *half)
 {
 	const struct config *c = env_config(s->nat);
-	struct insert o;
 	u64 w = LOAD(&env_slot(s->nat, TABLE_MAPPINGS, at)->word);
+	const struct mapping *m = &half->o.mapping;
 
-	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, w, &o) ||
-	    !(o.mapping.half & HALF_OUTSIDE))
-		return;
-	tidy_want(s, TABLE_MAPPINGS, at, &o.words[1]);
-	struct outside_address a = address_find(s->nat, c, o.mapping.key_addr);
-	u32 area = port_area(a.index, o.mapping.class), port = be16_to_host(o.mapping.key_port);
-	int known = a.addr != 0 && a.index < c->addresses && o.mapping.class < CLASSES;
-	int resting = word_flags(w) & RESTING,
-	    asked = outside_asked(s, at, &o) && !half_agrees(s->nat, &o.mapping);
-	if (asked && resting && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
-		if (known)
-			port_give(s->nat, area, port);
+	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, w, &half->o) ||
+	    !(m->half & HALF_OUTSIDE))
+		return 0;
+	struct outside_address a = address_find(s->nat, c, m->key_addr);
+	half->at = at;
+	half->area = NO_AREA;
+	half->asked = outside_asked(s, at, &half->o);
+	if (a.addr && a.index < c->addresses && m->class < CLASSES) {
+		half->area = port_area(a.index, m->class);
+		__builtin_prefetch(&s->claimed[half->area + (be16_to_host(m->key_port) >> 6)], 1);
+	}
+	if (half->asked) {
+		u64 key = half_other(m);
+		table_fetch(s->nat, c, TABLE_MAPPINGS, &key);
+	}
+	return 1;
+}
+
+static inline void sweep_outside(struct sweep *s, const struct sweep_half *half)
+{
+	u64 w = half->o.words[0];
+	u32 port = be16_to_host(half->o.mapping.key_port);
+	int resting = word_flags(w) & RESTING, asked = half->asked && !half_agrees(s->nat, &half->o.mapping);
+
+	tidy_want(s, TABLE_MAPPINGS, half->at, &half->o.words[1]);
+	if (asked && resting && slot_end(env_slot(s->nat, TABLE_MAPPINGS, half->at), w)) {
+		if (half->area != NO_AREA)
+			port_give(s->nat, half->area, port);
 		return;
 	}
 	if (asked && !resting)
-		(void)half_rest(s, at, w);
-	if (known)
-		bit_set(s->claimed + area, port);
-	block_use(s, &o.mapping);
+		(void)half_rest(s, half->at, w);
+	if (half->area == NO_AREA)
+		return;
+	bit_set(s->claimed + half->area, port);
+	block_use(s, half->o.mapping.interface, half->area / (PORT_AREAS * PORT_AREA), port);
 }
 
 /* A batch: the outside halves first, without a branch. */
 static inline void sweep_outsides(struct sweep *s, u32 from, u32 to)
 {
-	u32 outsides[SWEEP_BATCH + 1], count = 0;
+	const struct config *c = env_config(s->nat);
+	u32 outsides[SWEEP_BATCH + 1], count = 0, read = 0;
+	struct sweep_half halves[SWEEP_BATCH];
 
 	for (u32 i = from; i < to; i++) {
 		struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, i);
+		__builtin_prefetch(env_slot(s->nat, TABLE_MAPPINGS, (i + SWEEP_AHEAD) & c->mapping_mask));
 		outsides[count] = i;
 		count += (word_state(LOAD(&slot->word)) == LIVE) &
 			 (WORD_FIELD(LOAD(&slot->data[0]), 56, 8) >> 7);
 	}
 	for (u32 i = 0; i < count; i++)
-		sweep_outside(s, outsides[i]);
+		read += sweep_outside_read(s, outsides[i], &halves[read]);
+	for (u32 i = 0; i < read; i++)
+		sweep_outside(s, &halves[i]);
 }
 
 /*
@@ -1005,19 +1041,6 @@ static inline void sweep_host_old(struct sweep *s, struct slot *slot, u64 w, con
 	place->old_moved += moved;
 }
 
-/* Has this host that address still? */
-static inline int host_holds(struct nat_instance *nat, __be32 inside, u8 interface, __be32 outside)
-{
-	const struct config *c = env_config(nat);
-	union host_value value;
-	u32 number;
-	u64 w;
-
-	return host_find(nat, c, host_key(inside, interface), &w, &number, &value) &&
-	       value.outside == outside &&
-	       (value.own & OWN_FIXED || !word_stale(c, TABLE_HOSTS, interface, w));
-}
-
 /*
  * A reverse entry: inside and outside are changed about. The claim on an address ends when its host has another, or none, and
  * no packet can be at work on it. Seldom its time is set, which must not come round.
@@ -1031,7 +1054,7 @@ static inline void sweep_reverse(struct sweep *s, struct slot *slot, u64 w, cons
 		return;
 	if (word_stale(c, TABLE_HOSTS, h->interface, w))
 		slot_end(slot, w);
-	else if (!host_holds(s->nat, h->outside, h->interface, h->inside))
+	else if (host_other(s->nat, c, h->outside, h->interface) != h->inside)
 		(void)(age >= SWEEP_PATIENCE && slot_end(slot, w));
 	else if (age > TIME / 8)
 		slot_touch(slot, w, s->now, word_gen(w), 0);

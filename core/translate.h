@@ -137,8 +137,8 @@ static __always_inline void translate_identify(struct nat_instance *nat, struct 
 }
 
 /*
- * After a first fragment got its way, its later ones shall find it. A fragment does not tell how long its datagram is, so a CRC over
- * all of it cannot follow a port.
+ * After a first fragment got its way, its later ones shall find it. A fragment does not tell how long its datagram is, so a
+ * CRC over all of it cannot follow a port.
  */
 static __always_inline void translate_remember(struct nat_instance *nat, const struct config *c,
 					       struct work *work, u8 direction)

@@ -255,8 +255,8 @@ struct timers {
 };
 
 /*
- * The configuration as the data path sees it. The daemon is its only writer, but for the end of it; what changes while packets run is
- * one aligned store each: generations, interfaces, addresses (in their own array), timers.
+ * The configuration as the data path sees it. The daemon is its only writer, but for the end of it; what changes while
+ * packets run is one aligned store each: generations, interfaces, addresses (in their own array), timers.
  */
 struct config {
 	u32 layout;    /* LAYOUT_VERSION */
@@ -304,8 +304,8 @@ struct config {
 };
 
 /*
- * What a pass of the sweep counts of one outside interface. Older: of an older generation than the interface has, so that no packet finds
- * it.
+ * What a pass of the sweep counts of one outside interface. Older: of an older generation than the interface has, so that no
+ * packet finds it.
  */
 struct sweep_place {
 	u64 sessions, mappings, hosts;		   /* live */

@@ -2,8 +2,8 @@
 /*
  * keepnat.h - one running instance of the daemon, on which everything hangs: there are no globals.
  *
- * Who writes what: main.c fills names and settings once; loader.c the mapped arrays in `nat` and the hooks of the
- * interfaces; link.c the interfaces and, through pool.c, their addresses; sweeper.c `sweep`. The API's thread reads: the arrays by the
+ * Who writes what: main.c fills names and settings once; loader.c the mapped arrays in `nat` and the hooks of the interfaces;
+ * link.c the interfaces and, through pool.c, their addresses; sweeper.c `sweep`. The API's thread reads: the arrays by the
  * table's protocol, everything else under `lock`.
  */
 #pragma once
@@ -53,6 +53,7 @@ struct keepnat_interface {
 	u8 number;   /* in the data path's configuration: counters and generations */
 	bool bare;   /* no Ethernet header */
 	bool up;     /* running */
+	bool listed; /* inside: only its networks, of the configuration, are inside there */
 	u32 mtu;
 	u8 mac[6];	  /* not bare */
 	u8 accelerate;	  /* enum settings_accelerate, as configured */

@@ -173,6 +173,7 @@ static void interfaces_name(struct keepnat *k)
 
 		memcpy(k->interfaces[i].name, from->name, sizeof(k->interfaces[i].name));
 		k->interfaces[i].role = (u8)from->role;
+		k->interfaces[i].listed = from->network_count != 0;
 		k->interfaces[i].accelerate =
 			(u8)(from->accelerate == SETTINGS_ACCELERATE_DEFAULT ? k->settings->nat.accelerate
 									     : from->accelerate);

@@ -394,6 +394,7 @@ int publish_interface(struct keepnat *k, const struct keepnat_interface *interfa
 	r.interface.ifindex = interface->ifindex;
 	r.interface.role = interface->role;
 	r.interface.number = interface->number;
+	r.interface.listed = interface->listed;
 	r.interface.fast = interface->fast;
 	STORE(record_at(bucket), r.word);
 	STORE(record_at(&c->interfaces[interface->number]), r.word);

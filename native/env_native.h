@@ -50,7 +50,7 @@ struct native_socket {
 		u32 put_ = (v);                             \
 		__builtin_memcpy((p), &put_, sizeof(put_)); \
 	})
-#define FETCH_LINE(p) ((void)__atomic_load_n((p), __ATOMIC_RELAXED))
+#define FETCH_LINE(p) __builtin_prefetch(p)
 #define CAS(p, o, n)                                                                                 \
 	({                                                                                           \
 		u64 old_ = (o);                                                                      \

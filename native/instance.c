@@ -304,24 +304,20 @@ union packed_address {
 	struct outside_address address;
 };
 
-/* Rendezvous: the address of the pool whose hash with the bucket is highest. */
-static u64 pool_winner(const struct nat_instance *nat, u32 interface, u32 bucket)
+/* Rendezvous: the one of these addresses whose hash with the bucket is highest; 0: there are none. */
+static u64 pool_winner(const u64 *words, u32 count, u32 bucket)
 {
-	union packed_address at, winner = { .word = 0 };
-	u64 best = 0;
+	u64 best = 0, winner = 0;
 
-	for (u32 i = 0; i <= nat->config->address_mask; i++) {
-		at.word = nat->addresses[i];
-		if ((at.address.flags & (ADDRESS_LIVE | ADDRESS_POOL)) != (ADDRESS_LIVE | ADDRESS_POOL) ||
-		    at.address.interface != interface)
-			continue;
+	for (u32 i = 0; i < count; i++) {
+		union packed_address at = { .word = words[i] };
 		u64 state = (u64)at.address.addr << 32 | bucket, hash = seed_next(&state) | 1;
 		if (hash > best) {
 			best = hash;
-			winner = at;
+			winner = at.word;
 		}
 	}
-	return winner.word;
+	return winner;
 }
 
 /* The address with this number of those that hosts had or have; 0: it serves no more, or there is none. */
@@ -342,14 +338,22 @@ static u64 pool_numbered(const struct nat_instance *nat, u32 interface, u32 numb
 static void pool_fill(struct nat_instance *nat, u32 interface)
 {
 	u32 numbered = nat->config->shares[interface].hosts ? nat->config->shares[interface].addresses : 0;
+	u64 serve[MAX_POOL_ADDRESSES];
+	u32 count = 0;
 
+	for (u32 i = 0; i <= nat->config->address_mask && count < MAX_POOL_ADDRESSES; i++) {
+		union packed_address at = { .word = nat->addresses[i] };
+		if (at.address.flags & ADDRESS_LIVE && at.address.flags & ADDRESS_POOL &&
+		    at.address.interface == interface)
+			serve[count++] = at.word;
+	}
 	vacant_fill(nat, interface);
 	for (u32 i = 0; i < numbered; i++)
 		STORE(&nat->pools[interface * POOL_BUCKETS + i], pool_numbered(nat, interface, i));
 	if (numbered)
 		return;
 	for (u32 i = 0; i < POOL_BUCKETS; i++)
-		STORE(&nat->pools[interface * POOL_BUCKETS + i], pool_winner(nat, interface, i));
+		STORE(&nat->pools[interface * POOL_BUCKETS + i], pool_winner(serve, count, i));
 }
 
 /* As daemon/pool.h says: flows of an address that leaves do not exist; when it is back, all are renewed. */

@@ -696,7 +696,7 @@ static bool passed(const struct model_outcome *o, u32 reason)
 	return o->verdict == VERDICT_PASS && o->reason == reason;
 }
 
-/* A packet from inside wants a session to remote: o->from is the outside endpoint that it got, if any. Follows, and says what is wrong. */
+/* A packet from inside wants a session to remote; o->from: the outside endpoint that it got, if any. What is wrong, or NULL. */
 static const char *open_judge(struct model *m, const struct model_packet *p, struct model_end remote,
 			      const struct model_outcome *o, bool own, struct model_session **session)
 {

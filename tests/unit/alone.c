@@ -53,7 +53,7 @@ static void sweep_now(void)
 	sweep_memory_free(s);
 }
 
-/* Each of three hundred hosts has one of three hundred addresses, each a different one, and the last is found; one more has none. */
+/* Each of three hundred hosts has one of three hundred addresses, no two the same, to the last; one more has none. */
 static void to_the_last_address(void **state)
 {
 	static u8 given[MANY];
@@ -103,24 +103,31 @@ static void a_hint_without_address(void **state)
 	assert_int_equal(get(host(77)), REASON_no_free_address);
 }
 
-/* Between our claim and our entry another packet of the host made one, with another address: that stands, ours is free. */
-static void the_first_entry_stands(void **state)
+/* Our packet claims the first address for HOST_1; before it goes on, another packet of that host claims the second, and has it. */
+static void race(struct outside_address first, struct outside_address second)
 {
 	struct work *mine = nat.work;
 	static struct work other;
 
-	(void)state;
 	ask(CLASS_UDP, HOST_1, 5000);
-	struct outside_address a = address_find(&nat, config(), outside(0));
-	assert_int_equal(address_claim(&nat, config(), work(), a), CLAIM_DONE);
+	assert_int_equal(address_claim(&nat, config(), work(), first), CLAIM_DONE);
 	struct request saved = mine->req;
 	nat.work = &other;
 	ask(CLASS_UDP, HOST_1, 5000);
-	struct outside_address b = address_find(&nat, config(), outside(1));
-	assert_int_equal(address_claim(&nat, config(), work(), b), CLAIM_DONE);
+	assert_int_equal(address_claim(&nat, config(), work(), second), CLAIM_DONE);
 	assert_int_equal(host_settle(&nat, config(), work()), 0);
 	nat.work = mine;
 	mine->req = saved;
+}
+
+/* Between our claim and our entry another packet of the host made one, with another address: that stands, ours is free. */
+static void the_first_entry_stands(void **state)
+{
+	struct outside_address a = address_find(&nat, config(), outside(0));
+	struct outside_address b = address_find(&nat, config(), outside(1));
+
+	(void)state;
+	race(a, b);
 	assert_int_equal(host_settle(&nat, config(), work()), 0);
 	assert_int_equal(request()->outside.addr, outside(1));
 	assert_int_equal(request()->index, b.index);
@@ -132,20 +139,10 @@ static void the_first_entry_stands(void **state)
 /* The claim that a packet takes back is one that another packet of the host already goes by: it stays. */
 static void a_shared_claim_stays(void **state)
 {
-	struct work *mine = nat.work;
-	static struct work other;
+	struct outside_address a = address_find(&nat, config(), outside(0));
 
 	(void)state;
-	ask(CLASS_UDP, HOST_1, 5000);
-	struct outside_address a = address_find(&nat, config(), outside(0));
-	assert_int_equal(address_claim(&nat, config(), work(), a), CLAIM_DONE);
-	struct request saved = mine->req;
-	nat.work = &other;
-	ask(CLASS_UDP, HOST_1, 5000);
-	assert_int_equal(address_claim(&nat, config(), work(), a), CLAIM_DONE);
-	assert_int_equal(host_settle(&nat, config(), work()), 0);
-	nat.work = mine;
-	mine->req = saved;
+	race(a, a);
 	address_give(&nat, request());
 	assert_true(owns(HOST_1, outside(0)));
 }
