@@ -45,11 +45,12 @@ static void ports_print(const json_t *rows)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		unsigned long long step = json_number_at(row, "step");
 
-		printf("%s:%llu-%llu", json_text_at(row, "outside_address"), json_number_at(row, "first_port"),
-		       json_number_at(row, "last_port"));
+		printf("%s:%llu-%llu", json_text_at(row, "outside_address"),
+		       json_number_at(row, "first_port"), json_number_at(row, "last_port"));
 		if (step > 1)
 			printf(", 1 in %llu", step);
 		printf(" by %s%s\n", json_text_at(row, "interface"), step ? "" : ", lent");
@@ -72,7 +73,8 @@ static int forward(const struct options *options, const struct settings *setting
 		complain("%s has no ports of its own: it is in no deterministic network of the configuration",
 			 text);
 	if (options->json && (any || blocks)) {
-		answer = json_pack("{s:s, s:O, s:O?}", "inside_address", text, "ports", own, "blocks", blocks);
+		answer =
+			json_pack("{s:s, s:O, s:O?}", "inside_address", text, "ports", own, "blocks", blocks);
 		output_json(answer);
 		json_decref(answer);
 	} else {
@@ -169,7 +171,8 @@ int lookup_run(const struct options *options)
 	int status;
 
 	if (endpoint_read(options->arguments[0], &address, &port)) {
-		complain("\"%s\" is neither an inside address nor an outside one with its port; give 10.0.0.1 or "
+		complain("\"%s\" is neither an inside address nor an outside one with its port; give "
+			 "10.0.0.1 or "
 			 "198.51.100.1:5000",
 			 options->arguments[0]);
 		return STATUS_USAGE;

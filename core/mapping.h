@@ -38,7 +38,7 @@
  * if it may have that. Who takes a port of a block touches its I before, and the sweep ends by a CAS on the word that it judged only
  * those that nobody touched, and of which no port was claimed or at rest, for hold_down_timeout: the block of a packet that is at
  * work on it stays. A block has no rest of its own, since its ports have rested. What ends otherwise, by a reset of mappings or since its
- * host has another address, leaves its O to rest as others do. A mapping that stands needs no look at its block.
+ * host has another address, leaves its O to rest as others do, and for as long as a port of it is claimed. A mapping that stands needs no look at its block.
  */
 #pragma once
 #include "core/host.h"
@@ -521,7 +521,9 @@ SLOW u32 block_search(struct nat_instance *nat, struct work *work)
 /* An insert that did not insert. */
 static __always_inline u32 block_refusal(u32 put)
 {
-	return put == INSERT_FOUND ? (u32)PORTS_TO_LEND : put == INSERT_FULL ? REASON_mappings_full : REASON_table_busy;
+	return put == INSERT_FOUND  ? (u32)PORTS_TO_LEND
+	       : put == INSERT_FULL ? REASON_mappings_full
+				    : REASON_table_busy;
 }
 
 /*
@@ -541,7 +543,8 @@ SLOW u32 block_claim(struct nat_instance *nat, struct work *work, u32 n)
 	u32 block = r->port;
 	struct endpoint inside = { .addr = r->inside.addr, .port = host_to_be16(n), .zero = 0 };
 	struct endpoint outside = { .addr = r->outside.addr, .port = host_to_be16(block), .zero = 0 };
-	u32 put = half_insert(nat, c, work, block_key(outside.addr, block, HALF_OUTSIDE, r->interface), inside);
+	u32 put =
+		half_insert(nat, c, work, block_key(outside.addr, block, HALF_OUTSIDE, r->interface), inside);
 	if (put != INSERT_NEW)
 		return block_refusal(put);
 	u64 claim = work->ins.found;

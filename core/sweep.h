@@ -85,8 +85,8 @@ struct sweep_counts {
 	u64 hosts;
 	u64 ended_sessions;
 	u64 ended_mappings;
-	u64 mended; /* slots and bits left by a dead process or a lost race */
-	u64 blocks; /* that are lent */
+	u64 mended;			  /* slots and bits left by a dead process or a lost race */
+	u64 blocks;			  /* that are lent */
 	u64 lent_blocks, returned_blocks; /* seen to be, by this sweeper */
 };
 
@@ -96,18 +96,22 @@ struct mark {
 	u16 sessions;
 };
 
+/* The block with this number, of the outside address in block.addr, is lent to an inside address, or no more. */
+typedef void (*block_teller)(void *context, u32 interface, struct endpoint block, __be32 inside, int lent);
+
 /*
  * The sweeper's memory. All arrays are the caller's, zeroed: marks one a mapping slot; host_* a u32 a host slot;
  * inbound, aged and paired a bit a flow slot; wanted[t] a byte a slot; claimed and missed as the port words of all addresses;
- * block_* BLOCK_WORDS an address.
+ * block_used BLOCK_WORDS an address, and block_told an element a block.
  */
 struct sweep {
 	struct nat_instance *nat;
 	enum sweep_stage stage;
 	u32 table; /* of SWEEP_FRESH */
 	u32 cursor;
-	u32 now;   /* of the pass */
-	u32 clock; /* of the step: a pass may take long */
+	u32 now;    /* of the pass */
+	u32 before; /* of the last one */
+	u32 clock;  /* of the step: a pass may take long */
 	struct mark *marks;
 	int distrust; /* a mark was wrong: end no mapping; 2: and this pass looks at each */
 	u32 *host_mappings, *host_sessions;	      /* being counted */
@@ -116,9 +120,10 @@ struct sweep {
 	u8 *wanted[SWEEP_TABLES];
 	int tidy; /* this pass looks what is wanted */
 	u64 *claimed, *missed;
-	u64 *block_used, *last_block_used; /* being found, and of the last whole pass: a port of it is claimed */
-	u64 *block_told;
-	void (*block_tell)(void *context, const struct mapping *block, int lent); /* NULL: nobody asks */
+	u64 *block_used,
+		*last_block_used; /* being found, and of the last whole pass: a port of it is claimed */
+	__be32 *block_told;	  /* to whom it was last said to be lent, or 0 */
+	block_teller block_tell;  /* NULL: nobody asks */
 	void *block_context;
 	struct suspect suspects[SWEEP_SUSPECTS], seen[SWEEP_SUSPECTS];
 	u32 suspect_count, seen_count;
@@ -762,15 +767,48 @@ static inline void block_use(struct sweep *s, u32 interface, u32 index, u32 port
 		bit_set(s->block_used, index * BLOCK_WORDS * 64 + port / size);
 }
 
-/* Somebody is told once that a block is lent, and once that it is so no more. */
-static inline void block_tell(struct sweep *s, const struct mapping *i, u32 at, int lent)
+/* It is told once to whom a block is lent (inside 0: to nobody), and once that it is so no more. at: its bit. */
+static inline void block_tell(struct sweep *s, u32 interface, struct endpoint block, u32 at, __be32 inside)
 {
-	if (at == NO_SLOT || bit_get(s->block_told, at) == lent)
+	__be32 before;
+
+	if (at == NO_SLOT || s->block_told[at] == inside)
 		return;
-	s->block_told[at >> 6] ^= 1ull << (at & 63);
-	*(lent ? &s->counts.lent_blocks : &s->counts.returned_blocks) += 1;
-	if (s->block_tell)
-		s->block_tell(s->block_context, i, lent);
+	before = s->block_told[at];
+	s->block_told[at] = inside;
+	s->counts.returned_blocks += before != 0;
+	s->counts.lent_blocks += inside != 0;
+	if (s->block_tell && before)
+		s->block_tell(s->block_context, interface, block, before, 0);
+	if (s->block_tell && inside)
+		s->block_tell(s->block_context, interface, block, inside, 1);
+}
+
+/*
+ * May a port of a block be claimed? What was touched, or came to rest, before the last pass began, had by then all the claims that
+ * it would have.
+ */
+static inline int block_in_use(const struct sweep *s, u64 w, u32 at)
+{
+	return !s->passes || word_age(w, s->before) < SWEEP_PATIENCE ||
+	       (at != NO_SLOT && bit_get(s->last_block_used, at));
+}
+
+/* The outside half of a block whose inside half has ended: does a port of it still keep it from others? */
+static inline int block_kept(const struct sweep *s, u64 w, const struct mapping *o)
+{
+	return o->class == CLASS_BLOCK &&
+	       block_in_use(s, w,
+			    block_bit(env_config(s->nat), s->nat, o->key_addr, be16_to_host(o->key_port)));
+}
+
+/* It ended. */
+static inline void block_gone(struct sweep *s, const struct mapping *o)
+{
+	struct endpoint block = { .addr = o->key_addr, .port = o->key_port, .zero = 0 };
+
+	block_tell(s, o->interface, block,
+		   block_bit(env_config(s->nat), s->nat, block.addr, be16_to_host(block.port)), 0);
 }
 
 /* The inside half of a block: is it to be returned? Then 1. */
@@ -781,8 +819,7 @@ static inline int block_over(const struct sweep *s, const struct insert *i, u32 
 
 	if (mapping_stale(c, i->mapping.interface, i->mapping.own, i->words[0]))
 		return age >= SWEEP_PATIENCE;
-	return s->passes && !(at != NO_SLOT && bit_get(s->last_block_used, at)) && age >= SWEEP_PATIENCE &&
-	       age > c->timers.hold_down_timeout;
+	return !block_in_use(s, i->words[0], at) && age > c->timers.hold_down_timeout;
 }
 
 static inline void sweep_block(struct sweep *s, u32 at, const struct insert *i)
@@ -791,12 +828,13 @@ static inline void sweep_block(struct sweep *s, u32 at, const struct insert *i)
 	struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, at);
 	u64 w = i->words[0];
 	int stale = mapping_stale(c, i->mapping.interface, i->mapping.own, w);
-	u32 bit = block_bit(c, s->nat, i->mapping.addr, be16_to_host(i->mapping.port));
+	struct endpoint block = { .addr = i->mapping.addr, .port = i->mapping.port, .zero = 0 };
+	u32 bit = block_bit(c, s->nat, block.addr, be16_to_host(block.port));
 
 	if (block_over(s, i, bit) && slot_end(slot, w)) {
 		if (!stale)
 			sweep_release(s, &i->mapping);
-		block_tell(s, &i->mapping, bit, 0);
+		block_tell(s, i->mapping.interface, block, bit, 0);
 		return;
 	}
 	tidy_want(s, TABLE_MAPPINGS, at, &i->words[1]);
@@ -805,7 +843,7 @@ static inline void sweep_block(struct sweep *s, u32 at, const struct insert *i)
 	if (bit != NO_SLOT && bit_get(s->last_block_used, bit) && word_age(w, s->now))
 		slot_touch(slot, w, s->now, word_gen(w), 0);
 	s->counts.blocks++;
-	block_tell(s, &i->mapping, bit, 1);
+	block_tell(s, i->mapping.interface, block, bit, i->mapping.key_addr);
 }
 
 static inline void sweep_inside(struct sweep *s, u32 at)
@@ -949,9 +987,12 @@ static inline void sweep_outside(struct sweep *s, const struct sweep_half *half)
 	int resting = word_flags(w) & RESTING, asked = half->asked && !half_agrees(s->nat, &half->o.mapping);
 
 	tidy_want(s, TABLE_MAPPINGS, half->at, &half->o.words[1]);
-	if (asked && resting && slot_end(env_slot(s->nat, TABLE_MAPPINGS, half->at), w)) {
+	if (asked && resting && !block_kept(s, w, &half->o.mapping) &&
+	    slot_end(env_slot(s->nat, TABLE_MAPPINGS, half->at), w)) {
 		if (half->area != NO_AREA)
 			port_give(s->nat, half->area, port);
+		else if (half->o.mapping.class == CLASS_BLOCK)
+			block_gone(s, &half->o.mapping);
 		return;
 	}
 	if (asked && !resting)
@@ -1185,6 +1226,7 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 {
 	struct sweep_counts *counts = &s->counts;
 
+	s->before = s->now;
 	s->now = now;
 	for (u32 i = 0; i < MAX_OUTSIDE; i++) {
 		struct sweep_place *at = &counts->at[i];

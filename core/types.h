@@ -41,7 +41,7 @@ enum {
 	BLOCK_MIN = 64,				 /* ports of a block that is lent: as many, or more */
 	BLOCK_WORDS = PORT_WORDS / BLOCK_MIN,	 /* a bit for each block of an outside address */
 	MAX_BLOCKS = 16,			 /* that one host may have */
-	MAX_SPREAD = 16,			 /* outside addresses over which one host's own ports are spread */
+	MAX_SPREAD = 16, /* outside addresses over which one host's own ports are spread */
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };

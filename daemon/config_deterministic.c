@@ -30,8 +30,8 @@ static void shares_refuse(const struct config_reader *reader, const struct setti
 		break;
 	default:
 		report_what(reader->report, d->inside.line,
-			    "%s: %u outside addresses have not a port for each of %llu hosts", interface->name,
-			    addresses, count);
+			    "%s: %u outside addresses have not a port for each of %llu hosts",
+			    interface->name, addresses, count);
 		report_mend(reader->report,
 			    "give a larger pool, a smaller inside network, or a smaller ratio or dynamic");
 		break;

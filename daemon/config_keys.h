@@ -51,8 +51,8 @@ struct config_key {
 	const char *name; /* NULL ends the list */
 	enum config_type type;
 	bool required;
-	bool quiet;	    /* nothing is said of it when it holds what is not written; of a section: of all of it */
-	u16 size;	    /* bytes of the field that holds it; 0: it is checked and kept nowhere */
+	bool quiet; /* nothing is said of it when it holds what is not written; of a section: of all of it */
+	u16 size;   /* bytes of the field that holds it; 0: it is checked and kept nowhere */
 	size_t offset;	    /* of that field in its struct */
 	size_t line;	    /* offset there of an unsigned int for the line where it stands; 0: nobody asks */
 	u32 initial;	    /* what holds when it is not written; ports: min << 16 | max */

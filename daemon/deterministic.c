@@ -81,8 +81,8 @@ int deterministic_shares(const struct settings *settings, const struct settings_
 }
 
 /* The nth run of the host's own on this interface, as above. */
-static int own_ports(const struct settings_interface *interface, const struct shares *s, struct in_addr inside,
-		     unsigned int n, struct deterministic_ports *ports)
+static int own_ports(const struct settings_interface *interface, const struct shares *s,
+		     struct in_addr inside, unsigned int n, struct deterministic_ports *ports)
 {
 	u32 host = share_host(s, ntohl(inside.s_addr));
 
@@ -132,8 +132,8 @@ int deterministic_forward(const struct settings *settings, struct in_addr inside
 	return 0;
 }
 
-enum deterministic_kind deterministic_reverse(const struct settings *settings, struct in_addr outside, u32 port,
-					      struct in_addr *inside)
+enum deterministic_kind deterministic_reverse(const struct settings *settings, struct in_addr outside,
+					      u32 port, struct in_addr *inside)
 {
 	enum deterministic_kind kind = DETERMINISTIC_NOBODY;
 

@@ -35,8 +35,8 @@ enum deterministic_kind {
 	DETERMINISTIC_OWN,    /* *inside has it */
 	DETERMINISTIC_BLOCK,  /* who has it now by a block, or by chance, only the daemon knows */
 };
-enum deterministic_kind deterministic_reverse(const struct settings *settings, struct in_addr outside, u32 port,
-					      struct in_addr *inside);
+enum deterministic_kind deterministic_reverse(const struct settings *settings, struct in_addr outside,
+					      u32 port, struct in_addr *inside);
 
 /* The first port mapping that leads this outside port to a host; or NULL. */
 const struct settings_port_mapping *deterministic_mapping(const struct settings *settings,

@@ -22,7 +22,8 @@ struct pool {
 	struct nat_instance *nat;
 	u32 clock; /* counts departures */
 	u32 *left; /* of each place: when its address left; 0: before our time */
-	const struct settings_interface *numbered[MAX_OUTSIDE]; /* of interfaces whose buckets go by numbers */
+	const struct settings_interface
+		*numbered[MAX_OUTSIDE]; /* of interfaces whose buckets go by numbers */
 };
 
 struct pool *pool_open(struct nat_instance *nat)

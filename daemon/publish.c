@@ -254,7 +254,8 @@ static void shares_log(const struct settings_interface *interface, const struct 
 		snprintf(pool + used, sizeof(pool) - used, " %s",
 			 address_range_format(range, &interface->pool[i].range));
 	}
-	log_notice("%s is deterministic: algorithm %u, inside %s, outside%s, ratio %u, dynamic %u, %u ports each from "
+	log_notice("%s is deterministic: algorithm %u, inside %s, outside%s, ratio %u, dynamic %u, %u ports "
+		   "each from "
 		   "%u on, %u blocks at most",
 		   interface->name, s->algorithm, address_prefix_format(inside, &d->inside.prefix), pool,
 		   s->ratio, d->dynamic, s->each, s->first, s->block_count ? s->block_max : 0u);

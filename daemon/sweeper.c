@@ -92,16 +92,16 @@ static unsigned int period_of(const struct config *c, double last_pass)
 }
 
 /* RFC 7422 section 2.1 step 4, RFC 6888 REQ-14: of what is lent, a line for each block. */
-static void block_log(void *context, const struct mapping *block, int lent)
+static void block_log(void *context, u32 interface, struct endpoint block, __be32 inside, int lent)
 {
 	const struct sweeper *s = context;
-	u32 interface = block->interface & (MAX_OUTSIDE - 1), size = s->nat.config->shares[interface].block_size;
-	u32 first = be16_to_host(block->port) * size;
-	char inside[ADDRESS_TEXT_SIZE], outside[ADDRESS_TEXT_SIZE];
+	u32 size = s->nat.config->shares[interface & (MAX_OUTSIDE - 1)].block_size;
+	u32 first = be16_to_host(block.port) * size;
+	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE];
 
-	log_info("block %s:%u-%u %s %s", address_format(outside, (struct in_addr){ block->addr }), first,
+	log_info("block %s:%u-%u %s %s", address_format(from, (struct in_addr){ block.addr }), first,
 		 first + size - 1, lent ? "is lent to" : "is returned by",
-		 address_format(inside, (struct in_addr){ block->key_addr }));
+		 address_format(to, (struct in_addr){ inside }));
 }
 
 static void pass_begin(struct sweeper *s)

@@ -37,7 +37,7 @@ struct sweep *sweep_memory_new(struct nat_instance *nat)
 	s->missed = array(ports, sizeof(u64), &missing);
 	s->block_used = array((size_t)c->addresses * BLOCK_WORDS, sizeof(u64), &missing);
 	s->last_block_used = array((size_t)c->addresses * BLOCK_WORDS, sizeof(u64), &missing);
-	s->block_told = array((size_t)c->addresses * BLOCK_WORDS, sizeof(u64), &missing);
+	s->block_told = array((size_t)c->addresses * BLOCK_WORDS * 64, sizeof(__be32), &missing);
 	if (!missing)
 		return s;
 	sweep_memory_free(s);

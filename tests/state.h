@@ -93,6 +93,28 @@ static inline int state_port_bit(struct nat_instance *nat, u32 at, struct state_
 	return 0;
 }
 
+/* Where all ports are lent in blocks: a claimed port, at rest or not, is of a block that is its host's. */
+static inline int state_block(struct nat_instance *nat, u32 at, struct state_fault *fault)
+{
+	const struct mapping *m = (const struct mapping *)env_slot(nat, TABLE_MAPPINGS, at);
+	const struct shares *s = &nat->config->shares[m->interface & (MAX_OUTSIDE - 1)];
+	struct insert block;
+	u32 number;
+	u64 w;
+
+	if (!(m->half & HALF_OUTSIDE) || m->class >= CLASSES || m->own || !s->block_count || s->hosts)
+		return 0;
+	u64 key =
+		block_key(m->key_addr, be16_to_host(m->key_port) / s->block_size, HALF_OUTSIDE, m->interface);
+	if (!table_find(nat, nat->config, TABLE_MAPPINGS, table_hash(nat->config, TABLE_MAPPINGS, &key), &key,
+			&w, &number) ||
+	    !slot_read(nat, TABLE_MAPPINGS, number, w, &block))
+		return state_wrong(fault, "a port in a block that nobody has", TABLE_MAPPINGS, at);
+	if (block.mapping.addr != m->addr)
+		return state_wrong(fault, "a port in another host's block", TABLE_MAPPINGS, at);
+	return 0;
+}
+
 static inline int state_summaries(struct nat_instance *nat, struct state_fault *fault)
 {
 	for (u32 area = 0; area < nat->config->addresses * PORT_AREAS * PORT_AREA; area += PORT_AREA)
@@ -121,6 +143,8 @@ static inline int state_slot(struct nat_instance *nat, enum table t, u32 at, int
 		return state_wrong(fault, "an entry is not found, or twice in its table", t, at);
 	if (t == TABLE_FLOWS)
 		return state_flow(nat, at, fault);
+	if (t == TABLE_MAPPINGS && state_block(nat, at, fault))
+		return -1;
 	return quiet && t == TABLE_MAPPINGS ? state_port_bit(nat, at, fault) : 0;
 }
 

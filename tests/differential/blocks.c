@@ -23,7 +23,15 @@
 #include "tests/state.h"
 
 enum { ROUND = 4000, OPERATIONS = 120000, ETHERNET = 14, ROOM = 2048, OUT_IFINDEX = 3, IN_IFINDEX = 2 };
-enum { HOSTS = 8, STRANGERS = 2, POOL = 3, FIRST = 1024, LAST = 2047, SIZE = 64, CLASSES_TRIED = CLASS_ICMP + 1 };
+enum {
+	HOSTS = 8,
+	STRANGERS = 2,
+	POOL = 3,
+	FIRST = 1024,
+	LAST = 2047,
+	SIZE = 64,
+	CLASSES_TRIED = CLASS_ICMP + 1
+};
 
 struct lab {
 	struct nat_instance nat;
@@ -162,7 +170,8 @@ static void blocks_judge(struct lab *lab)
 			const struct mapping *m = live_at(lab, i);
 			if (!m || (m->class == CLASS_BLOCK) == pass)
 				continue;
-			u32 a = be32_to_host(m->addr) - be32_to_host(outside(0)), port = be16_to_host(m->port),
+			u32 a = be32_to_host(m->addr) - be32_to_host(outside(0)),
+			    port = be16_to_host(m->port),
 			    host = be32_to_host(m->key_addr) - be32_to_host(inside(0));
 			if (a >= lab->pool || host >= HOSTS + STRANGERS) {
 				wrong_set(lab, "a mapping of nobody");
@@ -208,8 +217,9 @@ static void out_op(struct lab *lab)
 	memcpy(&addr, ip + 12, 4);
 	u32 at = class == CLASS_ICMP ? 24 : 20, port = (u32)ip[at] << 8 | ip[at + 1],
 	    a = be32_to_host(addr) - be32_to_host(outside(0));
-	snprintf(lab->story, sizeof(lab->story), "at %u: host %u class %u port %u: reason %u, address %u port %u",
-		 lab->now, host, class, s.sport, reason, a, port);
+	snprintf(lab->story, sizeof(lab->story),
+		 "at %u: host %u class %u port %u: reason %u, address %u port %u", lab->now, host, class,
+		 s.sport, reason, a, port);
 	if (reason_verdict(reason) == VERDICT_TRANSLATE) {
 		lab->translated++;
 		if (a >= lab->pool)
@@ -231,7 +241,7 @@ static void out_op(struct lab *lab)
 	}
 	if (reason != REASON_no_port)
 		wrong_set(lab, "refused for a reason that there cannot be");
-	else if (port_is_free(lab, host, (u8)class))
+	else if (port_is_free(lab, host, (u8) class))
 		wrong_set(lab, "refused, though there is a port");
 }
 

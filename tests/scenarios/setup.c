@@ -272,13 +272,15 @@ int deterministic_run(struct world *w, struct words *words)
 	while (name && algorithm < 4 && strcmp(name, names[algorithm]))
 		algorithm++;
 	if (!at || !network || algorithm == 4 || network_parse(w, network, &addr, &mask) ||
-	    number_parse(words_next(words), 65535, &ratio) || number_parse(words_next(words), 65535, &dynamic))
+	    number_parse(words_next(words), 65535, &ratio) ||
+	    number_parse(words_next(words), 65535, &dynamic))
 		return world_fail(w, "deterministic INTERFACE ALGORITHM A/N RATIO DYNAMIC");
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
 		const struct config *c = nat->config;
 		struct shares shares = { .inside = 0 };
-		if (shares_own(&shares, (enum algorithm)algorithm, be32_to_host(addr), ~be32_to_host(mask) + 1,
-			       pool_size(nat, at->number), ratio, dynamic, c->port_min, c->port_max))
+		if (shares_own(&shares, (enum algorithm)algorithm, be32_to_host(addr),
+			       ~be32_to_host(mask) + 1, pool_size(nat, at->number), ratio, dynamic,
+			       c->port_min, c->port_max))
 			return world_fail(w, "the ports cannot be shared out so");
 		native_interface_shares(nat, at->number, &shares);
 	}

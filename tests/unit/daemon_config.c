@@ -192,7 +192,8 @@ static const struct refusal refusals[] = {
 	{ NAT("blocks: {size: 256, max: 17}"), 5, "nat.blocks.max: \"17\" is out of range", "from 1 to 16" },
 	{ NAT("ports: {range: 5000-8000}\n  blocks: {size: 4096}"), 6,
 	  "nat.blocks.size: no block of 4096 ports fits into ports 5000-8000", "smaller" },
-	{ WAN("deterministic: {inside: 10.0.0.0/24}"), 2, "wan0: deterministic needs a pool", "that has a pool" },
+	{ WAN("deterministic: {inside: 10.0.0.0/24}"), 2, "wan0: deterministic needs a pool",
+	  "that has a pool" },
 	{ WAN("pool: [192.0.2.1], mode: address_only, deterministic: {inside: 10.0.0.0/24}"), 2,
 	  "wan0: deterministic needs a mode that shares", "no mode" },
 	{ LAN("deterministic: {inside: 10.0.0.0/24}"), 3, "lan0: deterministic needs an outside interface",
@@ -212,7 +213,7 @@ static const struct refusal refusals[] = {
 	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24, dynamic: 1}"), 2,
 	  "wan0: dynamic leaves ports for blocks", "set nat.blocks.size, less than" },
 	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24}") "reservations: [{inside: 10.0.0.9, "
-									"outside: 192.0.2.1}]\n",
+									 "outside: 192.0.2.1}]\n",
 	  4, "reservations: the ports of 192.0.2.1 are shared out", "another interface" },
 
 	/* Right, but later. */
@@ -267,7 +268,8 @@ static const char *const accepted[] = {
 	WAN("mode: address_and_port"),
 	NAT("blocks: {size: 256, max: 16}"),
 	WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24}"),
-	WAN("pool: [192.0.2.0/29], deterministic: {inside: 10.0.0.0/20, algorithm: round_robin, ratio: 2000, dynamic: "
+	WAN("pool: [192.0.2.0/29], deterministic: {inside: 10.0.0.0/20, algorithm: round_robin, ratio: 2000, "
+	    "dynamic: "
 	    "7}") "nat: {blocks: {size: 64}}\n",
 	WAN("pool: [192.0.2.1, 192.0.2.2, 192.0.2.4-192.0.2.7, 192.0.2.3, 192.0.2.0]"),
 	LAN("networks: [10.0.0.0/8, 10.1.0.0/16]"),

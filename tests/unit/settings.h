@@ -142,7 +142,8 @@ static inline void assert_same_settings(const struct settings *a, const struct s
 		assert_int_equal(!x->deterministic.inside.line, !y->deterministic.inside.line);
 		assert_int_equal(x->deterministic.inside.prefix.address.s_addr,
 				 y->deterministic.inside.prefix.address.s_addr);
-		assert_int_equal(x->deterministic.inside.prefix.length, y->deterministic.inside.prefix.length);
+		assert_int_equal(x->deterministic.inside.prefix.length,
+				 y->deterministic.inside.prefix.length);
 		assert_int_equal(x->deterministic.algorithm, y->deterministic.algorithm);
 		assert_int_equal(x->deterministic.ratio, y->deterministic.ratio);
 		assert_int_equal(x->deterministic.dynamic, y->deterministic.dynamic);

@@ -93,9 +93,9 @@ static void all_algorithms(void **state)
 {
 	static const struct {
 		u32 hosts, addresses, ratio, dynamic, min, max;
-	} rows[] = { { 14, 1, 0, 2, 1024, 65535 },  { 254, 10, 0, 0, 1024, 65535 },
-		     { 30, 4, 8, 1, 1024, 65535 },  { 30, 4, 20, 0, 2000, 2999 },
-		     { 1, 1, 0, 0, 1024, 65535 },   { 7, 16, 0, 3, 40000, 50000 },
+	} rows[] = { { 14, 1, 0, 2, 1024, 65535 }, { 254, 10, 0, 0, 1024, 65535 },
+		     { 30, 4, 8, 1, 1024, 65535 }, { 30, 4, 20, 0, 2000, 2999 },
+		     { 1, 1, 0, 0, 1024, 65535 },  { 7, 16, 0, 3, 40000, 50000 },
 		     { 1022, 3, 0, 5, 1, 65535 } };
 
 	(void)state;
@@ -135,7 +135,9 @@ static void as_the_rfc_tells_them(void **state)
 	}
 
 	assert_int_equal(shares_own(&s, ALGORITHM_INTERLACED, 0, 8, 2, 0, 0, 1024, 65535), SHARES_MADE);
-	run = share_run(&s, 3, 0); /* the host's ports: 1025 of the second address, 1029 of the first, 1033 of the second, ... */
+	run = share_run(
+		&s, 3,
+		0); /* the host's ports: 1025 of the second address, 1029 of the first, 1033 of the second, ... */
 	assert_int_equal(run.address, 1);
 	assert_int_equal(run.first, 1025);
 	assert_int_equal(run.step, 8);

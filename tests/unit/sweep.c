@@ -735,11 +735,12 @@ static void permissions_live_with_their_sessions(void **state)
 /* A block is told when it is lent, kept while a port of it is claimed or rests, and told when it is returned. */
 static u32 block_lent, block_returned;
 
-static void block_said(void *context, const struct mapping *block, int lent)
+static void block_said(void *context, u32 interface, struct endpoint block, __be32 inside, int lent)
 {
 	assert_ptr_equal(context, &nat);
-	assert_int_equal(block->key_addr, HOST_1);
-	assert_int_equal(block->addr, ADDRESS_A);
+	assert_int_equal(interface, 0);
+	assert_int_equal(inside, HOST_1);
+	assert_int_equal(block.addr, ADDRESS_A);
 	*(lent ? &block_lent : &block_returned) += 1;
 }
 
@@ -780,6 +781,35 @@ static void a_block_is_returned(void **state)
 	assert_int_equal(sweep->counts.returned_blocks, 1);
 }
 
+/* What a packet overruled after a reset is told as well, once nobody has its ports any more. */
+static void a_block_that_a_reset_ended(void **state)
+{
+	struct shares s = { .inside = 0 };
+
+	(void)state;
+	block_lent = block_returned = 0;
+	sweep->block_tell = block_said;
+	sweep->block_context = &nat;
+	shares_lend(&s, 64, 1, config()->port_min, config()->port_max);
+	native_interface_shares(&nat, 0, &s);
+	struct endpoint before = out_udp(HOST_1, 5000);
+	passes(2);
+	nat_reset(1, 1, 0);
+	struct endpoint after = out_udp(HOST_1, 5000);
+	assert_int_not_equal(be16_to_host(before.port) / 64, be16_to_host(after.port) / 64);
+	passes(2);
+	assert_int_equal(block_lent, 2);
+	assert_int_equal(block_returned, 0);
+	for (u32 i = 0; i < 10; i++) {
+		nat.now += 100;
+		out_udp(HOST_1, 5000);
+		passes(8);
+	}
+	assert_int_equal(block_lent, 2);
+	assert_int_equal(block_returned, 1);
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+}
+
 /* A sweep that has just begun its work knows of no block whether it is used: it ends none before it has seen all. */
 static void a_new_sweep_returns_nothing_unseen(void **state)
 {
@@ -793,6 +823,17 @@ static void a_new_sweep_returns_nothing_unseen(void **state)
 	passes(1);
 	assert_int_equal(live(TABLE_MAPPINGS), 4);
 	passes(3);
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+	/* Nor one whose first port was claimed after the last pass had looked, however long ago that is. */
+	pass_at(nat.now + 20000);
+	pass_at(nat.now + 200);
+	pass_at(nat.now + 200);
+	assert_int_equal(live(TABLE_MAPPINGS), 0);
+	out_udp(HOST_1, 6000);
+	nat.now += 299;
+	passes(1);
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+	passes(1);
 	assert_int_equal(live(TABLE_MAPPINGS), 4);
 }
 
@@ -832,6 +873,7 @@ int main(void)
 		CASE(fragments_end),
 		CASE(permissions_live_with_their_sessions),
 		CASE(a_block_is_returned),
+		CASE(a_block_that_a_reset_ended),
 		CASE(a_new_sweep_returns_nothing_unseen),
 	};
 
