@@ -11,7 +11,10 @@
 #include "cli/output.h"
 #include "daemon/deterministic.h"
 
-/* The blocks that the daemon knows of, by one filter: a list for json_decref(); NULL: it was not to be asked, and that was said. */
+/*
+ * The blocks that the daemon knows of, by one filter: a list for json_decref(); NULL: it was not to be asked, and that was
+ * said.
+ */
 static json_t *blocks_ask(const struct options *options, const char *filter, const char *value)
 {
 	struct client *client;

@@ -29,16 +29,18 @@
  * An O that no I names rests, too, from when the sweep finds it, with the flag in its own word; nobody has it back, but the
  * endpoint of a host whose ports stay as they are. Where an address is one host's alone, an O of another is nobody's.
  *
- * BLOCKS (RFC 6888 REQ-14, RFC 7422). A block of ports that is lent is a mapping, too: of the class CLASS_BLOCK, its inside endpoint
- * the host and which of its blocks it is, its outside endpoint the address and the number of the block. So a block has one owner by
- * the same protocol: O inserted if absent is the claim, of I for one host and place the first counts, and who lost ends his O by its
- * word. It is there when packets and daemon come and go as other mappings are. All classes of a host use its blocks.
+ * BLOCKS (RFC 6888 REQ-14, RFC 7422). A block of ports that is lent is a mapping, too: of the class CLASS_BLOCK, its inside
+ * endpoint the host and which of its blocks it is, its outside endpoint the address and the number of the block. So a block
+ * has one owner by the same protocol: O inserted if absent is the claim, of I for one host and place the first counts, and
+ * who lost ends his O by its word. It is there when packets and daemon come and go as other mappings are. All classes of a
+ * host use its blocks.
  *
- * A port is sought in the host's own run (shares.h), if it has one, then in its blocks, each in turn, and when all are full in one more,
- * if it may have that. Who takes a port of a block touches its I before, and the sweep ends by a CAS on the word that it judged only
- * those that nobody touched, and of which no port was claimed or at rest, for hold_down_timeout: the block of a packet that is at
- * work on it stays. A block has no rest of its own, since its ports have rested. What ends otherwise, by a reset of mappings or since its
- * host has another address, leaves its O to rest as others do, and for as long as a port of it is claimed. A mapping that stands needs no look at its block.
+ * A port is sought in the host's own run (shares.h), if it has one, then in its blocks, each in turn, and when all are full
+ * in one more, if it may have that. Who takes a port of a block touches its I before, and the sweep ends by a CAS on the
+ * word that it judged only those that nobody touched, and of which no port was claimed or at rest, for hold_down_timeout:
+ * the block of a packet that is at work on it stays. A block has no rest of its own, since its ports have rested. What ends
+ * otherwise, by a reset of mappings or since its host has another address, leaves its O to rest as others do, and for as
+ * long as a port of it is claimed. A mapping that stands needs no look at its block.
  */
 #pragma once
 #include "core/host.h"
@@ -342,8 +344,8 @@ static __always_inline void claim_undo(struct nat_instance *nat, const struct re
 }
 
 /*
- * An outside port for r->inside at r->outside.addr, of those that ports_choose() named: r->outside.port, claimed by its outside
- * half. 0 or a reason.
+ * An outside port for r->inside at r->outside.addr, of those that ports_choose() named: r->outside.port, claimed by its
+ * outside half. 0 or a reason.
  */
 SLOW u32 port_claim(struct nat_instance *nat, struct work *work)
 {
@@ -391,7 +393,10 @@ SLOW u32 mapping_join(struct nat_instance *nat, struct work *work)
  * Blocks
  */
 
-/* What ports_choose() and block_claim() say beside reasons: there is one more block to lend; or there are no more ports at all. */
+/*
+ * What ports_choose() and block_claim() say beside reasons: there is one more block to lend; or there are no more ports at
+ * all.
+ */
 enum { PORTS_CHOSEN, PORTS_TO_LEND = 0xfffe, PORTS_END = 0xffff };
 enum { PORT_RUNS = MAX_SPREAD + MAX_BLOCKS, BLOCK_STEPS = 64 };
 
@@ -445,8 +450,8 @@ static __always_inline void shared_address(struct nat_instance *nat, struct requ
 }
 
 /*
- * The ports that r->inside may have, the nth of several runs and blocks. PORTS_CHOSEN, PORTS_TO_LEND, PORTS_END, or REASON_no_port:
- * none in this one. The router's own packets go by no share.
+ * The ports that r->inside may have, the nth of several runs and blocks. PORTS_CHOSEN, PORTS_TO_LEND, PORTS_END, or
+ * REASON_no_port: none in this one. The router's own packets go by no share.
  */
 SLOW u32 ports_choose(struct nat_instance *nat, struct work *work, u32 n)
 {
@@ -575,8 +580,8 @@ static __always_inline u32 port_out(struct nat_instance *nat, struct work *work,
 }
 
 /*
- * Of all the ports that the host may have, one of the first run in which one is free. 0 or a reason. Inlined: a chain of calls has no
- * stack left for one more.
+ * Of all the ports that the host may have, one of the first run in which one is free. 0 or a reason. Inlined: a chain of
+ * calls has no stack left for one more.
  */
 static __always_inline u32 ports_out(struct nat_instance *nat, struct work *work)
 {

@@ -3,17 +3,18 @@
  * shares.h - deterministic NAT (RFC 7422): which outside ports are an inside address's, worked out from the settings alone.
  *
  * The inside addresses of a network are numbered from 0 on, and so are the outside addresses of a pool. With I inside and O
- * outside addresses, a compression ratio C >= I/O and a factor D, each inside address owns E = ports / (C + D) ports; what is left
- * lies behind them and is lent in blocks (mapping.h). RFC 7422 section 2.2 names the ways to share ports out, by its numbers:
+ * outside addresses, a compression ratio C >= I/O and a factor D, each inside address owns E = ports / (C + D) ports; what
+ * is left lies behind them and is lent in blocks (mapping.h). RFC 7422 section 2.2 names the ways to share ports out, by its
+ * numbers:
  *
  *   0 sequential    C hosts to an outside address, E ports each, one after the other
  *   1 staggered     the same, but each has every Cth port
  *   2 round robin   each has the same ports of all outside addresses, E/O of each
  *   3 interlaced    each has every Cth port, the next one always of the next outside address
  *
- * A host's ports are runs: so many ports of one outside address, from a first one on, the same step apart. It has one run with
- * the first two ways. With the others it has one of each outside address; the first, of its home, is used up before the next
- * (RFC 4787 REQ-2), so that E is a multiple of O there.
+ * A host's ports are runs: so many ports of one outside address, from a first one on, the same step apart. It has one run
+ * with the first two ways. With the others it has one of each outside address; the first, of its home, is used up before the
+ * next (RFC 4787 REQ-2), so that E is a multiple of O there.
  */
 #pragma once
 #include "core/types.h"
@@ -108,9 +109,9 @@ static inline u32 share_owner(const struct shares *s, u32 address, u32 port)
 enum { SHARES_MADE, SHARES_RATIO, SHARES_PORTS, SHARES_SPREAD };
 
 /*
- * Give `hosts` inside addresses from `inside` on, in host byte order, ports from port_min to port_max of so many outside ones. ratio 0:
- * as small as serves all. SHARES_MADE; SHARES_RATIO: the ratio is too small for them; SHARES_PORTS: there are not enough ports;
- * SHARES_SPREAD: too many outside addresses to spread a host's ports over.
+ * Give `hosts` inside addresses from `inside` on, in host byte order, ports from port_min to port_max of so many outside
+ * ones. ratio 0: as small as serves all. SHARES_MADE; SHARES_RATIO: the ratio is too small for them; SHARES_PORTS: there are
+ * not enough ports; SHARES_SPREAD: too many outside addresses to spread a host's ports over.
  */
 static inline int shares_own(struct shares *s, enum algorithm algorithm, u32 inside, u32 hosts, u32 addresses,
 			     u32 ratio, u32 dynamic, u32 port_min, u32 port_max)

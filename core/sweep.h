@@ -8,9 +8,9 @@
  *	        (tcp.h). One that is young whatever the other half says costs no look at it. Expired: both halves end, each by a
  *	        CAS on the word that was judged. Alive: its mapping is marked. Inbound flows that no outbound one names, or
  *	        that are not young, are looked at by themselves.
- *   inside     blocks that are lent (mapping.h) count as used now while a port of theirs is claimed; of which none is, end once they were
- *	        not used for hold_down_timeout. Of mappings, inside halves without mark whose own time is over rest (mapping.h), and when that is over end, with their
- *	        outside half and its bit. The others mark their host.
+ *   inside     blocks that are lent (mapping.h) count as used now while a port of theirs is claimed; others end when they were
+ *	        not used for hold_down_timeout. Of mappings, inside halves without mark whose own time is over rest, and when
+ *	        that is over end, with their outside half and its bit. The others mark their host.
  *   outside    outside halves that no inside half agrees with rest, too, and end, once they are older than any packet's run:
  *	        what resets, lost races and dead processes left. An eighth of them is asked in each pass, and after a reset all.
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
@@ -785,8 +785,8 @@ static inline void block_tell(struct sweep *s, u32 interface, struct endpoint bl
 }
 
 /*
- * May a port of a block be claimed? What was touched, or came to rest, before the last pass began, had by then all the claims that
- * it would have.
+ * May a port of a block be claimed? What was touched, or came to rest, before the last pass began, had by then all the
+ * claims that it would have.
  */
 static inline int block_in_use(const struct sweep *s, u64 w, u32 at)
 {

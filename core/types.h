@@ -222,8 +222,8 @@ struct prefix {
 enum algorithm { ALGORITHM_SEQUENTIAL, ALGORITHM_STAGGERED, ALGORITHM_ROUND_ROBIN, ALGORITHM_INTERLACED };
 
 /*
- * Which ports of an outside interface a host may have, where not all of them: its own ones, and blocks that are lent to it. All
- * zero: whichever is free.
+ * Which ports of an outside interface a host may have, where not all of them: its own ones, and blocks that are lent to it.
+ * All zero: whichever is free.
  */
 struct shares {
 	u32 inside;    /* the first inside address that has ports of its own, in host byte order */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What is checked about ports that are shared out: deterministic NAT (RFC 7422) and blocks, against pools and reservations. */
+/*
+ * What is checked about ports that are shared out: deterministic NAT (RFC 7422) and blocks, against pools and reservations.
+ */
 #include "core/shares.h"
 #include "daemon/config_read.h"
 #include "daemon/config_report.h"

@@ -23,8 +23,8 @@ struct deterministic_ports {
 };
 
 /*
- * The nth run of ports that are the inside address's own: 1; 0: there are no more. With `blocks`: of ports from which it may be
- * lent blocks; an outside address of 0 there: one that the configuration does not tell.
+ * The nth run of ports that are the inside address's own: 1; 0: there are no more. With `blocks`: of ports from which it may
+ * be lent blocks; an outside address of 0 there: one that the configuration does not tell.
  */
 int deterministic_forward(const struct settings *settings, struct in_addr inside, bool blocks, unsigned int n,
 			  struct deterministic_ports *ports);
@@ -45,7 +45,10 @@ const struct settings_port_mapping *deterministic_mapping(const struct settings 
 /* The inside addresses that have ports of their own: those of the network that hosts can have. */
 struct address_range deterministic_hosts(const struct settings_interface *interface);
 
-/* The pool's addresses are numbered in the order of the file. The one with a number below their count; or the number, or NO_SHARE. */
+/*
+ * The pool's addresses are numbered in the order of the file. The one with a number below their count; or the number, or
+ * NO_SHARE.
+ */
 u32 deterministic_addresses(const struct settings_interface *interface);
 struct in_addr deterministic_address(const struct settings_interface *interface, u32 number);
 u32 deterministic_number(const struct settings_interface *interface, struct in_addr address);

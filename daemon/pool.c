@@ -8,7 +8,6 @@
 
 #include "core/host.h"
 #include "core/ports.h"
-#include "daemon/deterministic.h"
 #include "native/vacant.h"
 
 enum { NOBODY = 0xffff, NO_PLACE = 0xffffffff };
@@ -20,10 +19,10 @@ union entry {
 
 struct pool {
 	struct nat_instance *nat;
-	u32 clock; /* counts departures */
-	u32 *left; /* of each place: when its address left; 0: before our time */
-	const struct settings_interface
-		*numbered[MAX_OUTSIDE]; /* of interfaces whose buckets go by numbers */
+	u32 clock;		       /* counts departures */
+	u32 *left;		       /* of each place: when its address left; 0: before our time */
+	__be32 *numbered[MAX_OUTSIDE]; /* addresses of interfaces whose buckets go by numbers; NULL: others */
+	u32 numbers[MAX_OUTSIDE];
 };
 
 struct pool *pool_open(struct nat_instance *nat)
@@ -44,6 +43,8 @@ void pool_close(struct pool *pool)
 {
 	if (!pool)
 		return;
+	for (u32 i = 0; i < MAX_OUTSIDE; i++)
+		free(pool->numbered[i]);
 	free(pool->left);
 	free(pool);
 }
@@ -476,15 +477,12 @@ static void bucket_store(const struct pool *pool, u32 interface, u32 bucket, u64
 /* Each bucket has the pool's address of its number, if that serves. */
 static void buckets_number(const struct pool *pool, u32 interface)
 {
-	const struct settings_interface *settings = pool->numbered[interface];
-	u32 count = deterministic_addresses(settings);
-
 	for (u32 bucket = 0; bucket < POOL_BUCKETS; bucket++) {
 		union entry e = { .word = 0 };
 		u32 place = NO_PLACE;
 
-		if (bucket < count)
-			place = place_find(pool, deterministic_address(settings, bucket).s_addr);
+		if (bucket < pool->numbers[interface])
+			place = place_find(pool, pool->numbered[interface][bucket]);
 		if (place != NO_PLACE)
 			e = entry_at(pool, place);
 		if (e.address.interface != interface || !(e.address.flags & ADDRESS_POOL))
@@ -521,9 +519,17 @@ out:
 	return error;
 }
 
-int pool_number(struct pool *pool, unsigned int interface, const struct settings_interface *settings)
+int pool_number(struct pool *pool, unsigned int interface, const __be32 *addresses, u32 count)
 {
-	pool->numbered[interface] = settings;
+	__be32 *copy = count ? malloc(count * sizeof(*copy)) : NULL;
+
+	if (count && !copy)
+		return -ENOMEM;
+	if (count)
+		memcpy(copy, addresses, count * sizeof(*copy));
+	free(pool->numbered[interface]);
+	pool->numbered[interface] = copy;
+	pool->numbers[interface] = count;
 	return buckets_fill(pool, interface);
 }
 

@@ -18,7 +18,6 @@
 
 struct nat_instance;
 struct pool;
-struct settings_interface;
 
 /* An address that shall be there. */
 struct pool_address {
@@ -47,10 +46,10 @@ int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int 
 	       struct pool_change *change);
 
 /*
- * From now on the buckets of an interface have its pool's addresses by their numbers, which go by its settings (deterministic.h);
- * NULL: by rendezvous. 0 or -ENOMEM. The settings are to stay as long as the pool.
+ * From now on the buckets of an interface have these addresses by their numbers, where hosts' own ports follow from those
+ * (deterministic.h); count 0: by rendezvous. 0 or -ENOMEM.
  */
-int pool_number(struct pool *pool, unsigned int interface, const struct settings_interface *settings);
+int pool_number(struct pool *pool, unsigned int interface, const __be32 *addresses, u32 count);
 
 /* The generations of these kinds (1 << enum table) of an interface: one more. One atomic step. */
 void pool_generation_bump(struct nat_instance *nat, unsigned int interface, u32 tables);

@@ -261,9 +261,20 @@ static void shares_log(const struct settings_interface *interface, const struct 
 		   s->ratio, d->dynamic, s->each, s->first, s->block_count ? s->block_max : 0u);
 }
 
+/* The addresses of a pool by their numbers, where ports go by those. 0 or -ENOMEM. */
+static int addresses_number(struct keepnat *k, u8 number, const struct settings_interface *settings,
+			    const struct shares *shares)
+{
+	static __be32 addresses[MAX_POOL_ADDRESSES];
+
+	for (u32 i = 0; i < shares->addresses && i < MAX_POOL_ADDRESSES; i++)
+		addresses[i] = deterministic_address(settings, i).s_addr;
+	return pool_number(k->pool, number, addresses, shares->addresses);
+}
+
 /*
- * Which ports hosts may have: as with modes. Buckets go by it, too. 0 or -ENOMEM. The daemon logs what ports are shared out by, at
- * each change, since only with that a record of an outside port leads to a host (RFC 7422 section 4).
+ * Which ports hosts may have: as with modes. Buckets go by it, too. 0 or -ENOMEM. The daemon logs what ports are shared out
+ * by, at each change, since only with that a record of an outside port leads to a host (RFC 7422 section 4).
  */
 static int shares_publish(struct keepnat *k)
 {
@@ -283,7 +294,7 @@ static int shares_publish(struct keepnat *k)
 			interfaces_renew(k, 1u << number);
 		*at = wanted;
 		if (changed || wanted.hosts)
-			error = pool_number(k->pool, number, wanted.hosts ? settings : NULL);
+			error = addresses_number(k, number, settings, &wanted);
 		if (changed)
 			interfaces_renew(k, 1u << number);
 		if (changed || wanted.hosts)

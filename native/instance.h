@@ -98,8 +98,8 @@ int native_address_set(struct nat_instance *nat, u32 interface, __be32 addr, u32
 void native_interface_alone(struct nat_instance *nat, u32 interface);
 
 /*
- * Which ports hosts of the interface may have, see core/shares.h. The addresses of its pool are numbered as they were added. Before
- * packets.
+ * Which ports hosts of the interface may have, see core/shares.h. The addresses of its pool are numbered as they were added.
+ * Before packets.
  */
 void native_interface_shares(struct nat_instance *nat, u32 interface, const struct shares *shares);
 

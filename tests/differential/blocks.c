@@ -4,10 +4,10 @@
  *
  *	blocks.test [SEED [OPERATIONS]]
  *
- * The deal is made port by port, as RFC 7422 section 2.2 tells it, with no arithmetic of the core's. Right is: a host leaves by a port
- * that was dealt to it, or by one of a block; all that is live in a block is one host's, and no host has more blocks than it may;
- * nobody is refused while a port of its own is to be had, or of its blocks, or a block that it may have; a host to which nothing was
- * dealt is refused. Which ports are taken the tables tell.
+ * The deal is made port by port, as RFC 7422 section 2.2 tells it, with no arithmetic of the core's. Right is: a host leaves
+ * by a port that was dealt to it, or by one of a block; all that is live in a block is one host's, and no host has more
+ * blocks than it may; nobody is refused while a port of its own is to be had, or of its blocks, or a block that it may have;
+ * a host to which nothing was dealt is refused. Which ports are taken the tables tell.
  */
 #include <stdbool.h>
 #include <stdio.h>

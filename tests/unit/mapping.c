@@ -675,7 +675,10 @@ static void a_block_has_one_owner(void **state)
 	assert_int_equal(be16_to_host(outside_of(HOST_2, 6001).port) / 64, other);
 }
 
-/* The sweep was about to return a block: the packet that took a port of it first keeps it, and the one that came too late has another. */
+/*
+ * The sweep was about to return a block: the packet that took a port of it first keeps it, and the one that came too late
+ * has another.
+ */
 static void a_block_that_is_being_returned(void **state)
 {
 	struct slot *block;
