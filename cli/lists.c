@@ -42,6 +42,22 @@ int mappings_run(const struct options *options)
 	return rows_print(options, &rows);
 }
 
+int blocks_run(const struct options *options)
+{
+	static const struct column columns[] = {
+		{ "INSIDE", "inside_address", NULL, FORMAT_TEXT },
+		{ "OUTSIDE", "outside_address", NULL, FORMAT_TEXT },
+		{ "FIRST", "first_port", NULL, FORMAT_SHORT },
+		{ "LAST", "last_port", NULL, FORMAT_SHORT },
+		{ "IDLE", "idle", NULL, FORMAT_SECONDS },
+		{ "BY", "interface", NULL, FORMAT_TEXT },
+		{ NULL, NULL, NULL, 0 },
+	};
+	static const struct rows rows = { "/v1/blocks", "blocks", columns, true, NULL };
+
+	return rows_print(options, &rows);
+}
+
 int hosts_run(const struct options *options)
 {
 	static const struct column columns[] = {

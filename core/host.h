@@ -138,22 +138,36 @@ static __always_inline void vacant_set(struct nat_instance *nat, u32 interface, 
 		FETCH_AND(word, ~bit);
 }
 
-static __always_inline struct outside_address host_choose(struct nat_instance *nat, const struct config *c,
-							  const struct request *r)
+static __always_inline struct outside_address address_in_bucket(struct nat_instance *nat, u32 interface,
+								u32 bucket)
 {
 	union {
 		u64 word;
 		struct outside_address address;
-	} chosen = { .word = 0 };
-	u32 bucket = (u32)hash_words(c, r->inside.addr, 1) & (POOL_BUCKETS - 1);
-	u64 *at;
+	} found = { .word = 0 };
+	u64 *at = env_pool(nat, interface * POOL_BUCKETS + (bucket & (POOL_BUCKETS - 1)));
+
+	if (at)
+		found.word = LOAD(at);
+	return found.address;
+}
+
+static __always_inline struct outside_address host_choose(struct nat_instance *nat, const struct config *c,
+							  const struct request *r)
+{
+	struct outside_address none = { .addr = 0 };
+	u32 bucket = (u32)hash_words(c, r->inside.addr, 1);
+	const struct shares *s = &c->shares[r->interface & (MAX_OUTSIDE - 1)];
 
 	if (r->own || r->client)
 		return address_find(nat, c, r->client ? r->client : r->inside.addr);
-	at = env_pool(nat, r->interface * POOL_BUCKETS + bucket);
-	if (at)
-		chosen.word = LOAD(at);
-	return chosen.address;
+	if (s->hosts) {
+		u32 host = share_host(s, be32_to_host(r->inside.addr));
+		if (host == NO_SHARE)
+			return none;
+		bucket = share_run(s, host, 0).address;
+	}
+	return address_in_bucket(nat, r->interface, bucket);
 }
 
 /* What a packet needs of a host. */

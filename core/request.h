@@ -60,6 +60,7 @@ struct request {
 	u32 port; /* candidate, 0: none */
 	u32 port_min;
 	u32 port_max;
+	u32 port_step; /* from one that it may be to the next */
 	u64 port_mask; /* which bits of a word may be had: parity */
 	u32 outcome;   /* of the search: 0, or a reason */
 	u32 fixed;     /* the mapping is one that the configuration made: OWN_FIXED or 0 */

@@ -39,6 +39,10 @@ enum {
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
 	ADDRESS_WORDS = MAX_POOL_ADDRESSES / 64, /* a bit for each outside address */
 	SERVER_WORDS = 64,
+	BLOCK_MIN = 64,			      /* ports of a block that is lent: as many, or more */
+	BLOCK_WORDS = PORT_WORDS / BLOCK_MIN, /* a bit for each block of an outside address */
+	MAX_BLOCKS = 16,		      /* that one host may have */
+	MAX_SPREAD = 16, /* outside addresses over which one host's own ports are spread */
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };
@@ -48,6 +52,7 @@ enum table { TABLE_FLOWS, TABLE_MAPPINGS, TABLE_HOSTS, TABLE_FRAGMENTS };
 
 /* What has ports of its own: mappings are per class (RFC 7857 section 5). The rare ones share one port bitmap (ports.h). */
 enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASS_DCCP, CLASS_SCTP, CLASS_UDPLITE, CLASSES };
+enum { CLASS_BLOCK = CLASSES + 1 }; /* in the table of mappings alone: a block that is lent, see mapping.h */
 enum { PORT_AREAS = CLASS_DCCP + 1 }; /* port bitmaps of an outside address */
 enum { ACCOUNTS = CLASS_ICMP + 1 };   /* limits: what connects counts as TCP, all else as UDP */
 enum { FILTERINGS = CLASS_ICMP + 1 }; /* the rare ones are filtered as TCP or UDP is */
@@ -226,6 +231,28 @@ struct prefix {
 	__be32 mask;
 };
 
+/* How deterministic NAT shares ports out: RFC 7422's numbers, see shares.h. */
+enum algorithm { ALGORITHM_SEQUENTIAL, ALGORITHM_STAGGERED, ALGORITHM_ROUND_ROBIN, ALGORITHM_INTERLACED };
+
+/*
+ * Which ports of an outside interface a host may have, where not all of them: its own ones, and blocks that are lent to it.
+ * All zero: whichever is free.
+ */
+struct shares {
+	u32 inside;    /* the first inside address that has ports of its own, in host byte order */
+	u32 hosts;     /* and how many have; 0: none */
+	u32 addresses; /* outside addresses; the pool's buckets have them by their numbers */
+	u32 ratio;     /* hosts to each of them */
+	u32 each;      /* ports of a host */
+	u16 first;     /* the first port that is anybody's */
+	u16 algorithm;
+	u16 block_size; /* ports; block n begins at n * block_size */
+	u16 block_first;
+	u16 block_count; /* 0: none is lent */
+	u16 block_max;	 /* to one host */
+};
+_Static_assert(sizeof(struct shares) == 32, "no hidden padding");
+
 /* Timers in ticks; names and defaults of RFC 8512. */
 struct timers {
 	u32 udp_timeout;
@@ -301,6 +328,7 @@ struct config {
 	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
 	u64 swept; /* when the last pass of the sweep ended that counted what hosts have */
 	struct limits limits;
+	struct shares shares[MAX_OUTSIDE];
 	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */
 	u64 apart[8];
 	u64 identifications[IDENTIFICATIONS];

@@ -109,6 +109,22 @@ static bool mapping_write(struct listing *l, u32 at, struct text *t)
 	return true;
 }
 
+static bool block_write(struct listing *l, u32 at, struct text *t)
+{
+	struct block_row row;
+
+	if (!list_block(&l->view, &l->filter, at, &row))
+		return false;
+	text_address(t, "inside_address", row.inside_address);
+	text_address(t, "outside_address", row.outside_address);
+	text_number(t, "first_port", row.first);
+	text_number(t, "last_port", row.last);
+	text_interface(l, t, row.interface);
+	text_number(t, "idle", row.idle);
+	text_number(t, "generation", row.generation);
+	return true;
+}
+
 static bool host_write(struct listing *l, u32 at, struct text *t)
 {
 	struct host_row row;
@@ -269,6 +285,13 @@ void answer_sessions(struct request *request)
 void answer_mappings(struct request *request)
 {
 	static const struct list list = { "mappings", LIST_MAPPINGS, mapping_write };
+
+	listing_start(request, &list);
+}
+
+void answer_blocks(struct request *request)
+{
+	static const struct list list = { "blocks", LIST_BLOCKS, block_write };
 
 	listing_start(request, &list);
 }

@@ -31,6 +31,7 @@ u32 list_slots(const struct list_view *view, enum list_kind kind)
 	case LIST_SESSIONS:
 		return c->flow_mask + 1;
 	case LIST_MAPPINGS:
+	case LIST_BLOCKS:
 		return c->mapping_mask + 1;
 	case LIST_HOSTS:
 		return c->host_mask + 1;
@@ -174,7 +175,7 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	u64 w = LOAD(&env_slot(nat, TABLE_MAPPINGS, at)->word), other;
 
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_MAPPINGS, at, w, &copy) ||
-	    i->half & HALF_OUTSIDE || word_flags(w) & RESTING ||
+	    i->half & HALF_OUTSIDE || i->class >= CLASSES || word_flags(w) & RESTING ||
 	    mapping_stale(nat->config, i->interface, i->own, w))
 		return 0;
 	row->protocol = protocol_of_class(i->class);
@@ -195,6 +196,32 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	if (other && word_age(other, nat->now) < row->idle)
 		row->idle = word_age(other, nat->now);
 	return other != 0;
+}
+
+int list_block(struct list_view *view, const struct list_filter *filter, u32 at, struct block_row *row)
+{
+	struct nat_instance *nat = &view->nat;
+	struct insert copy;
+	const struct mapping *i = &copy.mapping;
+	u64 w = LOAD(&env_slot(nat, TABLE_MAPPINGS, at)->word);
+
+	if (word_state(w) != LIVE || !slot_read(nat, TABLE_MAPPINGS, at, w, &copy) ||
+	    i->half & HALF_OUTSIDE || i->class != CLASS_BLOCK ||
+	    mapping_stale(nat->config, i->interface, i->own, w) || !mapping_other(view, i))
+		return 0;
+	u32 size = nat->config->shares[i->interface & (MAX_OUTSIDE - 1)].block_size;
+	u32 first = be16_to_host(i->port) * size, wanted = be16_to_host(filter->outside_port);
+	row->interface = i->interface;
+	row->inside_address = i->key_addr;
+	row->outside_address = i->addr;
+	row->first = (u16)first;
+	row->last = (u16)(first + size - 1);
+	row->idle = word_age(w, nat->now);
+	row->generation = word_gen(w);
+	return (!filter->by_interface || filter->interface == row->interface) &&
+	       (!filter->by_host || filter->host == row->inside_address) &&
+	       (!filter->by_outside || filter->outside == row->outside_address) &&
+	       (!filter->by_port || (wanted >= row->first && wanted <= row->last));
 }
 
 /* The arrays of two passes change places when one ends: which is the last is asked for each row. */

@@ -70,6 +70,15 @@ struct mapping_row {
 	u32 generation;
 };
 
+/* A block of outside ports that is lent to a host. */
+struct block_row {
+	u8 interface;
+	__be32 inside_address, outside_address;
+	u16 first, last; /* ports */
+	u32 idle;	 /* since a mapping was made in it, or the sweep found one */
+	u32 generation;
+};
+
 struct host_row {
 	u8 interface;
 	bool own;
@@ -93,12 +102,13 @@ struct pool_row {
 /* Look at the state of now; takes k->lock for a moment. */
 void list_open(struct list_view *view, struct keepnat *k);
 
-enum list_kind { LIST_SESSIONS, LIST_MAPPINGS, LIST_HOSTS, LIST_POOLS };
+enum list_kind { LIST_SESSIONS, LIST_MAPPINGS, LIST_BLOCKS, LIST_HOSTS, LIST_POOLS };
 u32 list_slots(const struct list_view *view, enum list_kind kind);
 
 /* The row of slot `at`, below list_slots(): 1 and *row; 0: there is none that the filter wants. */
 int list_session(struct list_view *view, const struct list_filter *filter, u32 at, struct session_row *row);
 int list_mapping(struct list_view *view, const struct list_filter *filter, u32 at, struct mapping_row *row);
+int list_block(struct list_view *view, const struct list_filter *filter, u32 at, struct block_row *row);
 int list_host(struct list_view *view, const struct list_filter *filter, u32 at, struct host_row *row);
 int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, struct pool_row *row);
 

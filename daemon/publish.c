@@ -11,6 +11,7 @@
 #include "core/env.h"
 #include "daemon/clients.h"
 #include "daemon/config.h"
+#include "daemon/deterministic.h"
 #include "daemon/fixed.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
@@ -248,6 +249,73 @@ static void modes_publish(struct keepnat *k)
 		log_notice("the mode of an interface changed: sessions, mappings and hosts begin anew there");
 }
 
+static void shares_log(const struct settings_interface *interface, const struct shares *s)
+{
+	const struct settings_deterministic *d = &interface->deterministic;
+	char inside[ADDRESS_TEXT_SIZE], pool[256] = "";
+
+	if (s->block_count)
+		log_info("%s lends blocks of %u ports, %u to a host at most, from %u to %u", interface->name,
+			 s->block_size, s->block_max, s->block_first * s->block_size,
+			 (s->block_first + s->block_count) * s->block_size - 1);
+	if (!s->hosts)
+		return;
+	for (unsigned int i = 0; i < interface->pool_count; i++) {
+		char range[ADDRESS_TEXT_SIZE];
+		size_t used = strlen(pool);
+
+		snprintf(pool + used, sizeof(pool) - used, " %s",
+			 address_range_format(range, &interface->pool[i].range));
+	}
+	log_notice("%s is deterministic: algorithm %u, inside %s, outside%s, ratio %u, dynamic %u, %u ports "
+		   "each from "
+		   "%u on, %u blocks at most",
+		   interface->name, s->algorithm, address_prefix_format(inside, &d->inside.prefix), pool,
+		   s->ratio, d->dynamic, s->each, s->first, s->block_count ? s->block_max : 0u);
+}
+
+/* The addresses of a pool by their numbers, where ports go by those. 0 or -ENOMEM. */
+static int addresses_number(struct keepnat *k, u8 number, const struct settings_interface *settings,
+			    const struct shares *shares)
+{
+	static __be32 addresses[MAX_POOL_ADDRESSES];
+
+	for (u32 i = 0; i < shares->addresses && i < MAX_POOL_ADDRESSES; i++)
+		addresses[i] = deterministic_address(settings, i).s_addr;
+	return pool_number(k->pool, number, addresses, shares->addresses);
+}
+
+/*
+ * Which ports hosts may have: as with modes. Buckets go by it, too. 0 or -ENOMEM. The daemon logs what ports are shared out
+ * by, at each change, since only with that a record of an outside port leads to a host (RFC 7422 section 4).
+ */
+static int shares_publish(struct keepnat *k)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
+		const struct settings_interface *settings = &k->settings->interfaces[i];
+		u8 number = k->interfaces[i].number;
+		struct shares wanted, *at;
+
+		if (settings->role != ROLE_OUTSIDE)
+			continue;
+		at = &k->nat.config->shares[number];
+		(void)deterministic_shares(k->settings, settings, &wanted);
+		bool changed = memcmp(at, &wanted, sizeof(wanted));
+		if (changed)
+			interfaces_renew(k, 1u << number);
+		*at = wanted;
+		if (changed || wanted.hosts)
+			error = addresses_number(k, number, settings, &wanted);
+		if (changed)
+			interfaces_renew(k, 1u << number);
+		if (changed || wanted.hosts)
+			shares_log(settings, &wanted);
+	}
+	return error;
+}
+
 /* What never changes while the arrays live. */
 static int arrays_found(struct keepnat *k)
 {
@@ -302,7 +370,7 @@ int publish_start(struct keepnat *k)
 	k->pool = pool_open(&k->nat);
 	k->fixed = fixed_open(k->settings);
 	k->clients = clients_open(k);
-	return k->pool && k->fixed && k->clients ? 0 : -ENOMEM;
+	return k->pool && k->fixed && k->clients ? shares_publish(k) : -ENOMEM;
 }
 
 void publish_stop(struct keepnat *k, bool leave)

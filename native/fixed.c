@@ -197,7 +197,8 @@ static void mappings_judge(struct fixing *f)
 	struct insert half;
 
 	for (u32 at = 0; at <= f->nat->config->mapping_mask; at++)
-		if (entry_read(f->nat, TABLE_MAPPINGS, at, &half) && !(half.mapping.half & HALF_OUTSIDE))
+		if (entry_read(f->nat, TABLE_MAPPINGS, at, &half) && !(half.mapping.half & HALF_OUTSIDE) &&
+		    half.mapping.class < CLASSES)
 			mapping_judge(f, &half);
 }
 

@@ -80,6 +80,12 @@ static void settings_choose(struct lab *lab)
 	like.limits.all.mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 100);
 	like.limits.all.sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 200);
 	like.limits.by[CLASS_TCP].sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 50);
+	if (!chance(lab, 3)) /* where both addresses have room for eight hosts each, each has its own ports */
+		(void)shares_own(&like.shares[0], (enum algorithm)chance(lab, 4),
+				 be32_to_host(address(10, 0, 0, 0)), 16, 2, 0, 8, like.port_min,
+				 like.port_max);
+	if (like.port_min == 1024 && chance(lab, 2))
+		shares_lend(&like.shares[0], 64, 1 + chance(lab, 3), 60000, 60400);
 	for (int i = 0; i < 2; i++)
 		*lab->ways[i]->nat.config = like;
 }

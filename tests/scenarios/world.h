@@ -21,6 +21,8 @@ struct world_interface *interface_named(struct world *w, const char *name); /* N
 struct world_interface *interface_first(struct world *w, enum role role);
 int config_run(struct world *w, struct words *words);
 int interface_run(struct world *w, struct words *words);
+int blocks_run(struct world *w, struct words *words);
+int deterministic_run(struct world *w, struct words *words);
 int address_run(struct world *w, struct words *words);
 int socket_run(struct world *w, struct words *words);
 
