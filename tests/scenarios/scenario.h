@@ -11,6 +11,7 @@
 #include "native/packet_build.h"
 #include "tests/way/way.h"
 
+enum { STATION = 0x02 }; /* each byte of all hardware addresses */
 enum {
 	WORDS_MAX = 160,
 	LINE_MAX_BYTES = 4096,

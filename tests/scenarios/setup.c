@@ -395,6 +395,7 @@ int interface_run(struct world *w, struct words *words)
 		if (number < 0)
 			return world_fail(w, "too many interfaces");
 		at->number = (u32)number;
+		memset(nat->config->stations[number], STATION, 6);
 		if (w->fast)
 			native_interface_fast(nat, at->number,
 					      w->xdp ? FAST_TC | FAST_XDP | FAST_TARGET : FAST_TC);
