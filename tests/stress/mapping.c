@@ -484,7 +484,7 @@ static int test_begin(struct test *test, const struct run *run)
 		shares_lend(&shares, BLOCK_MIN, run->blocks, c->port_min, c->port_max);
 		native_interface_shares(&test->nat, 0, &shares);
 	}
-	for (u32 i = 0; i < CLASSES; i++)
+	for (u32 i = 0; i < FILTERINGS; i++)
 		c->filtering[i] = (u8)run->filtering;
 	c->generation[0] = ~0ull - 0x40000100010ull; /* all three come round soon, and so does time */
 	test->now = c->test_now = TIME - 2000;
