@@ -14,7 +14,6 @@
 #include "bpf/skb.h"
 
 enum { PACKET_FOR_US = 0 }; /* of linux/if_packet.h: not for another station, not a broadcast */
-enum { VIRTUAL_MTU = 1500 };
 
 static __always_inline void pass_set(struct __sk_buff *skb, const struct config *c)
 {

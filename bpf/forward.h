@@ -48,11 +48,3 @@ static __always_inline int send_to(struct __sk_buff *skb, u32 ifindex, u32 l3, s
 	}
 	return (int)bpf_redirect_neigh(ifindex, 0, 0, 0);
 }
-
-/* One hop less. The header checksum follows. 0 or a reason. */
-static __always_inline u32 hairpin_ttl(const struct bytes *b, const struct packet *p)
-{
-	if (p->ttl <= 1)
-		return REASON_hairpin_ttl;
-	return rewrite_ttl(b, p->ip.l3) ? REASON_internal : 0;
-}

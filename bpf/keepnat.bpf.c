@@ -154,7 +154,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct bytes *b, str
 	if (hook == HOOK_OUT && plan->verdict == VERDICT_ANSWER)
 		return answer(skb, work);
 	if (hook == HOOK_HAIRPIN && plan->hairpin) {
-		u32 reason = hairpin_ttl(b, &work->packet);
+		u32 reason = rewrite_hairpin_ttl(b, &work->packet);
 		if (reason) {
 			plan_because(plan, reason);
 			return TC_ACT_SHOT;
@@ -388,8 +388,8 @@ SEC("tc") int in_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_IN); }
 SEC("tc") int hairpin_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_HAIRPIN); }
 SEC("tc") int client_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_CLIENT); }
 
-SEC("xdp") int xdp_out(struct xdp_md *xdp) { return meet_xdp(xdp, ROLE_INSIDE, DIRECTION_OUT); }
-SEC("xdp") int xdp_in(struct xdp_md *xdp) { return meet_xdp(xdp, ROLE_OUTSIDE, DIRECTION_IN); }
+SEC("xdp") int xdp_out(struct xdp_md *xdp) { return meet_xdp(xdp, DIRECTION_OUT); }
+SEC("xdp") int xdp_in(struct xdp_md *xdp) { return meet_xdp(xdp, DIRECTION_IN); }
 
 /* Not attached: tells the daemon the kernel's jiffies, by which the entries' times are kept. */
 struct clock {

@@ -50,11 +50,12 @@ static __always_inline int xdp_rewrite(const struct bytes *b, const struct packe
 	return rewrite_check(b, &p->ip, &flight->to, 0, &sum);
 }
 
-static __always_inline int meet_xdp(struct xdp_md *xdp, u32 role, u8 direction)
+static __always_inline int meet_xdp(struct xdp_md *xdp, u8 direction)
 {
 	struct nat_instance *nat = (struct nat_instance *)xdp;
 	const struct config *c = env_config(nat);
 	u32 ifindex = xdp->ingress_ifindex;
+	u32 role = direction == DIRECTION_OUT ? ROLE_INSIDE : ROLE_OUTSIDE;
 	struct packet p = {};
 	struct flight flight;
 	struct bytes b;

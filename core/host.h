@@ -230,10 +230,7 @@ static __always_inline struct slot *host_met(struct nat_instance *nat, const str
 {
 	struct slot *s = env_slot(nat, TABLE_HOSTS, work->ins.slot);
 
-	if (!s)
-		return 0;
-	value->word = LOAD(&s->data[1]);
-	return slot_same(s, work->ins.found) ? s : 0;
+	return s && host_read(s, work->ins.found, value) ? s : 0;
 }
 
 /*
@@ -407,7 +404,7 @@ SLOW u32 client_address(struct nat_instance *nat, struct request *r)
 		return REASON_no_address;
 	r->outside.addr = a.addr;
 	r->index = a.index;
-	r->host = 0xffffffff; /* none */
+	r->host = NO_SLOT;
 	r->same_port = r->alone = 0;
 	return 0;
 }

@@ -49,7 +49,6 @@
 enum { CLAIMS = 8, MAPPING_TRIES = 2 };
 enum { MAPPING_ABSENT, MAPPING_STANDS, MAPPING_WAITS, MAPPING_RESTS, MAPPING_AGAIN = 0xffff };
 enum { RESTING = 1 }; /* a flag of the word; every touch takes it away */
-enum { NO_SLOT = 0xffffffff };
 
 union mapping_key {
 	u64 word;

@@ -71,10 +71,10 @@ struct request {
 	u32 inbound;   /* what comes in to r->outside.addr is a reserved host's */
 	u32 full;      /* of the mapping that was found: OWN_FULL or 0 */
 	__be32 client; /* r->inside is a client of full NAT, and this the address that stands for it; else 0 */
-	u32 account;   /* slot of the host of whose account something was taken, or NO_ACCOUNT */
+	u32 account;   /* slot of the host of whose account something was taken, or NO_SLOT */
 	u64 account_was, account_is;
 };
-enum { NO_ACCOUNT = 0xffffffff };
+enum { NO_SLOT = 0xffffffff };
 
 /*
  * Keys and values are put together in registers, and go to memory as whole words: a word that is read right after its

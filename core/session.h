@@ -397,7 +397,7 @@ SLOW u32 session_admit(struct nat_instance *nat, struct work *work)
 		return REASON_internal;
 	struct request *r = &work->req;
 
-	r->account = NO_ACCOUNT;
+	r->account = NO_SLOT;
 	if (r->own || r->fixed || r->client || !account_limited(c, r->now) || session_stands(nat, work))
 		return 0;
 	return account_take(nat, work, ACCOUNT_SESSION);

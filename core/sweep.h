@@ -15,8 +15,8 @@
  *   outside    outside halves that no inside half agrees with rest, too, and end, once they are older than any packet's run:
  *	        what resets, lost races and dead processes left. An eighth of them is asked in each pass, and after a reset all.
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
- *   hosts      marked ones count as used now; the others are said to be idle (host.h), and end beyond the retention time. Counts are
- *	        settled.
+ *   hosts      marked ones count as used now; the others are said to be idle (host.h), and end beyond the retention time.
+ *	        Counts are settled.
  *   addresses  where each is one host's alone: those without a reverse entry look vacant. If none is, and a host was refused, the
  *	        longest idle one ends.
  *   fragments  expired ones end.
@@ -41,8 +41,7 @@
 
 enum {
 	SWEEP_BATCH = 32, /* flows whose other lines are fetched ahead together */
-	SWEEP_AHEAD =
-		64, /* slots that a stream is asked for ahead, which the processor does not do from page to page */
+	SWEEP_AHEAD = 64, /* slots that a stream is asked for ahead: processors do not, from page to page */
 	SWEEP_SUSPECTS = 256, /* half-made slots remembered from one pass to the next */
 	SWEEP_PATIENCE = 4,   /* ticks: longer than any packet runs */
 	SWEEP_TABLES = 4,
@@ -826,15 +825,14 @@ static inline void block_gone(struct sweep *s, const struct mapping *o)
 		   block_bit(env_config(s->nat), s->nat, block.addr, be16_to_host(block.port)), 0);
 }
 
-/* The inside half of a block: is it to be returned? Then 1. */
-static inline int block_over(const struct sweep *s, const struct insert *i, u32 at)
+/* The inside half of a block, of this word: is it to be returned? Then 1. */
+static inline int block_over(const struct sweep *s, u64 w, u32 at, int stale)
 {
-	const struct config *c = env_config(s->nat);
-	u32 age = word_age(i->words[0], s->now);
+	u32 age = word_age(w, s->now);
 
-	if (mapping_stale(c, i->mapping.interface, i->mapping.own, i->words[0]))
+	if (stale)
 		return age >= SWEEP_PATIENCE;
-	return !block_in_use(s, i->words[0], at) && age > c->timers.hold_down_timeout;
+	return !block_in_use(s, w, at) && age > env_config(s->nat)->timers.hold_down_timeout;
 }
 
 static inline void sweep_block(struct sweep *s, u32 at, const struct insert *i)
@@ -846,7 +844,7 @@ static inline void sweep_block(struct sweep *s, u32 at, const struct insert *i)
 	struct endpoint block = { .addr = i->mapping.addr, .port = i->mapping.port, .zero = 0 };
 	u32 bit = block_bit(c, s->nat, block.addr, be16_to_host(block.port));
 
-	if (block_over(s, i, bit) && slot_end(slot, w)) {
+	if (block_over(s, w, bit, stale) && slot_end(slot, w)) {
 		if (!stale)
 			sweep_release(s, &i->mapping);
 		block_tell(s, i->mapping.interface, block, bit, 0);

@@ -180,9 +180,9 @@ struct next_hop {
 	u64 room[3];
 };
 _Static_assert(sizeof(struct next_hop) == 64, "a next hop is one cache line");
-enum {
-	HOP_REDIRECT = 1
-}; /* a frame that XDP redirects there misses nothing: the device takes it, it has no mark or class */
+/* HOP_REDIRECT: a frame that XDP redirects there misses nothing, for the device takes it, and it has no mark or class. */
+enum { HOP_REDIRECT = 1 };
+enum { VIRTUAL_MTU = 1500 };		   /* that all devices have where time is virtual */
 enum { PRIORITY_BY_SERVICE = 0x7fffffff }; /* by the packet's type of service, as the kernel has it */
 
 /* What ends leases, in the one word that the daemon stores. */

@@ -102,6 +102,9 @@ struct keepnat {
 /* The interface that has this number, or NULL. Under the lock, or by who alone writes the interfaces. */
 const struct keepnat_interface *keepnat_interface_numbered(const struct keepnat *k, unsigned int number);
 
+/* Does any interface take part in the fast path? */
+bool keepnat_fast(const struct keepnat *k);
+
 /* Say something to the operator that `status` shows until it no longer holds. Takes the lock. */
 void keepnat_warn(struct keepnat *k, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -94,11 +94,14 @@ static const struct link_state *link_named(const struct link_watch *w, const cha
 	return NULL;
 }
 
+/* What the device can do at XDP is asked only where that matters: this is done again and again. */
 static void interface_accelerate(struct keepnat_interface *interface)
 {
 	struct device device = { .bare = interface->bare };
 
-	device_ask(interface->ifindex, interface->name, &device);
+	if (!interface->bare && (interface->accelerate == SETTINGS_ACCELERATE_AUTO ||
+				 interface->accelerate == SETTINGS_ACCELERATE_XDP))
+		device_ask(interface->ifindex, interface->name, &device);
 	interface->fast = device_fast(&device, interface->accelerate, &interface->why);
 	if (interface->full) /* clients are translated at TC egress, which XDP passes by */
 		interface->fast &= (u8)~FAST_TARGET;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Where the programs are attached. XDP links, and at TC TCX links from kernel 6.6 on: pinned, so that they outlive us, and updated in place, so
- * that no packet misses a program. Before that clsact filters, which live with the device and are replaced in place, too.
+ * Where the programs are attached. XDP links, and at TC TCX links from kernel 6.6 on: pinned, so that they outlive us, and
+ * updated in place, so that no packet misses a program. Before that clsact filters, which live with the device and are
+ * replaced in place, too.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -123,12 +124,14 @@ static struct bpf_tc_hook clsact_hook(u32 ifindex, enum place place)
 	return hook;
 }
 
-/* The program at our place in clsact. Its number; 0: none. */
+/* The program at our place in clsact. Its number; 0: none, as always at XDP. */
 static u32 clsact_read(u32 ifindex, enum place place)
 {
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
 	struct bpf_tc_hook hook = clsact_hook(ifindex, place);
 
+	if (place == PLACE_XDP)
+		return 0;
 	return bpf_tc_query(&hook, &options) ? 0 : options.prog_id;
 }
 
@@ -158,6 +161,12 @@ static int clsact_attach(struct keepnat *k, const struct keepnat_interface *inte
 	if (!error && mkdir(path, 0700) && errno != EEXIST)
 		return -errno;
 	return bpf_tc_attach(&hook, &options);
+}
+
+/* Are our programs at this place filters in clsact, not links? */
+static bool clsact_holds(const struct keepnat_interface *interface, enum place place)
+{
+	return place != PLACE_XDP && interface->hook && !strcmp(interface->hook, "clsact");
 }
 
 static void clsact_detach(u32 ifindex, enum place place)
@@ -240,7 +249,7 @@ static bool place_is_taken(const struct keepnat *k, const struct keepnat_interfa
 /* Take our program away, if one is there. */
 static void place_clear(struct keepnat *k, unsigned int number, u32 ifindex, enum place place)
 {
-	u32 id = ifindex && place != PLACE_XDP ? clsact_read(ifindex, place) : 0;
+	u32 id = ifindex ? clsact_read(ifindex, place) : 0;
 
 	link_drop(k, number, place);
 	if (id && program_owner(k->loader, id) == OWNER_US)
@@ -305,8 +314,7 @@ void loader_detach(struct keepnat *k, struct keepnat_interface *interface)
 {
 	for (int place = PLACES; place--;) {
 		link_drop(k, interface->number, (enum place)place);
-		if (place != PLACE_XDP && interface->ifindex && interface->hook &&
-		    !strcmp(interface->hook, "clsact"))
+		if (interface->ifindex && clsact_holds(interface, (enum place)place))
 			clsact_detach(interface->ifindex, (enum place)place);
 	}
 	clsact_drop(k, interface);
@@ -359,7 +367,7 @@ static int place_check(const struct keepnat *k, const struct keepnat_interface *
 
 	if (program == PROGRAM_NONE)
 		return 0;
-	if (place != PLACE_XDP && !strcmp(interface->hook, "clsact")) {
+	if (clsact_holds(interface, place)) {
 		ifindex = interface->ifindex;
 		id = clsact_read(ifindex, place);
 	} else {

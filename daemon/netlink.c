@@ -47,6 +47,20 @@ static int netlink_ask(struct nlmsghdr *request, mnl_cb_t each, void *context)
 	return netlink_ask_family(NETLINK_ROUTE, request, each, context);
 }
 
+/* Ask for all there is, anew where changes overtook the answer. `begin`, if any, is called before each time. */
+static int netlink_dump(struct nlmsghdr *request, mnl_cb_t each, void (*begin)(void *context), void *context)
+{
+	int error = -EINTR;
+
+	request->nlmsg_flags = NLM_F_DUMP;
+	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
+		if (begin)
+			begin(context);
+		error = netlink_ask(request, each, context);
+	}
+	return error;
+}
+
 int netlink_generic(struct nlmsghdr *request, int (*each)(const struct nlmsghdr *message, void *context),
 		    void *context)
 {
@@ -107,26 +121,26 @@ static int link_take(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
+static void links_forget(void *context)
+{
+	struct link_list *list = context;
+
+	free(list->items);
+	memset(list, 0, sizeof(*list));
+}
+
 int netlink_links(struct link_list *list)
 {
 	char buffer[256];
-	int error = -EINTR;
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *head;
 
+	request->nlmsg_type = RTM_GETLINK;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->ifi_family = AF_UNSPEC;
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	memset(list, 0, sizeof(*list));
-	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
-		struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-		struct ifinfomsg *head;
-
-		request->nlmsg_type = RTM_GETLINK;
-		request->nlmsg_flags = NLM_F_DUMP;
-		head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-		head->ifi_family = AF_UNSPEC;
-		mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-		free(list->items);
-		memset(list, 0, sizeof(*list));
-		error = netlink_ask(request, link_take, list);
-	}
-	return error;
+	return netlink_dump(request, link_take, links_forget, list);
 }
 
 /*
@@ -171,25 +185,25 @@ static int address_take(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
+static void addresses_forget(void *context)
+{
+	struct address_list *list = context;
+
+	free(list->items);
+	memset(list, 0, sizeof(*list));
+}
+
 int netlink_addresses(struct address_list *list)
 {
 	char buffer[256];
-	int error = -EINTR;
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifaddrmsg *head;
 
+	request->nlmsg_type = RTM_GETADDR;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->ifa_family = AF_INET;
 	memset(list, 0, sizeof(*list));
-	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
-		struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-		struct ifaddrmsg *head;
-
-		request->nlmsg_type = RTM_GETADDR;
-		request->nlmsg_flags = NLM_F_DUMP;
-		head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-		head->ifa_family = AF_INET;
-		free(list->items);
-		memset(list, 0, sizeof(*list));
-		error = netlink_ask(request, address_take, list);
-	}
-	return error;
+	return netlink_dump(request, address_take, addresses_forget, list);
 }
 
 static int address_change(u16 type, u16 flags, u32 ifindex, __be32 addr)
@@ -282,19 +296,13 @@ int netlink_route(__be32 to, u32 *ifindex, __be32 *source)
 int netlink_neighbours(int (*each)(const struct nlmsghdr *message, void *context), void *context)
 {
 	char buffer[256];
-	int error = -EINTR;
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ndmsg *head;
 
-	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
-		struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-		struct ndmsg *head;
-
-		request->nlmsg_type = RTM_GETNEIGH;
-		request->nlmsg_flags = NLM_F_DUMP;
-		head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-		head->ndm_family = AF_INET;
-		error = netlink_ask(request, each, context);
-	}
-	return error;
+	request->nlmsg_type = RTM_GETNEIGH;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->ndm_family = AF_INET;
+	return netlink_dump(request, each, NULL, context);
 }
 
 /*

@@ -303,7 +303,7 @@ static int shares_publish(struct keepnat *k)
 		at = &k->nat.config->shares[number];
 		(void)deterministic_shares(k->settings, settings, &wanted);
 		bool changed = memcmp(at, &wanted, sizeof(wanted));
-		if (changed)
+		if (changed) /* before and after: what is made in between by the old shares ends as well */
 			interfaces_renew(k, 1u << number);
 		*at = wanted;
 		if (changed || wanted.hosts)

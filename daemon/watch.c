@@ -26,14 +26,6 @@ static const u32 routing_groups[] = { RTNLGRP_LINK,	  RTNLGRP_NEIGH,     RTNLGRP
 				      RTNLGRP_NEXTHOP };
 static const u32 filter_groups[] = { NFNLGRP_NFTABLES };
 
-static bool watch_is_wanted(const struct keepnat *k)
-{
-	for (unsigned int i = 0; i < k->interface_count; i++)
-		if (k->interfaces[i].fast)
-			return true;
-	return false;
-}
-
 /* A message of the routing socket: does it say that something changed? */
 static bool message_is_change(struct watch *w, const struct nlmsghdr *message)
 {
@@ -103,7 +95,7 @@ int watch_start(struct keepnat *k)
 	k->watch = w;
 	w->routing = w->filter = -1;
 	w->changed = loader_tick(k->loader);
-	if (!watch_is_wanted(k))
+	if (!keepnat_fast(k))
 		return 0;
 	w->routing = netlink_listen(NETLINK_ROUTE, routing_groups,
 				    sizeof(routing_groups) / sizeof(routing_groups[0]));

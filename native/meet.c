@@ -5,8 +5,6 @@
 #include "core/translate.h"
 #include "native/meet.h"
 
-enum { ETHERTYPE_AT = 12, ETHERTYPE_IPV4 = 0x0800, VIRTUAL_MTU = 1500 };
-
 static int frame_is_ipv4(const struct native_frame *f)
 {
 	if (!f->l3)
@@ -78,12 +76,12 @@ static void translate(struct nat_instance *nat, enum native_hook hook)
 	}
 }
 
-/* A hairpinned packet does not see the kernel's routing: one hop less is our business. 0 or a reason. */
-static u32 hop(const struct bytes *b, const struct packet *p)
+static void count(struct nat_instance *nat, u32 interface, u32 reason, const struct native_frame *f)
 {
-	if (p->ttl <= 1)
-		return REASON_hairpin_ttl;
-	return rewrite_ttl(b, p->ip.l3) ? REASON_internal : 0;
+	struct counter *counter = &nat->counters->by[interface][reason];
+
+	counter->packets++;
+	counter->bytes += f->length - f->l3;
 }
 
 /* The packet becomes an answer to its sender. Bytes of the frame afterwards; 0: it has no room. */
@@ -121,7 +119,7 @@ static u32 act(const struct config *c, struct work *work, struct bytes *b, const
 		return length;
 	}
 	if (!reason && plan->hairpin)
-		reason = hop(b, &work->packet);
+		reason = rewrite_hairpin_ttl(b, &work->packet);
 	if (!reason && rewrite(b, &work->packet, plan))
 		reason = REASON_internal;
 	if (reason)
@@ -147,30 +145,28 @@ static int frame_ordinary(const struct native_frame *f, const struct bytes *b, s
 	return f->l3 && frame_is_ipv4(f) && packet_ordinary(b, p, f->l3, f->length - f->l3);
 }
 
+/* p: the ordinary packet in the frame. */
 static int fly(struct nat_instance *nat, enum native_hook hook, const struct interface *at,
-	       const struct native_frame *f, struct native_result *result)
+	       const struct native_frame *f, const struct packet *p, struct native_result *result)
 {
 	struct bytes b = { .data = f->data, .end = f->data + f->length };
 	struct plan plan = { .verdict = VERDICT_TRANSLATE };
 	struct flight flight;
-	struct packet p;
 
-	if (!at->fast || !frame_ordinary(f, &b, &p) || f->data[f->l3 + IPV4_TTL] <= 1)
+	if (!at->fast || f->data[f->l3 + IPV4_TTL] <= 1)
 		return 0;
 	int reason =
-		hit_fast(nat, nat->config, &p, at->number, hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT,
-			 p.length, nat->now & TIME, &flight, 0, 1);
+		hit_fast(nat, nat->config, p, at->number, hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT,
+			 p->length, nat->now & TIME, &flight, 0, 1);
 	if (reason == NO_SESSION)
 		return 0;
 	plan.ip = flight.to;
 	memcpy(f->data, flight.hop.frame, sizeof(flight.hop.frame));
-	if (rewrite_ttl(&b, f->l3) || rewrite(&b, &p, &plan))
+	if (rewrite_ttl(&b, f->l3) || rewrite(&b, p, &plan))
 		reason = REASON_internal;
 	*result = (struct native_result){ reason_verdict((u32)reason), (u32)reason, flight.interface,
 					  f->length };
-	struct counter *counter = &nat->counters->by[flight.interface][reason];
-	counter->packets++;
-	counter->bytes += f->length - f->l3;
+	count(nat, flight.interface, (u32)reason, f);
 	return 1;
 }
 
@@ -226,7 +222,8 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 		return (struct native_result){ .verdict = hook == NATIVE_OUT ? VERDICT_DROP : VERDICT_PASS,
 					       .reason = REASONS,
 					       .length = length };
-	if ((hook == NATIVE_IN || hook == NATIVE_HAIRPIN) && fly(nat, hook, at, f, &result))
+	if (known && (hook == NATIVE_IN || hook == NATIVE_HAIRPIN) &&
+	    fly(nat, hook, at, f, &ordinary, &result))
 		return result;
 	memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
@@ -242,9 +239,7 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 			translate(nat, hook);
 		length = act(nat->config, work, &b, f);
 	}
-	struct counter *counter = &nat->counters->by[work->plan.interface][work->plan.reason];
-	counter->packets++;
-	counter->bytes += f->length - f->l3;
+	count(nat, work->plan.interface, work->plan.reason, f);
 	if (known && work->plan.reason == REASON_out_session)
 		learn(nat, hook, f, &ordinary);
 	return (struct native_result){ work->plan.verdict, work->plan.reason, work->plan.interface, length };
