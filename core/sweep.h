@@ -130,6 +130,7 @@ struct sweep {
 	u64 *inbound, *aged, *paired;
 	u8 *wanted[SWEEP_TABLES];
 	int tidy; /* this pass looks what is wanted */
+	u32 resting; /* ports, as far as this pass saw */
 	u64 *claimed, *missed;
 	u64 *block_used,
 		*last_block_used; /* being found, and of the last whole pass: a port of it is claimed */
@@ -758,6 +759,14 @@ static inline int inside_over(const struct sweep *s, const struct insert *i, u32
 							   : mapping_timeout(c, i->mapping.class));
 }
 
+/* This half rests: is it one more than may? */
+static inline int rest_too_many(struct sweep *s, u64 w)
+{
+	u32 max = env_config(s->nat)->timers.hold_down_max;
+
+	return s->resting++ >= max && max && word_age(w, s->now) >= SWEEP_PATIENCE && !(s->distrust & 1);
+}
+
 /*
  * Blocks that are lent
  */
@@ -876,6 +885,8 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	int stale = mapping_stale(c, i.mapping.interface, i.mapping.own, w),
 	    resting = word_flags(w) & RESTING;
 	int over = inside_over(s, &i, sessions);
+	if (resting && !over && !sessions)
+		over = rest_too_many(s, w);
 	if (over && (stale || resting) && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
 		s->counts.ended_mappings += !resting; /* else it was counted when it began to rest */
 		sweep_at(s, i.mapping.interface)->ended_mappings += (u64)(stale && !resting);
@@ -1288,6 +1299,7 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 	sweep_clear(s->idle, sizeof(s->idle));
 	s->distrust = s->distrust & 1 ? 2 : 0;
 	s->tidy = s->passes % SWEEP_TIDY == 0;
+	s->resting = 0;
 	s->limited = env_config(s->nat)->limits.on != 0;
 	sweep_clear(s->marks, sweep_slots(s, TABLE_MAPPINGS) * sizeof(*s->marks));
 	sweep_clear(s->host_mappings, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));

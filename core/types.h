@@ -264,7 +264,7 @@ struct timers {
 	u32 fragment_min_timeout;
 	u32 hold_down_timeout;
 	u32 host_retention_timeout;
-	u32 zero;
+	u32 hold_down_max; /* ports that rest; 0: any number */
 };
 
 /* Of mappings and sessions of a host at most so many; 0: any number. */

@@ -22,10 +22,11 @@
 
 /* Beside MAX_OUTSIDE, MAX_INSIDE, MAX_NETWORKS, MAX_PASS_THROUGH and MAX_POOL_ADDRESSES, which are for all interfaces together. */
 enum {
-	SETTINGS_TEXT_MAX = 32 << 20, /* bytes of a configuration; what is printed is never longer */
-	SETTINGS_TIMER_MAX = 500000,  /* seconds */
-	SETTINGS_NAME_SIZE = 16,      /* an interface name and its zero: IFNAMSIZ */
-	SETTINGS_NOTES_MAX = 32,      /* errors, or warnings, that are kept; more are only counted */
+	SETTINGS_TEXT_MAX = 32 << 20,	    /* bytes of a configuration; what is printed is never longer */
+	SETTINGS_HOLD_DOWN_MAX = 100000000, /* ports */
+	SETTINGS_TIMER_MAX = 500000,	    /* seconds */
+	SETTINGS_NAME_SIZE = 16,	    /* an interface name and its zero: IFNAMSIZ */
+	SETTINGS_NOTES_MAX = 32,	    /* errors, or warnings, that are kept; more are only counted */
 	SETTINGS_RESERVATIONS_MAX = 16384,
 	SETTINGS_MAPPED_PORTS_MAX = 131072, /* of all port mappings; one for TCP and UDP counts as two */
 };
@@ -81,7 +82,7 @@ struct settings_ports {
 	u16 min, max;
 };
 
-/* Seconds, 1 to SETTINGS_TIMER_MAX; names and defaults are RFC 8512's, but for the last. */
+/* Seconds, 1 to SETTINGS_TIMER_MAX, where nothing else is said; names and defaults are RFC 8512's, but for the last. */
 struct settings_timers {
 	u32 udp_timeout;
 	u32 tcp_idle_timeout;
@@ -91,6 +92,7 @@ struct settings_timers {
 	u32 icmp_timeout;
 	u32 fragment_min_timeout;
 	u32 hold_down_timeout;
+	u32 hold_down_max; /* ports; 0: any number */
 	u32 host_retention_timeout;
 };
 

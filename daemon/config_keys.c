@@ -139,6 +139,8 @@ static const struct config_key timer_keys[] = {
 	TIMER(icmp_timeout, 60, 60, "RFC 5508 REQ-2"),
 	TIMER(fragment_min_timeout, 2, 2, "RFC 6146 section 4"),
 	TIMER(hold_down_timeout, 120, 120, "RFC 6888 REQ-8"),
+	KEY("hold_down_max", CONFIG_NUMBER, FIELD(settings, nat.timers.hold_down_max),
+	    .max = SETTINGS_HOLD_DOWN_MAX),
 	TIMER(host_retention_timeout, 86400, 0, NULL), /* of our own */
 	{ 0 },
 };

@@ -26,6 +26,7 @@
 #include "daemon/log.h"
 #include "daemon/machine.h"
 #include "daemon/publish.h"
+#include "daemon/shortage.h"
 #include "daemon/sweeper.h"
 #include "daemon/watch.h"
 #include "version.h"
@@ -327,6 +328,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		{ .fd = link_fd(k), .events = POLLIN },	    { .fd = arp_fd(k->arp), .events = POLLIN },
 		{ .fd = watch_fd(k, 0), .events = POLLIN }, { .fd = watch_fd(k, 1), .events = POLLIN },
 	};
+	struct shortages shortages = { 0 };
 	unsigned int stop = 0, idle = 0;
 
 	while (!stop) {
@@ -335,6 +337,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		if (n < 0)
 			continue;
 		watch_look(k);
+		shortages_look(k, &shortages, (u64)time(NULL));
 		fds[5].fd = watch_fd(k, 1);
 		if (fds[0].revents)
 			stop = signal_take(signals);

@@ -144,6 +144,7 @@ static void timers_publish(struct timers *to, const struct settings_timers *from
 	to->fragment_min_timeout = from->fragment_min_timeout;
 	to->hold_down_timeout = from->hold_down_timeout;
 	to->host_retention_timeout = from->host_retention_timeout;
+	to->hold_down_max = from->hold_down_max;
 }
 
 static struct prefix prefix_of(const struct settings_network *network)

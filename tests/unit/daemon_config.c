@@ -317,7 +317,8 @@ static const char unusual[] =
 	"    udp_sessions_per_host: 7, icmp_sessions_per_host: 8, new_mappings_per_second: 9}\n"
 	"  timers: {udp_timeout: 301, tcp_idle_timeout: 7441, tcp_trans_open_timeout: 241,\n"
 	"    tcp_trans_close_timeout: 242, tcp_in_syn_timeout: 7, icmp_timeout: 61,\n"
-	"    fragment_min_timeout: 3, hold_down_timeout: 121, host_retention_timeout: 3600}\n"
+	"    fragment_min_timeout: 3, hold_down_timeout: 121, hold_down_max: 9000,\n"
+	"    host_retention_timeout: 3600}\n"
 	"pass_through: [192.0.2.0/24, 203.0.113.7/32]\n"
 	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n";
 
@@ -375,6 +376,7 @@ static void every_field_is_read_and_printed(void **state)
 	assert_int_equal(nat->timers.icmp_timeout, 61);
 	assert_int_equal(nat->timers.fragment_min_timeout, 3);
 	assert_int_equal(nat->timers.hold_down_timeout, 121);
+	assert_int_equal(nat->timers.hold_down_max, 9000);
 	assert_int_equal(nat->timers.host_retention_timeout, 3600);
 	assert_int_equal(settings->pass_through_count, 2);
 	assert_int_equal(ntohl(settings->pass_through[1].prefix.address.s_addr), 0xcb007107);
@@ -408,6 +410,7 @@ static void assert_defaults(const struct settings *settings)
 	assert_int_equal(nat->timers.icmp_timeout, 60);
 	assert_int_equal(nat->timers.fragment_min_timeout, 2);
 	assert_int_equal(nat->timers.hold_down_timeout, 120);
+	assert_int_equal(nat->timers.hold_down_max, 0);
 	assert_int_equal(nat->timers.host_retention_timeout, 86400);
 	assert_int_equal(settings->capacity.sessions, 0);
 	assert_int_equal(settings->capacity.hosts, 0);

@@ -484,6 +484,26 @@ static void a_port_rests(void **state)
 	assert_int_equal(sweep->counts.mended, 0);
 }
 
+static void no_more_ports_rest_than_may(void **state)
+{
+	(void)state;
+	config()->timers.hold_down_max = 2;
+	for (u16 port = 5000; port < 5005; port++)
+		out_udp(HOST_1, port);
+	pass_at(START + 301);
+	assert_int_equal(halves(RESTING), 10 - 5); /* an outside half does not say that it rests */
+	pass_at(START + 301 + SWEEP_PATIENCE - 1); /* a packet may be at work on it still */
+	assert_int_equal(halves(RESTING), 5);
+	pass_at(START + 301 + SWEEP_PATIENCE);
+	assert_int_equal(halves(RESTING), 2);
+	assert_int_equal(sweep->counts.ended_mappings, 5);
+	out_udp(HOST_2, 6000); /* what does not rest is not counted */
+	pass_at(START + 301 + 120);
+	assert_int_equal(halves(RESTING), 2);
+	nothing_is_left();
+	config()->timers.hold_down_max = 0;
+}
+
 static void its_endpoint_has_it_back(void **state)
 {
 	(void)state;
@@ -859,6 +879,7 @@ int main(void)
 		CASE(what_was_promised_is_not_cut_short),
 		CASE(a_second_reset_ends_them),
 		CASE(a_port_rests),
+		CASE(no_more_ports_rest_than_may),
 		CASE(its_endpoint_has_it_back),
 		CASE(touched_as_it_comes_to_rest),
 		CASE(a_reset_during_rest),
