@@ -15,6 +15,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include "core/answer.h"
+#include "core/mss.h"
 #include "core/translate.h"
 #include "bpf/fast.h"
 #include "bpf/sockets.h"
@@ -126,8 +127,31 @@ static __always_inline int answer(struct __sk_buff *skb, struct work *work)
 	return send_to(skb, skb->ingress_ifindex, l3, &work->plan);
 }
 
+/*
+ * A SYN passes by an outside interface: what it announces is lowered to what that carries. Of a checksum that the kernel left partial
+ * it sees to. 0, or out of reach.
+ */
+SLOW u32 mss_clamp(struct __sk_buff *skb, struct work *work, u32 most)
+{
+	struct mss_change change;
+	struct bytes b;
+
+	SLOW_ENTER(skb);
+	if (!work)
+		return 1;
+	const struct packet *p = &work->packet;
+
+	bytes_attach(skb, &b);
+	u32 end = mss_end(&b, p);
+	bytes_need(skb, &b, end);
+	u32 at = mss_find(&b, p, end);
+	if (!at || !mss_lower(&b, p, at, most, &change))
+		return 0;
+	return bpf_l4_csum_replace(skb, p->ip.l4 + TCP_CHECK, change.was, change.is, 2) != 0;
+}
+
 /* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
-static __always_inline int act(struct __sk_buff *skb, const struct config *c, const struct bytes *b,
+static __always_inline int act(struct __sk_buff *skb, const struct config *c, struct bytes *b,
 			       struct work *work, enum hook hook)
 {
 	struct plan *plan = &work->plan;
@@ -145,7 +169,10 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 			return TC_ACT_SHOT;
 		}
 	}
-	if (rewrite_skb(skb, b, work)) {
+	u32 most = hook == HOOK_HAIRPIN ? 0 : c->mss[plan->interface & (MAX_OUTSIDE - 1)];
+	u32 bad = most && mss_concerns(&work->packet) ? mss_clamp(skb, work, most) : 0;
+	bytes_attach(skb, b);
+	if (bad || rewrite_skb(skb, b, work)) {
 		plan_because(plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}

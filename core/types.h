@@ -285,6 +285,7 @@ struct config {
 	u8 tell; /* whom no mapping can be made for is told by ICMP */
 	u8 zero3[3];
 	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
+	u16 mss[MAX_OUTSIDE]; /* TCP may announce at most so much by an outside interface, 0: anything. See mss.h */
 	u64 swept; /* when the last pass of the sweep ended that counted what hosts have */
 	struct limits limits;
 	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */
