@@ -7,6 +7,8 @@
  *   in_*       ingress of an outside interface
  *   hairpin_*  ingress of an inside interface
  *   learn_*    its egress, where the fast path is on
+ *   client_*   its egress, where there is full NAT; learns, too
+ *   xdp_out    the receive queue of an inside interface, xdp_in of an outside one, where the fast path is at XDP
  *
  * A packet's way: keepnat.bpf.c builds struct packet -> packet.h parses -> translate.h plans -> rewrite_skb.h writes ->
  * forward.h sends -> its reason is counted.
@@ -17,10 +19,10 @@
 #include "core/answer.h"
 #include "core/mss.h"
 #include "core/translate.h"
-#include "bpf/fast.h"
 #include "bpf/sockets.h"
+#include "bpf/xdp.h"
 
-enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN };
+enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN, HOOK_CLIENT };
 
 /* Bytes from the start of the frame that must be readable to parse it. */
 static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
@@ -69,10 +71,9 @@ static __always_inline void bytes_pull(struct __sk_buff *skb, struct bytes *b, u
 /*
  * Send a hairpinned packet on its way, after it was rewritten. The program's return value.
  */
-static __always_inline int hairpin_send(struct __sk_buff *skb, const struct config *c, u32 l3,
-					struct plan *plan)
+static __always_inline int hairpin_send(struct __sk_buff *skb, u32 l3, struct plan *plan)
 {
-	u32 to = hairpin_interface(skb, c, plan->ip.saddr, plan->ip.daddr), mtu = 0;
+	u32 to = hairpin_interface(skb, plan->ip.saddr, plan->ip.daddr), mtu = 0;
 
 	if (!to) {
 		plan_because(plan, REASON_no_mapping);
@@ -85,6 +86,20 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, const struct conf
 		return TC_ACT_SHOT;
 	}
 	return send_to(skb, to, l3, plan);
+}
+
+/*
+ * An answer to a client of full NAT goes on by the kernel. If the client was in hairpin, it goes to an outside address now,
+ * and is met once more, as a packet from inside. The program's return value.
+ */
+SLOW int client_send(struct __sk_buff *skb, u32 to)
+{
+	const struct config *c = env_config(skb);
+
+	SLOW_ENTER(skb);
+	if (virtual_time || !c || !address_is_ours(skb, c, (__be32)to))
+		return TC_ACT_UNSPEC;
+	return (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
 /* The packet becomes a RST, or what tells why it was refused. 0, or it cannot. Beside the programs, for the verifier's sake. */
@@ -108,9 +123,9 @@ SLOW u32 answer_write(struct __sk_buff *skb, struct work *work)
 	if (bpf_skb_change_tail(skb, length, 0) || bpf_skb_adjust_room(skb, ANSWER_ROOM, BPF_ADJ_ROOM_MAC, 0))
 		return 1;
 	bytes_need(skb, &b, length + ANSWER_ROOM);
-	u64 came = work->meeting.came;
-	asm volatile("if %0 <= %1 goto +1\n%0 = 0" : "+r"(came) : "i"(MAX_INTERFACES - 1));
-	return answer_unreachable(&b, p, answer_code(reason), c->router[came]) != 0;
+	u64 by = work->meeting.by;
+	asm volatile("if %0 <= %1 goto +1\n%0 = 0" : "+r"(by) : "i"(MAX_INTERFACES - 1));
+	return answer_unreachable(&b, p, answer_code(reason), c->router[by]) != 0;
 }
 
 /* The packet becomes an answer to its sender. The program's return value. */
@@ -128,19 +143,23 @@ static __always_inline int answer(struct __sk_buff *skb, struct work *work)
 }
 
 /*
- * A SYN passes by an outside interface: what it announces is lowered to what that carries. Of a checksum that the kernel left partial
- * it sees to. 0, or out of reach.
+ * A SYN passes by an outside interface: what it announces is lowered to what that carries. A checksum that is partial counts nothing
+ * but addresses: the helper knows. 0, or out of reach.
  */
-SLOW u32 mss_clamp(struct __sk_buff *skb, struct work *work, u32 most)
+SLOW u32 mss_clamp(struct __sk_buff *skb, struct work *work)
 {
+	const struct config *c = env_config(skb);
 	struct mss_change change;
 	struct bytes b;
 
 	SLOW_ENTER(skb);
-	if (!work)
+	if (!work || !c)
 		return 1;
 	const struct packet *p = &work->packet;
+	u32 most = c->mss[work->plan.interface & (MAX_OUTSIDE - 1)];
 
+	if (!most)
+		return 0;
 	bytes_attach(skb, &b);
 	u32 end = mss_end(&b, p);
 	bytes_need(skb, &b, end);
@@ -151,8 +170,7 @@ SLOW u32 mss_clamp(struct __sk_buff *skb, struct work *work, u32 most)
 }
 
 /* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
-static __always_inline int act(struct __sk_buff *skb, const struct config *c, struct bytes *b,
-			       struct work *work, enum hook hook)
+static __always_inline int act(struct __sk_buff *skb, struct bytes *b, struct work *work, enum hook hook)
 {
 	struct plan *plan = &work->plan;
 
@@ -162,57 +180,80 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, st
 		return TC_ACT_SHOT;
 	if (hook == HOOK_OUT && plan->verdict == VERDICT_ANSWER)
 		return answer(skb, work);
-	if (hook == HOOK_HAIRPIN) {
-		u32 reason = hairpin_ttl(b, &work->packet);
+	if (hook == HOOK_HAIRPIN && plan->hairpin) {
+		u32 reason = rewrite_hairpin_ttl(b, &work->packet);
 		if (reason) {
 			plan_because(plan, reason);
 			return TC_ACT_SHOT;
 		}
 	}
-	u32 most = hook == HOOK_HAIRPIN ? 0 : c->mss[plan->interface & (MAX_OUTSIDE - 1)];
-	u32 bad = most && mss_concerns(&work->packet) ? mss_clamp(skb, work, most) : 0;
-	bytes_attach(skb, b);
+	u32 bad = 0;
+	if ((hook == HOOK_OUT || hook == HOOK_IN) && mss_concerns(&work->packet)) {
+		bad = mss_clamp(skb, work);
+		bytes_attach(skb, b);
+	}
 	if (bad || rewrite_skb(skb, b, work)) {
 		plan_because(plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
-	return hook == HOOK_HAIRPIN ? hairpin_send(skb, c, work->packet.ip.l3, plan) : TC_ACT_UNSPEC;
+	if (hook != HOOK_HAIRPIN)
+		return TC_ACT_UNSPEC;
+	return plan->hairpin ? hairpin_send(skb, work->packet.ip.l3, plan)
+			     : client_send(skb, (u32)plan->ip.daddr);
 }
 
-/* Is it for the NAT at all? If not, the plan says so. */
-static __always_inline int concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
+/* Is it for the NAT at all? What makes its destination ours (struct meeting); 0: no, and the plan says so. */
+static __always_inline u32 concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
 				    enum hook hook, struct plan *plan)
 {
 	if (!is_ipv4(skb)) {
 		plan_because(plan, REASON_not_ipv4);
 		return 0;
 	}
+	u32 ours = ADDRESS_LIVE;
 	if (hook == HOOK_HAIRPIN) { /* most packets are not: look at the address first */
 		bytes_need(skb, b, l3 + IP_MIN);
 		u8 *ip = packet_bytes(b, l3, IP_MIN);
-		if (!ip || !address_is_ours(skb, c, get32(ip, IPV4_TARGET))) {
+		ours = ip ? address_find(skb, c, get32(ip, IPV4_TARGET)).flags &
+				       (ADDRESS_LIVE | ADDRESS_CLIENTS)
+			  : 0;
+		if (!ours) {
 			translate_ahead(skb, c, b, l3);
 			plan_because(plan, REASON_inside_other);
 			return 0;
 		}
 	}
 	bytes_pull(skb, b, l3);
-	return 1;
+	return ours;
+}
+
+/* Does it go to a host that may be a server of full NAT? */
+static __always_inline int to_server(struct __sk_buff *skb, const struct config *c, u32 l3)
+{
+	struct bytes b;
+
+	if (!is_ipv4(skb))
+		return 0;
+	bytes_need(skb, &b, l3 + IP_MIN);
+	u8 *ip = packet_bytes(&b, l3, IP_MIN);
+	return ip && server_maybe(c, get32(ip, IPV4_TARGET));
 }
 
 static __always_inline void meeting_fill(struct __sk_buff *skb, const struct config *c, struct meeting *m,
-					 const struct interface *at, enum hook hook)
+					 const struct interface *at, u32 ours, enum hook hook)
 {
+	int leaves = hook == HOOK_OUT || hook == HOOK_CLIENT;
 	const struct interface *from = at;
 
 	m->now = env_now(skb);
 	m->interface = at->number;
-	m->local = hook == HOOK_OUT && !skb->ingress_ifindex;
-	if (hook == HOOK_OUT)
+	m->ours = (u8)ours;
+	m->local = leaves && !skb->ingress_ifindex;
+	if (leaves)
 		from = m->local ? 0 : interface_find(c, skb->ingress_ifindex);
 	m->from = from ? from->role : (u8)ROLE_NONE;
 	m->listed = from ? from->listed : 0;
-	m->came = from ? from->number : 0;
+	m->by = from ? from->number : (u8)NO_INTERFACE;
 }
 
 static __always_inline void translate(struct __sk_buff *skb, const struct config *c, struct work *work,
@@ -224,6 +265,9 @@ static __always_inline void translate(struct __sk_buff *skb, const struct config
 		break;
 	case HOOK_IN:
 		translate_in(skb, c, work);
+		break;
+	case HOOK_CLIENT:
+		translate_client(skb, c, work);
 		break;
 	default:
 		translate_hairpin(skb, c, work);
@@ -251,12 +295,16 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 	struct target n = target_of(&p.ip);
 	if (hook == HOOK_OUT)
 		reason = hit_out(skb, c, &p, interface, now, &n, &lease);
+	else if (hook == HOOK_CLIENT)
+		reason = hit_out(skb, c, &p, clients_number(interface), now, &n, &lease);
 	else
 		reason = hit_in(skb, c, &p, now, &n);
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
-	if (hook == HOOK_OUT && !p.atomic)
-		identify(skb, &p.ip, &n);
+	if (hook == HOOK_CLIENT)
+		reason = REASON_full_nat;
+	if (hook != HOOK_IN && !p.atomic)
+		identify(skb, &p.ip, &n, env_segments(skb));
 	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
 		reason = REASON_internal;
 	count(interface, (u32)reason, length);
@@ -302,17 +350,21 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	if (!c)
 		return TC_ACT_SHOT;
 	const struct interface *at = interface_find(c, skb->ifindex);
-	if (!at || at->role != (hook == HOOK_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
+	if (!at || at->role != (hook == HOOK_HAIRPIN || hook == HOOK_CLIENT ? ROLE_INSIDE : ROLE_OUTSIDE))
 		return hook == HOOK_OUT ? TC_ACT_SHOT : TC_ACT_UNSPEC; /* half configured: nothing leaves */
 	if (hook == HOOK_OUT && pass_take(skb, c))
 		return TC_ACT_UNSPEC;
+	if (hook == HOOK_CLIENT && !to_server(skb, c, l3))
+		return TC_ACT_UNSPEC; /* it has been counted */
 	int known = NOT_KNOWN;
-	if (hook != HOOK_OUT && l3 && at->fast)
+	if ((hook == HOOK_IN || hook == HOOK_HAIRPIN) && l3 && at->fast)
 		known = hook == HOOK_IN ? meet_fast_in(skb, at->number) : meet_fast_out(skb, at->number);
 	if (hook == HOOK_OUT)
 		known = l3 ? known_out_ethernet(skb, c, at) : known_out_bare(skb, c, at);
+	if (hook == HOOK_CLIENT)
+		known = meet_known(skb, c, at, l3, hook);
 	if (hook == HOOK_OUT && known == KNOWN_LEARN) {
-		learn_out(skb, c);
+		learn_out(skb, c, at);
 		return TC_ACT_UNSPEC;
 	}
 	if (hook == HOOK_IN && known == NOT_KNOWN)
@@ -325,11 +377,12 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		return TC_ACT_SHOT;
 	__builtin_memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
-	if (!concerns(skb, c, &b, l3, hook, &work->plan)) {
+	u32 ours = concerns(skb, c, &b, l3, hook, &work->plan);
+	if (!ours) {
 		count(at->number, work->plan.reason, length);
 		return TC_ACT_UNSPEC;
 	}
-	meeting_fill(skb, c, &work->meeting, at, hook);
+	meeting_fill(skb, c, &work->meeting, at, ours, hook);
 	__builtin_memset(&work->packet, 0, sizeof(work->packet));
 	work->packet.ip.l3 = (u16)l3;
 	u32 reason = packet_read(skb, work, length);
@@ -337,15 +390,13 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		plan_because(&work->plan, reason);
 	else
 		translate(skb, c, work, hook);
-	int verdict = act(skb, c, &b, work, hook);
+	int verdict = act(skb, &b, work, hook);
 	count(at->number, work->plan.reason, length);
 	return verdict;
 }
 
-SEC("tc") int out_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_OUT); }
-SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_IN); }
-SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
-SEC("tc") int learn_ethernet(struct __sk_buff *skb)
+/* Not of what was translated at the ingress of another device: the kernel did not show its way. */
+static __attribute__((noinline)) int learn(struct __sk_buff *skb)
 {
 	const struct config *c = env_config(skb);
 
@@ -353,9 +404,24 @@ SEC("tc") int learn_ethernet(struct __sk_buff *skb)
 		learn_in(skb, c);
 	return TC_ACT_UNSPEC;
 }
+
+SEC("tc") int out_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_OUT); }
+SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_IN); }
+SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
+SEC("tc") int learn_ethernet(struct __sk_buff *skb) { return learn(skb); }
+SEC("tc") int client_ethernet(struct __sk_buff *skb)
+{
+	learn(skb);
+	return meet(skb, ETHERNET, HOOK_CLIENT);
+}
+
 SEC("tc") int out_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_OUT); }
 SEC("tc") int in_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_IN); }
 SEC("tc") int hairpin_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_HAIRPIN); }
+SEC("tc") int client_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_CLIENT); }
+
+SEC("xdp") int xdp_out(struct xdp_md *xdp) { return meet_xdp(xdp, DIRECTION_OUT); }
+SEC("xdp") int xdp_in(struct xdp_md *xdp) { return meet_xdp(xdp, DIRECTION_IN); }
 
 /* Not attached: tells the daemon the kernel's jiffies, by which the entries' times are kept. */
 struct clock {

@@ -141,7 +141,7 @@ SLOW u32 account_take(struct nat_instance *nat, struct work *work, u32 kind)
 	struct request *r = &work->req;
 	u32 reason = 0;
 
-	r->account = NO_ACCOUNT;
+	r->account = NO_SLOT;
 	struct slot *host = host_find(nat, host_key(r->inside.addr, r->interface), &w, &number, &value);
 	if (!host || value.own & (OWN_FIXED | OWN_ROUTER))
 		return 0;
@@ -175,7 +175,7 @@ SLOW u32 account_take(struct nat_instance *nat, struct work *work, u32 kind)
 /* Nothing came of what account_take() took. */
 static __always_inline void account_return(struct nat_instance *nat, const struct request *r)
 {
-	struct slot *host = r->account != NO_ACCOUNT ? env_slot(nat, TABLE_HOSTS, r->account) : 0;
+	struct slot *host = r->account != NO_SLOT ? env_slot(nat, TABLE_HOSTS, r->account) : 0;
 
 	if (host)
 		(void)CAS(account_at(host, account_class(r->class)), r->account_is, r->account_was);

@@ -38,11 +38,13 @@ static __always_inline struct request *request_start(struct work *work)
 	r->flags = p->kind == PACKET_PORTS && class_connects(t->class) && !p->later
 			   ? (u8)tcp_flags_after(0, p->tcp_flags)
 			   : 0;
-	r->hairpin = 0;
+	r->hairpin = work->meeting.ours == ADDRESS_CLIENTS ? FLOW_HAIRPIN : 0;
 	r->bytes = p->length;
 	r->now = work->meeting.now;
 	r->mapping = 0;
 	r->fixed = 0;
+	r->full = 0;
+	r->client = 0;
 	r->inbound = 0;
 	r->alone = 0;
 	return r;
@@ -258,19 +260,19 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	const struct packet *p = &work->packet;
 	struct request *r = &work->req;
 	struct outside_address a;
-	u32 reason = target_classify(nat, c, r, p->ip.saddr, p->ip.daddr, &a);
+	u32 reason = target_classify(nat, c, work, &a);
 	u8 flags = a.flags;
 
 	if (reason)
 		return reason;
-	if (p->kind == PACKET_FRAGMENT)
-		return REASON_fragment_unknown;
+	if (p->kind == PACKET_FRAGMENT) /* from inside perhaps for the router itself */
+		return flags & ADDRESS_CLIENTS ? REASON_local_address : REASON_fragment_unknown;
 	if (r->class >= CLASSES)
 		return portless_in(nat, work, flags);
 	if (r->class == CLASS_ICMP && p->request && (flags & ADDRESS_LOCAL || !(flags & ADDRESS_INBOUND)))
 		return flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
 	int socket = env_local_socket(nat, r->class, r->remote, r->outside);
-	if (socket == SOCKET_CONNECTED)
+	if (socket == SOCKET_CONNECTED || (socket && flags & ADDRESS_CLIENTS))
 		return REASON_local_socket;
 	if (!socket || !(flags & ADDRESS_LOCAL)) /* where the router answers, its services come first */
 		r->inbound = flags & ADDRESS_INBOUND;
@@ -290,7 +292,7 @@ static __always_inline u32 error_in(struct nat_instance *nat, const struct confi
 {
 	struct request *r = &work->req;
 	struct outside_address a;
-	u32 reason = target_classify(nat, c, r, work->packet.ip.saddr, work->packet.ip.daddr, &a);
+	u32 reason = target_classify(nat, c, work, &a);
 
 	if (reason)
 		return reason;

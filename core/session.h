@@ -259,8 +259,8 @@ SLOW u32 session_claim(struct nat_instance *nat, struct work *work)
 	return session_join(nat, c, work, 1) ? REASON_out_from_mapping : REASON_out_created;
 }
 
-/* The other address of a session without ports, for an ICMP error: r->outside by r->inside, or the reverse. Nothing is touched. */
-SLOW u32 session_peek(struct nat_instance *nat, struct work *work, u32 out)
+/* Is there the request's flow of a direction? 1 and r->flow. Nothing is touched. */
+SLOW u32 flow_peek(struct nat_instance *nat, struct work *work, u32 direction)
 {
 	const struct config *c = env_config(nat);
 
@@ -271,13 +271,24 @@ SLOW u32 session_peek(struct nat_instance *nat, struct work *work, u32 out)
 	union flow_key key;
 	struct flow_hit hit;
 
-	flow_key_of(&key, r, out ? DIRECTION_OUT : DIRECTION_IN);
+	flow_key_of(&key, r, (u8)direction);
 	if (!flow_seek(nat, c, key.word, &hit))
 		return 0;
+	r->flow = hit.value;
+	return 1;
+}
+
+/* The other address of a session without ports, for an ICMP error: r->outside by r->inside, or the reverse. Nothing is touched. */
+static __always_inline u32 session_peek(struct nat_instance *nat, struct work *work, u32 out)
+{
+	struct request *r = &work->req;
 	struct endpoint *found = out ? &r->outside : &r->inside;
-	found->addr = hit.value.addr;
+
+	if (!flow_peek(nat, work, out ? DIRECTION_OUT : DIRECTION_IN))
+		return 0;
+	found->addr = r->flow.addr;
 	found->port = 0;
-	r->own = hit.value.own & OWN_ROUTER;
+	r->own = r->flow.own & OWN_ROUTER;
 	return 1;
 }
 
@@ -297,20 +308,15 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 	SLOW_ENTER(nat);
 	if (!work || !c)
 		return 0;
-	const struct request *r = &work->req;
-	union flow_key key;
-	struct flow_hit hit;
-	u8 filtering = class_filtering(c, r->class);
+	u8 filtering = class_filtering(c, work->req.class);
 
 	if (filtering == FILTERING_EIF)
 		return 1;
 	/* A session lets its remote in, also when only its outbound half is left: the inbound one is made again. */
-	flow_key_of(&key, r, DIRECTION_OUT);
-	if (flow_seek(nat, c, key.word, &hit))
+	if (flow_peek(nat, work, DIRECTION_OUT))
 		return 1;
 	/* With address and port, what a session says; one may be there when both ends are ours (hairpin). */
-	flow_key_of(&key, r, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
-	return (u32)flow_seek(nat, c, key.word, &hit);
+	return flow_peek(nat, work, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
 }
 
 /* Address-dependent filtering: the mapping has sent to r->remote.addr. */
@@ -391,8 +397,8 @@ SLOW u32 session_admit(struct nat_instance *nat, struct work *work)
 		return REASON_internal;
 	struct request *r = &work->req;
 
-	r->account = NO_ACCOUNT;
-	if (r->own || r->fixed || !account_limited(c, r->now) || session_stands(nat, work))
+	r->account = NO_SLOT;
+	if (r->own || r->fixed || r->client || !account_limited(c, r->now) || session_stands(nat, work))
 		return 0;
 	return account_take(nat, work, ACCOUNT_SESSION);
 }
@@ -472,5 +478,6 @@ static __always_inline u32 session_in(struct nat_instance *nat, struct work *wor
 	reason = mapping_in(nat, work, 1);
 	if (reason)
 		return reason;
+	r->own |= (u8)r->full; /* as flows shall say */
 	return session_open(nat, work, 0);
 }

@@ -306,8 +306,8 @@ static __always_inline struct slot *table_find(struct nat_instance *nat, const s
 }
 
 /*
- * The same off the hot path: there the look is one function per table for the verifier, and each caller looks at the slot once more.
- * NULL also when the entry ended meanwhile.
+ * The same off the hot path: there the look is one function per table for the verifier, and each caller looks at the slot
+ * once more. NULL also when the entry ended meanwhile.
  */
 #define TABLE_SEEK(name, t)                                                                   \
 	SLOW u64 name##_seek(struct nat_instance *nat, u64 key0, u64 key1)                    \

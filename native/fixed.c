@@ -183,7 +183,8 @@ static void mapping_judge(struct fixing *f, const struct insert *half)
 {
 	const struct mapping *i = &half->mapping;
 	const struct fixed_mapping *own = wanted_inside(f, i);
-	bool same = own && own->outside.addr == i->addr && own->outside.port == i->port;
+	bool same = own && own->outside.addr == i->addr && own->outside.port == i->port &&
+		    own->full == !!(i->own & OWN_FULL);
 
 	if (i->own & OWN_FIXED ? !same : same)
 		mapping_end(f->nat, half); /* no longer wanted; or to be made anew, fixed */
@@ -196,7 +197,8 @@ static void mappings_judge(struct fixing *f)
 	struct insert half;
 
 	for (u32 at = 0; at <= f->nat->config->mapping_mask; at++)
-		if (entry_read(f->nat, TABLE_MAPPINGS, at, &half) && !(half.mapping.half & HALF_OUTSIDE))
+		if (entry_read(f->nat, TABLE_MAPPINGS, at, &half) && !(half.mapping.half & HALF_OUTSIDE) &&
+		    half.mapping.class < CLASSES)
 			mapping_judge(f, &half);
 }
 
@@ -263,6 +265,18 @@ static u32 entry_put(struct nat_instance *nat, enum table t, u64 key, const u64 
 	return t == TABLE_HOSTS ? hosts_insert(nat, ins) : mappings_insert(nat, ins);
 }
 
+/* The address for clients of full NAT is one that packets read in one load. Nobody else writes that word. */
+static void client_fix(const struct fixing *f, u32 at, const struct insert *found, const u64 *value)
+{
+	union mapping_value is = { .word = found->words[2], .rest = found->words[3] },
+			    wanted = { .word = value[0], .rest = value[1] };
+
+	if (is.host == wanted.host)
+		return;
+	is.host = wanted.host;
+	STORE(&env_slot(f->nat, TABLE_MAPPINGS, at)->data[2], is.rest);
+}
+
 /* Put an entry there, in place of whatever has the key. end: ends what is found, of that slot. */
 static void entry_fix(struct fixing *f, enum table t, u64 key, const u64 *value,
 		      void (*end)(struct fixing *f, const struct insert *found))
@@ -279,8 +293,11 @@ static void entry_fix(struct fixing *f, enum table t, u64 key, const u64 *value,
 		if (result != INSERT_FOUND || !entry_read(f->nat, t, ins.slot, &found) ||
 		    found.words[1] != key)
 			continue;
-		if (found.words[2] == value[0])
+		if (found.words[2] == value[0]) {
+			if (t == TABLE_MAPPINGS)
+				client_fix(f, ins.slot, &found, value);
 			return;
+		}
 		end(f, &found);
 	}
 	f->report->refused++;
@@ -333,10 +350,10 @@ static void half_fix(struct fixing *f, const struct fixed_mapping *m, u32 half)
 	union mapping_value value = { .word = 0, .rest = 0 };
 
 	value.interface = m->interface;
-	value.own = OWN_FIXED;
+	value.own = m->full ? OWN_FIXED | OWN_FULL : OWN_FIXED;
 	value.port = other.port;
 	value.addr = other.addr;
-	value.host = NO_SLOT;
+	value.host = m->full ? (u32)m->client : NO_SLOT;
 	value.created = f->nat->now;
 	entry_fix(f, TABLE_MAPPINGS, mapping_key(key, m->class, half, m->interface),
 		  (u64[]){ value.word, value.rest }, half_found_end);

@@ -36,6 +36,9 @@ struct sweep *sweep_memory_new(struct nat_instance *nat)
 		s->wanted[t] = array((size_t)table_mask(c, (enum table)t) + 1, 1, &missing);
 	s->claimed = array(ports, sizeof(u64), &missing);
 	s->missed = array(ports, sizeof(u64), &missing);
+	s->block_used = array((size_t)c->addresses * BLOCK_WORDS, sizeof(u64), &missing);
+	s->last_block_used = array((size_t)c->addresses * BLOCK_WORDS, sizeof(u64), &missing);
+	s->block_told = array((size_t)c->addresses * BLOCK_WORDS * 64, sizeof(__be32), &missing);
 	if (!missing)
 		return s;
 	sweep_memory_free(s);
@@ -59,5 +62,8 @@ void sweep_memory_free(struct sweep *s)
 		free(s->wanted[t]);
 	free(s->claimed);
 	free(s->missed);
+	free(s->block_used);
+	free(s->last_block_used);
+	free(s->block_told);
 	free(s);
 }

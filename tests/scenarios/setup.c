@@ -2,7 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/host.h"
+#include "core/clients.h"
+#include "core/shares.h"
 #include "tests/scenarios/world.h"
 
 /*
@@ -267,6 +268,65 @@ static int range_set(struct world *w, u32 interface, const char *text, u32 flags
 	return 0;
 }
 
+/* The addresses of an interface's pool. */
+static u32 pool_size(const struct nat_instance *nat, u32 interface)
+{
+	u32 size = 0;
+
+	for (u32 i = 0; i <= nat->config->address_mask; i++) {
+		union {
+			u64 word;
+			struct outside_address address;
+		} at = { .word = nat->addresses[i] };
+		size += at.address.flags & ADDRESS_POOL && at.address.interface == interface;
+	}
+	return size;
+}
+
+/* blocks INTERFACE SIZE MAX: of ports of the range that was configured */
+int blocks_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_named(w, words_next(words));
+	u32 size, max;
+
+	if (!at || number_parse(words_next(words), 32768, &size) ||
+	    number_parse(words_next(words), MAX_BLOCKS, &max) || size < BLOCK_MIN)
+		return world_fail(w, "blocks INTERFACE SIZE MAX");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
+		struct shares shares = nat->config->shares[at->number];
+		shares_lend(&shares, size, max, nat->config->port_min, nat->config->port_max);
+		native_interface_shares(nat, at->number, &shares);
+	}
+	return 0;
+}
+
+/* deterministic INTERFACE sequential|staggered|round_robin|interlaced A/N RATIO DYNAMIC: all addresses of the network */
+int deterministic_run(struct world *w, struct words *words)
+{
+	static const char *const names[] = { "sequential", "staggered", "round_robin", "interlaced" };
+	struct world_interface *at = interface_named(w, words_next(words));
+	const char *name = words_next(words), *network = words_next(words);
+	u32 algorithm = 0, ratio, dynamic;
+	__be32 addr, mask;
+
+	while (name && algorithm < 4 && strcmp(name, names[algorithm]))
+		algorithm++;
+	if (!at || !network || algorithm == 4 || network_parse(w, network, &addr, &mask) ||
+	    number_parse(words_next(words), 65535, &ratio) ||
+	    number_parse(words_next(words), 65535, &dynamic))
+		return world_fail(w, "deterministic INTERFACE ALGORITHM A/N RATIO DYNAMIC");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
+		const struct config *c = nat->config;
+		struct shares shares = { .inside = 0 };
+		if (shares_own(&shares, (enum algorithm)algorithm, be32_to_host(addr),
+			       ~be32_to_host(mask) + 1, pool_size(nat, at->number), ratio, dynamic,
+			       c->port_min, c->port_max))
+			return world_fail(w, "the ports cannot be shared out so");
+		native_interface_shares(nat, at->number, &shares);
+	}
+	return 0;
+}
+
 /* outside [alone] OWN... [pool RANGE...] */
 static int outside_addresses(struct world *w, struct words *words, u32 interface)
 {
@@ -335,8 +395,10 @@ int interface_run(struct world *w, struct words *words)
 		if (number < 0)
 			return world_fail(w, "too many interfaces");
 		at->number = (u32)number;
+		memset(nat->config->stations[number], STATION, 6);
 		if (w->fast)
-			native_interface_fast(nat, at->number);
+			native_interface_fast(nat, at->number,
+					      w->xdp ? FAST_TC | FAST_XDP | FAST_TARGET : FAST_TC);
 	}
 	return role == ROLE_OUTSIDE ? outside_addresses(w, words, at->number)
 				    : inside_networks(w, words, at->number);
@@ -355,7 +417,8 @@ int address_run(struct world *w, struct words *words)
 		    : !strcmp(what, "pool")  ? ADDRESS_LIVE | ADDRESS_POOL
 		    : !strcmp(what, "local") ? ADDRESS_LIVE | ADDRESS_LOCAL
 					     : 0;
-	return address_set(w, at->number, addr, flags);
+	/* Of an inside interface: the address for clients of full NAT. */
+	return address_set(w, at->role == ROLE_INSIDE ? clients_number(at->number) : at->number, addr, flags);
 }
 
 /* socket udp|tcp A:P [> B:Q] */

@@ -74,7 +74,7 @@ static int way_meet(struct world *w, struct way *way, const struct event *e, con
 	struct native_frame f = { data,		way->l3 + e->length, way->l3, e->ifindex, e->ingress_ifindex,
 				  p->ethertype, FRAME_ROOM };
 
-	memset(data, 0x02, 12);
+	memset(data, STATION, 12);
 	data[12] = (u8)(p->ethertype >> 8);
 	data[13] = (u8)p->ethertype;
 	memcpy(data + way->l3, e->before, e->length);
@@ -215,4 +215,11 @@ int hairpin_run(struct world *w, struct words *words)
 	struct world_interface *at = interface_first(w, ROLE_INSIDE);
 
 	return at ? packet_at(w, words, NATIVE_HAIRPIN, at, NULL) : -1;
+}
+
+int client_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_first(w, ROLE_INSIDE);
+
+	return at ? packet_at(w, words, NATIVE_CLIENT, at, interface_first(w, ROLE_OUTSIDE)) : -1;
 }

@@ -26,6 +26,7 @@ static inline u32 stress_meet(struct nat_instance *nat, int way, const struct tu
 	work->packet.ip = *ip;
 	work->meeting.now = now & TIME;
 	work->meeting.from = way == NATIVE_IN ? ROLE_OUTSIDE : ROLE_INSIDE;
+	work->meeting.ours = ADDRESS_LIVE;
 	switch (way) {
 	case NATIVE_OUT:
 		translate_out(nat, c, work);

@@ -185,13 +185,42 @@ static const struct refusal refusals[] = {
 	{ BASE "capacity: {hosts: 15}\n", 4, "capacity.hosts: \"15\" is out of range",
 	  "from 16 to 16777216" },
 
+	/* Ports that are shared out. */
+	{ NAT("blocks: {size: 63}"), 5, "nat.blocks.size: \"63\" is out of range",
+	  "0, or a whole number from 64 to 32768" },
+	{ NAT("blocks: {size: 32769}"), 5, "out of range", "32768" },
+	{ NAT("blocks: {size: 256, max: 17}"), 5, "nat.blocks.max: \"17\" is out of range", "from 1 to 16" },
+	{ NAT("ports: {range: 5000-8000}\n  blocks: {size: 4096}"), 6,
+	  "nat.blocks.size: no block of 4096 ports fits into ports 5000-8000", "smaller" },
+	{ WAN("deterministic: {inside: 10.0.0.0/24}"), 2, "wan0: deterministic needs a pool",
+	  "that has a pool" },
+	{ WAN("pool: [192.0.2.1], mode: address_only, deterministic: {inside: 10.0.0.0/24}"), 2,
+	  "wan0: deterministic needs a mode that shares", "no mode" },
+	{ LAN("deterministic: {inside: 10.0.0.0/24}"), 3, "lan0: deterministic needs an outside interface",
+	  "move it" },
+	{ WAN("pool: [192.0.2.1], deterministic: {algorithm: staggered}"), 2,
+	  "interfaces.deterministic: \"inside\" is missing", "ADDRESS/LENGTH" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.1/24}"), 2,
+	  "interfaces.deterministic.inside: \"10.0.0.1/24\" has bits set beyond", "write 10.0.0.0/24" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24, algorithm: random}"), 2,
+	  "\"random\" is not known here", "sequential, staggered, round_robin, interlaced" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24, ratio: 253}"), 2,
+	  "wan0: 254 hosts share 1 outside addresses, more than 253 each", "a ratio of 254 or more" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/15}"), 2,
+	  "wan0: 1 outside addresses have not a port for each of 131070 hosts", "a larger pool" },
+	{ WAN("pool: [192.0.2.0/27], deterministic: {inside: 10.0.0.0/24, algorithm: interlaced}"), 2,
+	  "ports of 32 outside addresses", "16 is the most" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24, dynamic: 1}"), 2,
+	  "wan0: dynamic leaves ports for blocks", "set nat.blocks.size, less than" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24}") "reservations: [{inside: 10.0.0.9, "
+									 "outside: 192.0.2.1}]\n",
+	  4, "reservations: the ports of 192.0.2.1 are shared out", "another interface" },
+
 	/* Right, but later. */
 	{ NAT("mapping_type: adm"), 5, "nat.mapping_type: \"adm\" is not yet in this version", "write eim" },
 	{ NAT("mapping_type: edm"), 5, "not yet in this version", "write eim" },
-	{ NAT("accelerate: xdp"), 5, "nat.accelerate: \"xdp\" is not yet in this version",
-	  "write auto, tc or off" },
-	{ NAT("accelerate: all"), 5, "not yet in this version", "write auto, tc or off" },
-	{ NAT("blocks: {size: 256, max: 4}"), 5, "nat.blocks.size: \"256\" is not yet", "write 0" },
+	{ NAT("accelerate: all"), 5, "nat.accelerate: \"all\" is not yet in this version",
+	  "write auto, xdp, tc or off" },
 	{ NAT("limits: {mappings_per_host: 65536}"), 5,
 	  "nat.limits.mappings_per_host: \"65536\" is out of range", "from 0 to 65535" },
 	{ NAT("limits: {tcp_sessions_per_host: none}"), 5, "\"none\" is not a whole number",
@@ -238,6 +267,11 @@ static const char *const accepted[] = {
 	WAN("pool: []"),
 	WAN("mode: address_only, pool: [192.0.2.0/30]"),
 	WAN("mode: address_and_port"),
+	NAT("blocks: {size: 256, max: 16}"),
+	WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24}"),
+	WAN("pool: [192.0.2.0/29], deterministic: {inside: 10.0.0.0/20, algorithm: round_robin, ratio: 2000, "
+	    "dynamic: "
+	    "7}") "nat: {blocks: {size: 64}}\n",
 	WAN("pool: [192.0.2.1, 192.0.2.2, 192.0.2.4-192.0.2.7, 192.0.2.3, 192.0.2.0]"),
 	LAN("networks: [10.0.0.0/8, 10.1.0.0/16]"),
 	BASE "pass_through: [192.0.2.0/24, 10.0.0.0/8, 203.0.113.7/32]\n",
@@ -275,6 +309,7 @@ static const char unusual[] =
 	"  filtering_type: {udp: adf, tcp: edf}\n"
 	"  accelerate: off\n"
 	"  ports: {range: 2000-3000, preserve: false, parity: false}\n"
+	"  blocks: {size: 100, max: 3}\n"
 	"  hairpin: false\n"
 	"  on_exhaustion: silent\n"
 	"  limits: {mappings_per_host: 1, tcp_mappings_per_host: 2, udp_mappings_per_host: 3,\n"
