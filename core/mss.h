@@ -3,8 +3,9 @@
  * mss.h - the largest segment that a TCP endpoint announces, lowered to what the outside interface carries (config.mss).
  *
  * Only packets with SYN have the option (RFC 9293 section 3.7.1), and they go the long way, so that known flows pay nothing. It is
- * never raised, and never put in where it is missing. Options that do not add up are the receiver's business: the first that does
- * not ends the search.
+ * never raised, and never put in where it is missing: who announces nothing is sent 536 bytes. What passes by an outside interface
+ * is looked at, whichever way; a hairpinned packet passes by none. Options that do not add up are the receiver's business: the first
+ * that does not ends the search.
  */
 #pragma once
 #include "core/rewrite.h"

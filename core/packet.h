@@ -464,8 +464,8 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 }
 
 /*
- * The most frequent packets without detours: TCP or UDP, whole, no IP options, no SYN. 1, and *p is what packet_parse() makes of it,
- * but for id and ttl; 0: something else, or something wrong.
+ * The most frequent packets without detours: TCP or UDP, whole, no IP options, no SYN. 1, and *p is what packet_parse() makes of
+ * it, but for id and ttl; 0: something else, or something wrong.
  */
 static __always_inline int packet_ordinary(const struct bytes *b, struct packet *p, u32 l3, u32 skb_length)
 {
