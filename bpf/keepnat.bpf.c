@@ -17,6 +17,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include "core/answer.h"
+#include "core/mss.h"
 #include "core/translate.h"
 #include "bpf/sockets.h"
 #include "bpf/xdp.h"
@@ -141,9 +142,35 @@ static __always_inline int answer(struct __sk_buff *skb, struct work *work)
 	return send_to(skb, skb->ingress_ifindex, l3, &work->plan);
 }
 
+/*
+ * A SYN passes by an outside interface: what it announces is lowered to what that carries. A checksum that is partial counts nothing
+ * but addresses: the helper knows. 0, or out of reach.
+ */
+SLOW u32 mss_clamp(struct __sk_buff *skb, struct work *work)
+{
+	const struct config *c = env_config(skb);
+	struct mss_change change;
+	struct bytes b;
+
+	SLOW_ENTER(skb);
+	if (!work || !c)
+		return 1;
+	const struct packet *p = &work->packet;
+	u32 most = c->mss[work->plan.interface & (MAX_OUTSIDE - 1)];
+
+	if (!most)
+		return 0;
+	bytes_attach(skb, &b);
+	u32 end = mss_end(&b, p);
+	bytes_need(skb, &b, end);
+	u32 at = mss_find(&b, p, end);
+	if (!at || !mss_lower(&b, p, at, most, &change))
+		return 0;
+	return bpf_l4_csum_replace(skb, p->ip.l4 + TCP_CHECK, change.was, change.is, 2) != 0;
+}
+
 /* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
-static __always_inline int act(struct __sk_buff *skb, const struct bytes *b, struct work *work,
-			       enum hook hook)
+static __always_inline int act(struct __sk_buff *skb, struct bytes *b, struct work *work, enum hook hook)
 {
 	struct plan *plan = &work->plan;
 
@@ -160,7 +187,12 @@ static __always_inline int act(struct __sk_buff *skb, const struct bytes *b, str
 			return TC_ACT_SHOT;
 		}
 	}
-	if (rewrite_skb(skb, b, work)) {
+	u32 bad = 0;
+	if ((hook == HOOK_OUT || hook == HOOK_IN) && mss_concerns(&work->packet)) {
+		bad = mss_clamp(skb, work);
+		bytes_attach(skb, b);
+	}
+	if (bad || rewrite_skb(skb, b, work)) {
 		plan_because(plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}

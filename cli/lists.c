@@ -105,6 +105,7 @@ int interfaces_run(const struct options *options)
 		{ "ACCELERATION", "acceleration", NULL, FORMAT_WORD },
 		{ "UP", "up", NULL, FORMAT_SHORT },
 		{ "MTU", "mtu", NULL, FORMAT_COUNT },
+		{ "MSS", "mss", NULL, FORMAT_COUNT },
 		{ "TRANSLATED", "packets_translated", NULL, FORMAT_COUNT },
 		{ "BYTES", "bytes_translated", NULL, FORMAT_COUNT },
 		{ "PASSED", "packets_passed", NULL, FORMAT_COUNT },

@@ -464,8 +464,8 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 }
 
 /*
- * The most frequent packets without detours: TCP or UDP, whole, no IP options. 1, and *p is what packet_parse() makes of it,
- * but for id and ttl; 0: something else, or something wrong.
+ * The most frequent packets without detours: TCP or UDP, whole, no IP options, no SYN. 1, and *p is what packet_parse() makes of
+ * it, but for id and ttl; 0: something else, or something wrong.
  */
 static __always_inline int packet_ordinary(const struct bytes *b, struct packet *p, u32 l3, u32 skb_length)
 {
@@ -489,6 +489,8 @@ static __always_inline int packet_ordinary(const struct bytes *b, struct packet 
 			return 0;
 		p->tcp_flags = tcp[TCP_FLAGS];
 		p->ip.class = CLASS_TCP;
+		if (p->tcp_flags & TCP_SYN) /* what it announces may have to be lowered */
+			return 0;
 		break;
 	case PROTOCOL_UDP:
 		claimed = be16_to_host(get16(ip, IP_MIN + UDP_LENGTH));

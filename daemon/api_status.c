@@ -173,14 +173,23 @@ static const char *mode_name(const struct list_view *view, const struct keepnat_
 	return list_address_only(view, interface->number) ? "address_only" : "address_and_port";
 }
 
+/* The largest segment that TCP may announce there; null: no limit. */
+static json_t *json_mss(const struct list_view *view, const struct keepnat_interface *interface)
+{
+	u32 most = interface->role == ROLE_OUTSIDE ? list_mss(view, interface->number) : 0;
+
+	return most ? json_integer((json_int_t)most) : json_null();
+}
+
 static json_t *json_interface(const struct list_view *view, const struct keepnat_interface *interface)
 {
-	json_t *json = json_pack("{s:o, s:s, s:s?, s:i, s:i, s:b, s:b, s:i, s:s?, s:s, s:s?}", "interface",
-				 json_name(interface->name), "role", role_name(interface->role), "mode",
-				 mode_name(view, interface), "ifindex", (int)interface->ifindex, "number",
-				 (int)interface->number, "up", interface->up, "ethernet", !interface->bare,
-				 "mtu", (int)interface->mtu, "hook", interface->hook, "acceleration",
-				 acceleration_name(interface), "why", interface->why);
+	json_t *json =
+		json_pack("{s:o, s:s, s:s?, s:i, s:i, s:b, s:b, s:i, s:o, s:s?, s:s, s:s?}", "interface",
+			  json_name(interface->name), "role", role_name(interface->role), "mode",
+			  mode_name(view, interface), "ifindex", (int)interface->ifindex, "number",
+			  (int)interface->number, "up", interface->up, "ethernet", !interface->bare, "mtu",
+			  (int)interface->mtu, "mss", json_mss(view, interface), "hook", interface->hook,
+			  "acceleration", acceleration_name(interface), "why", interface->why);
 
 	if (json && interface->number < MAX_INTERFACES)
 		interface_add_counters(json, view, interface->number);

@@ -31,6 +31,9 @@ enum {
 	SETTINGS_MAPPED_PORTS_MAX = 131072, /* of all port mappings; one for TCP and UDP counts as two */
 };
 
+/* nat.mss_clamp; other values are the size itself. AUTO: what the interface's MTU has room for. */
+enum { SETTINGS_MSS_OFF, SETTINGS_MSS_AUTO };
+
 /* How known flows pass. DEFAULT, of an interface: as nat.accelerate says. */
 enum settings_accelerate {
 	SETTINGS_ACCELERATE_DEFAULT,
@@ -106,6 +109,7 @@ struct settings_nat {
 	u32 block_max;	     /* to a host */
 	bool hairpin;
 	bool tell;	      /* on_exhaustion: icmp */
+	u32 mss_clamp;	      /* SETTINGS_MSS_*, or 536 to 65495 */
 	struct limits limits; /* of a host; `on` is not used here */
 	struct settings_timers timers;
 };

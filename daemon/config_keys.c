@@ -45,7 +45,9 @@ static const struct config_word accelerate_words[] = {
 	{ "all", SETTINGS_ACCELERATE_XDP + 1 }, { 0 },
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
-static const struct config_word clamp_words[] = { { "off", 0 }, { "auto", 1 }, { 0 } };
+static const struct config_word clamp_words[] = { { "off", SETTINGS_MSS_OFF },
+						  { "auto", SETTINGS_MSS_AUTO },
+						  { 0 } };
 static const struct config_word protocol_words[] = {
 	{ "tcp", SETTINGS_TCP },
 	{ "udp", SETTINGS_UDP },
@@ -193,7 +195,8 @@ static const struct config_key nat_keys[] = {
 	KEY("on_exhaustion", CONFIG_WORD, FIELD(settings, nat.tell), .initial = true,
 	    .words = exhaustion_words),
 	KEY("hairpin", CONFIG_BOOLEAN, FIELD(settings, nat.hairpin), .initial = true),
-	KEY("mss_clamp", CONFIG_NUMBER, .min = 536, .max = 65495, .words = clamp_words),
+	KEY("mss_clamp", CONFIG_NUMBER, FIELD(settings, nat.mss_clamp), .initial = SETTINGS_MSS_AUTO,
+	    .min = 536, .max = 65495, .words = clamp_words),
 	KEY("timers", CONFIG_SECTION, .keys = timer_keys),
 	{ 0 },
 };
@@ -245,7 +248,6 @@ static const struct {
 	{ "nat.mapping_type", "eim" },
 	{ "interfaces.accelerate", "auto xdp tc off" },
 	{ "nat.accelerate", "auto xdp tc off" },
-	{ "nat.mss_clamp", "off" },
 	{ "recovery", "" },
 	{ "api.listen", "" },
 	{ "api.token_file", "" },

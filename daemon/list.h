@@ -118,6 +118,9 @@ struct counter list_reason(const struct list_view *view, u32 interface, enum rea
 /* Has each host of this outside interface an address of its pool to itself? */
 bool list_address_only(const struct list_view *view, u32 interface);
 
+/* The largest segment that TCP may announce by this outside interface; 0: any. */
+u32 list_mss(const struct list_view *view, u32 interface);
+
 /* "udp", "gre", ...; NULL for a number that has no name here. And back, also from digits: 0 for any other word. */
 const char *protocol_name(u8 protocol);
 u8 protocol_number(const char *name);

@@ -68,6 +68,12 @@ bool list_address_only(const struct list_view *view, u32 interface)
 	return interface_alone(view->nat.config, interface);
 }
 
+u32 list_mss(const struct list_view *view, u32 interface)
+{
+	return interface < MAX_OUTSIDE ? __atomic_load_n(&view->nat.config->mss[interface], __ATOMIC_RELAXED)
+				       : 0;
+}
+
 static const struct {
 	const char *name;
 	u8 number;

@@ -422,6 +422,18 @@ static u64 station_word(const struct keepnat_interface *interface)
 	return word;
 }
 
+/* What TCP may announce by an outside interface, as config.mss has it: IP and TCP have headers of 20 bytes each, options aside. */
+static u16 mss_most(const struct settings *settings, const struct keepnat_interface *interface)
+{
+	u32 clamp = settings->nat.mss_clamp, headers = 40;
+
+	if (clamp == SETTINGS_MSS_OFF)
+		return 0;
+	if (clamp == SETTINGS_MSS_AUTO)
+		clamp = interface->mtu > headers ? interface->mtu - headers : 0;
+	return (u16)(clamp < 0xffff ? clamp : 0xffff);
+}
+
 int publish_interface(struct keepnat *k, const struct keepnat_interface *interface)
 {
 	struct config *c = k->nat.config;
@@ -436,6 +448,9 @@ int publish_interface(struct keepnat *k, const struct keepnat_interface *interfa
 	r.interface.listed = interface->listed;
 	r.interface.fast = interface->fast;
 	STORE((u64 *)(void *)c->stations[interface->number], station_word(interface));
+	if (interface->role == ROLE_OUTSIDE)
+		__atomic_store_n(&c->mss[interface->number], mss_most(k->settings, interface),
+				 __ATOMIC_RELAXED);
 	STORE(record_at(bucket), r.word);
 	STORE(record_at(&c->interfaces[interface->number]), r.word);
 	return 0;

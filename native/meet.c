@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/answer.h"
+#include "core/mss.h"
 #include "core/translate.h"
 #include "native/meet.h"
 
@@ -104,8 +105,26 @@ static u32 answer(const struct config *c, struct work *work, struct bytes *b, co
 	return answer_unreachable(b, p, answer_code(work->plan.reason), c->router[by]) ? 0 : length;
 }
 
+/* What a SYN announces is lowered to what the outside interface carries. */
+static void clamp(const struct config *c, const struct work *work, const struct bytes *b)
+{
+	const struct packet *p = &work->packet;
+	u32 most = c->mss[work->plan.interface & (MAX_OUTSIDE - 1)];
+	u8 *tcp = packet_bytes(b, p->ip.l4, TCP_MIN);
+	struct mss_change change;
+
+	if (!most || !mss_concerns(p) || !tcp)
+		return;
+	u32 at = mss_find(b, p, mss_end(b, p));
+	if (at && mss_lower(b, p, at, most, &change))
+		put16(tcp, TCP_CHECK,
+		      (__be16)checksum_apply((u16)get16(tcp, TCP_CHECK),
+					     checksum_diff16(change.was, change.is)));
+}
+
 /* Carry out the plan. Bytes of the frame afterwards. */
-static u32 act(const struct config *c, struct work *work, struct bytes *b, const struct native_frame *f)
+static u32 act(const struct config *c, struct work *work, struct bytes *b, const struct native_frame *f,
+	       enum native_hook hook)
 {
 	struct plan *plan = &work->plan;
 	u32 reason = 0, length = f->length;
@@ -120,6 +139,8 @@ static u32 act(const struct config *c, struct work *work, struct bytes *b, const
 	}
 	if (!reason && plan->hairpin)
 		reason = rewrite_hairpin_ttl(b, &work->packet);
+	if (!reason && (hook == NATIVE_OUT || hook == NATIVE_IN))
+		clamp(c, work, b);
 	if (!reason && rewrite(b, &work->packet, plan))
 		reason = REASON_internal;
 	if (reason)
@@ -237,7 +258,7 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 			plan_because(&work->plan, reason);
 		else
 			translate(nat, hook);
-		length = act(nat->config, work, &b, f);
+		length = act(nat->config, work, &b, f, hook);
 	}
 	count(nat, work->plan.interface, work->plan.reason, f);
 	if (known && work->plan.reason == REASON_out_session)

@@ -74,7 +74,7 @@ static size_t transport_header(const struct packet_spec *s)
 {
 	switch (s->protocol) {
 	case TCP:
-		return 20;
+		return 20u + s->tcp_options_length;
 	case DCCP:
 		return has_service(s) ? 20 : 16;
 	case SCTP: /* and the head of its chunk */
@@ -177,9 +177,10 @@ static void transport_put(const struct packet_spec *s, uint8_t *at, size_t lengt
 	}
 	long_put(at + 4, s->sequence);
 	long_put(at + 8, s->acknowledgement);
-	at[12] = 0x50;
+	at[12] = (uint8_t)(0x50 + s->tcp_options_length / 4 * 16);
 	at[13] = s->tcp_flags;
 	word_put(at + 14, s->tcp_flags & RST ? 0 : 0xffff);
+	memcpy(at + 20, s->tcp_options, s->tcp_options_length);
 }
 
 static void check_put(const struct packet_spec *s, const uint8_t *ip, uint8_t *at, size_t length)
@@ -205,7 +206,8 @@ int packet_build(const struct packet_spec *s, uint8_t *ip, size_t room)
 	size_t header = 20u + s->options_length, transport = transport_header(s), length = header + transport;
 	int quoted = 0;
 
-	if (s->options_length > PACKET_OPTIONS || s->options_length % 4 || s->fragment_offset % 8)
+	if (s->options_length > PACKET_OPTIONS || s->options_length % 4 || s->fragment_offset % 8 ||
+	    s->tcp_options_length > PACKET_OPTIONS || s->tcp_options_length % 4)
 		return -EINVAL;
 	if (length + s->payload_length > room || length + s->payload_length > PACKET_ROOM)
 		return -ENOSPC;

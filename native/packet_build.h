@@ -28,6 +28,8 @@ struct packet_spec {
 	uint16_t sport; /* of ICMP queries: the identifier, in the inside end's port */
 	uint16_t dport;
 	uint8_t tcp_flags;
+	uint8_t tcp_options[PACKET_OPTIONS];
+	uint8_t tcp_options_length; /* a multiple of 4 */
 	uint32_t sequence;
 	uint32_t acknowledgement;
 	uint8_t type;	   /* of a DCCP packet, of an SCTP packet's one chunk */

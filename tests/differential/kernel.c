@@ -73,6 +73,8 @@ static void settings_choose(struct lab *lab)
 	for (u32 i = 0; i < FILTERINGS; i++)
 		like.filtering[i] = (u8)chance(lab, 3);
 	like.timers.udp_timeout = 20 + chance(lab, 100);
+	for (u32 i = 0; i < 2; i++)
+		like.mss[i] = (u16)(chance(lab, 3) ? 1 + chance(lab, 3000) : 0);
 	like.tell = (u8)chance(lab, 2);
 	like.router[MAX_OUTSIDE] = chance(lab, 2) ? 0 : address(10, 0, 0, 254);
 	like.limits.on = chance(lab, 2);
@@ -236,6 +238,19 @@ static void spec_full(struct lab *lab, enum native_hook hook, struct packet_spec
 	}
 }
 
+/* TCP's options, of few kinds and of any length: mostly what announces the largest segment is among them. */
+static void options_choose(struct lab *lab, struct packet_spec *s)
+{
+	static const u8 kinds[] = { 0, 1, 1, 1, 2, 2, 3, 8 };
+	u32 at = chance(lab, 36);
+
+	s->tcp_options_length = (u8)(4 * chance(lab, 11));
+	for (u32 i = 0; i < PACKET_OPTIONS; i++)
+		s->tcp_options[i] = chance(lab, 8) ? kinds[chance(lab, 8)] : (u8)chance(lab, 256);
+	memset(s->tcp_options, 1, chance(lab, at + 1));
+	memcpy(s->tcp_options + at, (u8[]){ 2, 4, (u8)chance(lab, 16), (u8)chance(lab, 256) }, 4);
+}
+
 static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_spec *s)
 {
 	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47, 33, 132, 136 };
@@ -256,6 +271,8 @@ static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_sp
 	spec_full(lab, hook, s);
 	s->icmp_type = types[chance(lab, 9)];
 	s->tcp_flags = chance(lab, 3) ? TCP_ACK : (u8)chance(lab, 64);
+	if (s->protocol == 6 && chance(lab, 4))
+		options_choose(lab, s);
 	s->ttl = (u8)(1 + chance(lab, 255));
 	s->id = (u16)chance(lab, 16);
 	s->payload_length = (u16)chance(lab, 200);

@@ -34,7 +34,8 @@ struct lab {
 	u32 hosts; /* more than there is room for, or few */
 	u64 operations, packets, created, dropped;
 	bool tell;
-	bool in;	   /* the packet at hand came in */
+	bool in; /* the packet at hand came in */
+	u8 announced; /* in the options of the last TCP segment made: where the largest segment stands; 0: nowhere */
 	const char *wrong; /* the first thing that was */
 	char story[512];   /* the operation at hand */
 };
@@ -81,6 +82,7 @@ static void settings_choose(struct lab *lab, struct config *c)
 	c->timers.tcp_trans_close_timeout = 10 + chance(lab, 100);
 	c->timers.hold_down_timeout = 1 + chance(lab, 100);
 	limits_choose(lab, &c->limits);
+	c->mss[0] = (u16)(chance(lab, 3) ? 0 : 68 + chance(lab, 3000));
 	c->tell = (u8)chance(lab, 2);
 	c->router[MAX_OUTSIDE] = chance(lab, 2) ? 0 : address(10, 0, 0, 254);
 }
@@ -203,6 +205,43 @@ static bool connects(enum class class)
 	return class == CLASS_TCP || class == CLASS_DCCP || class == CLASS_SCTP;
 }
 
+/* Other options, the largest segment at any offset, other options. */
+static void announce(struct lab *lab, struct packet_spec *s)
+{
+	static const u8 others[][4] = {
+		{ 1 }, { 1, 1 }, { 4, 2 }, { 3, 3, 7 }, { 5, 3, 2 }, { 254, 4, 2, 4 }
+	};
+	static const u8 lengths[] = { 1, 2, 2, 3, 3, 4 };
+	u32 before = chance(lab, 9), after = chance(lab, 4), at = 0, mss = chance(lab, 65536);
+
+	lab->announced = 0;
+	if (!chance(lab, 3))
+		return;
+	for (u32 i = 0; i <= before + after && at + 4 <= PACKET_OPTIONS; i++) {
+		u32 which = chance(lab, 6), length = i == before ? 4 : lengths[which];
+
+		memcpy(s->tcp_options + at,
+		       i == before ? (u8[]){ 2, 4, (u8)(mss >> 8), (u8)mss } : others[which], length);
+		if (i == before)
+			lab->announced = (u8)(at + 2);
+		at += length;
+	}
+	s->tcp_options_length = (u8)((at + 3) & ~3u); /* the rest: end of the options */
+}
+
+/* Only a SYN announces anything, only what passes by outside is looked at, and nothing is raised (RFC 9293 section 3.7.1). */
+static void announced_lower(struct lab *lab, const struct model_packet *p, struct packet_spec *s)
+{
+	u32 most = lab->nat.config->mss[0];
+	u8 *at = s->tcp_options + lab->announced;
+
+	if (s->protocol != 6 || !(s->tcp_flags & 2) || p->hook == MODEL_HAIRPIN || !most || !lab->announced ||
+	    (u32)(at[0] << 8 | at[1]) <= most)
+		return;
+	at[0] = (u8)(most >> 8);
+	at[1] = (u8)most;
+}
+
 static void spec_fill(struct lab *lab, const struct model_packet *p, struct packet_spec *s)
 {
 	u32 which = chance(lab, 8);
@@ -231,6 +270,8 @@ static void spec_fill(struct lab *lab, const struct model_packet *p, struct pack
 	}
 	if (p->protocol == 1)
 		s->icmp_type = p->request ? 8 : 0;
+	if (p->protocol == 6)
+		announce(lab, s);
 	((struct model_packet *)p)->segment = connects(p->class) ? segments[which].shown : 0;
 }
 
@@ -378,6 +419,7 @@ static void packet_op(struct lab *lab, struct model_packet *p)
 	s.daddr = o.to.addr;
 	s.dport = o.to.port;
 	s.ttl = (u8)(s.ttl - (p->hook == MODEL_HAIRPIN));
+	announced_lower(lab, p, &s);
 	bytes_judge(lab, &s, ip, (u32)length);
 }
 

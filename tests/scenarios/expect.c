@@ -209,7 +209,7 @@ static int id_fits(struct world *world, struct words *words, const struct event 
 	return strcmp(wanted, actual) ? world_fail(world, "identification %s, wanted %s", actual, wanted) : 0;
 }
 
-/* translate [END > END [{ END > END }] [id ID]] */
+/* translate [END > END [{ END > END }] [tcp-options HEX] [id ID]] */
 static int translate_fits(struct world *world, struct words *words, const struct event *e)
 {
 	static struct packet_text wanted;
@@ -232,6 +232,8 @@ static int translate_fits(struct world *world, struct words *words, const struct
 		if (!words_take(words, "}"))
 			return world_fail(world, "'}' wanted");
 	}
+	if (words_take(words, "tcp-options") && tcp_options_read(world, words, &wanted.spec))
+		return -1;
 	return bytes_fit(world, e, &wanted) || id_fits(world, words, e) ? -1 : 0;
 }
 

@@ -70,14 +70,15 @@ static int ends_read(struct world *world, struct words *words, struct packet_spe
 static bool flags_read(const char *text, u8 *flags)
 {
 	static const char letters[] = "FSRPAUEC";
+	u8 found = 0;
 
-	*flags = 0;
 	for (; text && *text; text++) {
 		const char *at = strchr(letters, *text);
 		if (!at)
 			return false;
-		*flags |= (u8)(1u << (at - letters));
+		found |= (u8)(1u << (at - letters));
 	}
+	*flags = found;
 	return true;
 }
 
@@ -147,6 +148,16 @@ static void option_store(struct packet_text *p, struct packet_spec *s, u32 which
 	}
 }
 
+int tcp_options_read(struct world *world, struct words *words, struct packet_spec *s)
+{
+	int n = hex_parse(words_next(words), s->tcp_options, PACKET_OPTIONS);
+
+	if (n < 0 || n % 4)
+		return world_fail(world, "TCP options: hexadecimal, a multiple of 4 bytes");
+	s->tcp_options_length = (u8)n;
+	return 0;
+}
+
 /* Options of other forms. 1: it was one; 0: it was not; -1. */
 static int option_special(struct world *world, struct words *words, struct packet_text *p,
 			  struct packet_spec *s, u8 *payload)
@@ -168,6 +179,8 @@ static int option_special(struct world *world, struct words *words, struct packe
 		if (n < 0 || n % 4)
 			return world_fail(world, "IP options: hexadecimal, a multiple of 4 bytes");
 		s->options_length = (u8)n;
+	} else if (words_take(words, "tcp-options")) {
+		return tcp_options_read(world, words, s) ? -1 : 1;
 	} else if (words_take(words, "fragment")) {
 		if (number_parse(words_next(words), 65528, &offset) ||
 		    number_parse(words_next(words), 65535, &bytes) || offset % 8)

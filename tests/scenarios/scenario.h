@@ -124,6 +124,9 @@ struct packet_text {
 };
 int packet_read(struct world *world, struct words *words, struct packet_text *packet);
 /* The bytes of it. Their number, or -1. */
+/* HEX: TCP's options. */
+int tcp_options_read(struct world *world, struct words *words, struct packet_spec *s);
+
 int packet_make(struct world *world, const struct packet_text *packet, u8 *ip, size_t room);
 
 /* expect.c */

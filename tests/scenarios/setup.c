@@ -145,6 +145,19 @@ static int config_router(struct world *w, struct words *words)
 	return 0;
 }
 
+/* What TCP may announce, by any outside interface. */
+static int config_mss(struct world *w, struct words *words)
+{
+	u32 most;
+
+	if (number_parse(words_next(words), 65535, &most))
+		return world_fail(w, "config mss N");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
+		for (u32 i = 0; i < MAX_OUTSIDE; i++)
+			nat->config->mss[i] = (u16)most;
+	return 0;
+}
+
 static int config_pass_through(struct world *w, struct words *words)
 {
 	__be32 addr, mask;
@@ -206,6 +219,8 @@ int config_run(struct world *w, struct words *words)
 		return config_timer(w, words);
 	if (words_take(words, "router"))
 		return config_router(w, words);
+	if (words_take(words, "mss"))
+		return config_mss(w, words);
 	if (words_take(words, "limit"))
 		return config_limit(w, words);
 	if (words_take(words, "pass-through"))

@@ -147,6 +147,7 @@ static void interfaces_and_reasons(void **state)
 	json_t *json, *list, *row;
 	size_t at;
 
+	i->k.nat.config->mss[0] = 1460;
 	instance_out(i, PROTOCOL_UDP, "10.0.0.5", 5000, "192.0.2.9", 53, 0);
 	assert_int_equal(instance_in(i, PROTOCOL_UDP, "192.0.2.9", 53, "198.51.100.2", 9, 0),
 			 REASON_no_mapping);
@@ -158,6 +159,11 @@ static void interfaces_and_reasons(void **state)
 	assert_int_equal(number(row, "packets_translated"), 1);
 	assert_int_equal(number(row, "bytes_dropped"), 100);
 	assert_int_equal(number(row, "packets_passed"), 0);
+	assert_int_equal(number(row, "mss"), 1460);
+	json_decref(json);
+	json = get(i, "/v1/interfaces?interface=lan0");
+	row = json_array_get(json_object_get(json, "interfaces"), 0);
+	assert_true(json_is_null(json_object_get(row, "mss")));
 	json_decref(json);
 
 	json = get(i, "/v1/reasons");

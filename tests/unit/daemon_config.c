@@ -229,9 +229,13 @@ static const struct refusal refusals[] = {
 	  "did you mean" },
 	{ NAT("on_exhaustion: icpm"), 5, "nat.on_exhaustion: \"icpm\" is not known",
 	  "did you mean \"icmp\"" },
-	{ NAT("mss_clamp: auto"), 5, "nat.mss_clamp: \"auto\" is not yet", "write off" },
-	{ NAT("mss_clamp: 1452"), 5, "nat.mss_clamp: \"1452\" is not yet", "write off" },
-	{ NAT("mss_clamp: 5"), 5, "nat.mss_clamp: \"5\" is out of range", "off, auto, or" },
+	{ NAT("mss_clamp: 535"), 5, "nat.mss_clamp: \"535\" is out of range", "off, auto, or" },
+	{ NAT("mss_clamp: 65496"), 5, "nat.mss_clamp: \"65496\" is out of range", "from 536 to 65495" },
+	{ NAT("mss_clamp: 0"), 5, "nat.mss_clamp: \"0\" is out of range", "off, auto, or" },
+	{ NAT("mss_clamp: atuo"), 5, "nat.mss_clamp: \"atuo\" is not a whole number", "off, auto, or" },
+	{ NAT("mss_clamp: \"1452\""), 5, "nat.mss_clamp: \"1452\" is text in quotes", "off, auto, or" },
+	{ NAT("mss_clamp: [1452]"), 5, "nat.mss_clamp: a list where a single value", "off, auto, or" },
+	{ NAT("mss_clamp:"), 5, "nat.mss_clamp: it has no value", "off, auto, or" },
 	{ BASE "pass_through: [192.0.2.1/24]\n", 4, "pass_through: \"192.0.2.1/24\" has bits set beyond",
 	  "write 192.0.2.0/24" },
 	{ BASE "pass_through:\n  - 192.0.2.0/24\n  - 192.0.2.1-192.0.2.9\n", 6,
@@ -261,6 +265,10 @@ static const char *const accepted[] = {
 	NAT("{accelerate: \"auto\", limits: {mappings_per_host: 0, sessions_per_host: 0, "
 	    "new_mappings_per_second: 0}}"),
 	NAT("{hairpin: no, ports: {preserve: Off, parity: YES}}"),
+	NAT("mss_clamp: auto"),
+	NAT("mss_clamp: \"off\""),
+	NAT("mss_clamp: 536"),
+	NAT("mss_clamp: 65495"),
 	BASE "capacity: {sessions: 67108864, hosts: 16}\n",
 	BASE "nat: {hairpin: &anchor true}\n",
 	WAN("pool: [10.0.0.0/20]"),
@@ -312,6 +320,7 @@ static const char unusual[] =
 	"  blocks: {size: 100, max: 3}\n"
 	"  hairpin: false\n"
 	"  on_exhaustion: silent\n"
+	"  mss_clamp: 1452\n"
 	"  limits: {mappings_per_host: 1, tcp_mappings_per_host: 2, udp_mappings_per_host: 3,\n"
 	"    icmp_mappings_per_host: 4, sessions_per_host: 5, tcp_sessions_per_host: 6,\n"
 	"    udp_sessions_per_host: 7, icmp_sessions_per_host: 8, new_mappings_per_second: 9}\n"
@@ -359,6 +368,7 @@ static void every_field_is_read_and_printed(void **state)
 	assert_false(nat->ports_parity);
 	assert_false(nat->hairpin);
 	assert_false(nat->tell);
+	assert_int_equal(nat->mss_clamp, 1452);
 	assert_int_equal(nat->limits.all.mappings, 1);
 	assert_int_equal(nat->limits.by[CLASS_TCP].mappings, 2);
 	assert_int_equal(nat->limits.by[CLASS_UDP].mappings, 3);
@@ -401,6 +411,7 @@ static void assert_defaults(const struct settings *settings)
 	assert_true(nat->ports_parity);
 	assert_true(nat->hairpin);
 	assert_true(nat->tell);
+	assert_int_equal(nat->mss_clamp, SETTINGS_MSS_AUTO);
 	assert_memory_equal(&nat->limits, &(struct limits){ 0 }, sizeof(nat->limits));
 	assert_int_equal(nat->timers.udp_timeout, 300);
 	assert_int_equal(nat->timers.tcp_idle_timeout, 7440);
