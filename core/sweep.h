@@ -129,7 +129,7 @@ struct sweep {
 	struct account *accounts;
 	u64 *inbound, *aged, *paired;
 	u8 *wanted[SWEEP_TABLES];
-	int tidy; /* this pass looks what is wanted */
+	int tidy;    /* this pass looks what is wanted */
 	u32 resting; /* ports, as far as this pass saw */
 	u64 *claimed, *missed;
 	u64 *block_used,
