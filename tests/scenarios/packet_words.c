@@ -66,18 +66,19 @@ static int ends_read(struct world *world, struct words *words, struct packet_spe
 	return 0;
 }
 
-/* Letters of TCP flags, if the word is made of them. */
+/* Letters of TCP flags, if the word is made of them; else *flags stays. */
 static bool flags_read(const char *text, u8 *flags)
 {
 	static const char letters[] = "FSRPAUEC";
+	u8 read = 0;
 
-	*flags = 0;
 	for (; text && *text; text++) {
 		const char *at = strchr(letters, *text);
 		if (!at)
 			return false;
-		*flags |= (u8)(1u << (at - letters));
+		read |= (u8)(1u << (at - letters));
 	}
+	*flags = read;
 	return true;
 }
 
