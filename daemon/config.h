@@ -104,6 +104,7 @@ struct settings_nat {
 	u32 block_max;	     /* to a host */
 	bool hairpin;
 	bool tell;	      /* on_exhaustion: icmp */
+	bool hold;	      /* unsolicited_syn: hold */
 	struct limits limits; /* of a host; `on` is not used here */
 	struct settings_timers timers;
 };

@@ -45,6 +45,7 @@ static const struct config_word accelerate_words[] = {
 	{ "all", SETTINGS_ACCELERATE_XDP + 1 }, { 0 },
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
+static const struct config_word unsolicited_words[] = { { "drop", 0 }, { "hold", 1 }, { 0 } };
 static const struct config_word clamp_words[] = { { "off", 0 }, { "auto", 1 }, { 0 } };
 static const struct config_word protocol_words[] = {
 	{ "tcp", SETTINGS_TCP },
@@ -190,6 +191,8 @@ static const struct config_key nat_keys[] = {
 	KEY("limits", CONFIG_SECTION, .keys = limit_keys),
 	KEY("on_exhaustion", CONFIG_WORD, FIELD(settings, nat.tell), .initial = true,
 	    .words = exhaustion_words),
+	KEY("unsolicited_syn", CONFIG_WORD, FIELD(settings, nat.hold), .initial = true,
+	    .words = unsolicited_words),
 	KEY("hairpin", CONFIG_BOOLEAN, FIELD(settings, nat.hairpin), .initial = true),
 	KEY("mss_clamp", CONFIG_NUMBER, .min = 536, .max = 65495, .words = clamp_words),
 	KEY("timers", CONFIG_SECTION, .keys = timer_keys),
