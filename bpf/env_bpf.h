@@ -66,6 +66,7 @@ static __always_inline struct slot *env_slot(struct nat_instance *nat, enum tabl
 static __always_inline u64 *env_port_word(struct nat_instance *nat, u32 i);
 static __always_inline u64 *env_address(struct nat_instance *nat, u32 i);
 static __always_inline struct next_hop *env_next_hop(struct nat_instance *nat, u32 i);
+static __always_inline struct held *env_held(struct nat_instance *nat, u32 i);
 static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i);
 static __always_inline struct work *env_scratch(struct nat_instance *nat);
 static __always_inline u32 env_segments(struct nat_instance *nat);

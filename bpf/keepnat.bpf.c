@@ -169,6 +169,26 @@ SLOW u32 mss_clamp(struct __sk_buff *skb, struct work *work)
 	return bpf_l4_csum_replace(skb, p->ip.l4 + TCP_CHECK, change.was, change.is, 2) != 0;
 }
 
+/* A packet from outside is dropped. If it is a SYN that nobody wanted, a copy of it is held (core/held.h). Beside the programs, too. */
+SLOW u32 syn_hold(struct __sk_buff *skb, struct work *work)
+{
+	const struct config *c = env_config(skb);
+
+	SLOW_ENTER(skb);
+	if (!work || !c || !held_wanted(c, work) || (skb->pkt_type != PACKET_FOR_US && !virtual_time))
+		return 0;
+	struct held *at = held_take(skb, c, work);
+	if (!at)
+		return 0;
+	u64 length = work->packet.length;
+	/* Its bounds as the helper wants them, where no copy of it can come between. */
+	asm volatile("if %0 > 0 goto +1\n%0 = 1\nif %0 <= %1 goto +1\n%0 = %1"
+		     : "+r"(length)
+		     : "i"(HELD_BYTES));
+	held_give(at, work, !bpf_skb_load_bytes(skb, work->packet.ip.l3, at->packet, (u32)length));
+	return 0;
+}
+
 /* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
 static __always_inline int act(struct __sk_buff *skb, struct bytes *b, struct work *work, enum hook hook)
 {
@@ -176,8 +196,11 @@ static __always_inline int act(struct __sk_buff *skb, struct bytes *b, struct wo
 
 	if (plan->verdict == VERDICT_PASS)
 		return TC_ACT_UNSPEC;
-	if (plan->verdict == VERDICT_DROP)
+	if (plan->verdict == VERDICT_DROP) {
+		if (hook == HOOK_IN)
+			syn_hold(skb, work);
 		return TC_ACT_SHOT;
+	}
 	if (hook == HOOK_OUT && plan->verdict == VERDICT_ANSWER)
 		return answer(skb, work);
 	if (hook == HOOK_HAIRPIN && plan->hairpin) {

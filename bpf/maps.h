@@ -28,6 +28,7 @@ SHARED_ARRAY(ports, u64);
 SHARED_ARRAY(addresses, u64);
 SHARED_ARRAY(pools, u64);
 SHARED_ARRAY(next_hops, struct next_hop);
+SHARED_ARRAY(held, struct held);
 SHARED_ARRAY(counters, struct counters); /* an element a CPU */
 
 struct {

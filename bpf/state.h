@@ -47,6 +47,12 @@ static __always_inline struct next_hop *env_next_hop(struct nat_instance *nat, u
 	return bpf_map_lookup_elem(&next_hops, &i);
 }
 
+static __always_inline struct held *env_held(struct nat_instance *nat, u32 i)
+{
+	(void)nat;
+	return bpf_map_lookup_elem(&held, &i);
+}
+
 static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i)
 {
 	(void)nat;

@@ -48,6 +48,14 @@ static void hooks_print(const json_t *hooks, const char *warn, const char *plain
 	}
 }
 
+static void syns_print(const json_t *syns)
+{
+	line("SYNs");
+	printf("unsolicited: %llu of %llu held; %llu were answered, %llu were not\n",
+	       json_number_at(syns, "held"), json_number_at(syns, "capacity"), json_number_at(syns, "told"),
+	       json_number_at(syns, "silent"));
+}
+
 static void sweep_print(const json_t *sweep)
 {
 	line("sweep");
@@ -107,6 +115,7 @@ static void status_print(const json_t *json)
 	counts_print("sessions", json_object_get(json, "sessions"));
 	counts_print("mappings", json_object_get(json, "mappings"));
 	counts_print("hosts", json_object_get(json, "hosts"));
+	syns_print(json_object_get(json, "unsolicited_syns"));
 	line("memory");
 	printf("%.1f MB\n", (double)json_number_at(json, "memory.bytes") / 1e6);
 	sweep_print(json_object_get(json, "sweep"));

@@ -10,6 +10,7 @@
  *   env_port_word(nat, i)		 word i of the port bitmaps, or NULL
  *   env_address(nat, i)		 place i of the address table, or NULL
  *   env_next_hop(nat, i)		 next hop i, or NULL
+ *   env_held(nat, i)			 place i for a held SYN, or NULL
  *   env_scratch(nat)			 a struct work of this CPU (thread), or NULL
  *   env_segments(nat)		 packets that offload will make of the one at hand: their identifications count up
  *   env_now(nat), env_random(nat)	 the tick; 32 random bits

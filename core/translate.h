@@ -16,6 +16,7 @@
  */
 #pragma once
 #include "core/clients.h"
+#include "core/held.h"
 #include "core/lease.h"
 
 /*
@@ -189,6 +190,8 @@ static __always_inline void translate_out(struct nat_instance *nat, const struct
 		plan_because(&work->plan, (u32)reason);
 	else
 		miss_out(nat, work);
+	if (work->plan.reason == REASON_out_from_mapping)
+		held_forget(nat, work);
 	translate_identify(nat, work);
 	translate_remember(nat, c, work, DIRECTION_OUT);
 }

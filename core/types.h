@@ -33,6 +33,7 @@ enum {
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
 	FRAGMENT_SLOTS = 8192,
 	NEXT_HOPS = 4096,			 /* a lease has room for their numbers: see lease.h */
+	HELD_SYNS = 1024,			 /* a power of two: see held.h */
 	IDENTIFICATIONS = 2048,			 /* counters, a power of two: see identify() */
 	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
@@ -185,6 +186,28 @@ enum { HOP_REDIRECT = 1 };
 enum { VIRTUAL_MTU = 1500 };		   /* that all devices have where time is virtual */
 enum { PRIORITY_BY_SERVICE = 0x7fffffff }; /* by the packet's type of service, as the kernel has it */
 
+/* A connection from outside that nobody wanted, and where its SYN came in. */
+union held_head {
+	u64 word[2];
+	struct {
+		__be32 remote;
+		__be32 outside;
+		__be16 remote_port;
+		__be16 outside_port;
+		u16 interface; /* number */
+		u16 length;    /* bytes of the packet that are kept */
+	};
+};
+
+/* A SYN that waits for what becomes of it; see held.h. As much of it as a whole number of lines holds. */
+enum { HELD_BYTES = 168 };
+struct held {
+	u64 word; /* bit 63: taken; 62: whole; 19..0: tick when it came */
+	union held_head head;
+	u8 packet[HELD_BYTES]; /* from its IP header on */
+};
+_Static_assert(sizeof(struct held) == 192, "a held SYN is three cache lines");
+
 /* What ends leases, in the one word that the daemon stores. */
 union lease_watch {
 	u64 word;
@@ -324,7 +347,8 @@ struct config {
 	struct prefix pass_through[MAX_PASS_THROUGH];
 	u32 pass_through_count;
 	u8 tell; /* whom no mapping can be made for is told by ICMP */
-	u8 zero3[3];
+	u8 hold; /* SYNs that nobody wanted are held, and told of if nothing comes of them */
+	u8 zero3[2];
 	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
 	u16 mss[MAX_OUTSIDE]; /* TCP may announce at most so much by an outside interface, 0: anything. See mss.h */
 	u64 swept;	      /* when the last pass of the sweep ended that counted what hosts have */

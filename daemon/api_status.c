@@ -51,6 +51,13 @@ static json_t *json_classes(const u64 *by_class, u32 classes, u64 capacity)
 			 json_u64(other));
 }
 
+static json_t *json_unsolicited(const struct unsolicited_report *report)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "held", json_u64(report->held), "capacity",
+			 json_u64(HELD_SYNS), "told", json_u64(report->told), "silent",
+			 json_u64(report->silent));
+}
+
 static json_t *json_sweep(const struct sweep_report *sweep)
 {
 	return json_pack("{s:o, s:f, s:f, s:o, s:o, s:o}", "passes", json_u64(sweep->passes), "last_seconds",
@@ -80,11 +87,13 @@ static bool interface_serves(const struct keepnat_interface *interface)
 static void status_add_shared(json_t *json, struct keepnat *k)
 {
 	json_t *hooks = json_array(), *warnings = json_array();
+	struct unsolicited_report unsolicited;
 	struct sweep_report sweep;
 	bool ready = true, liberal;
 
 	pthread_mutex_lock(&k->lock);
 	sweep = k->sweep;
+	unsolicited = k->unsolicited;
 	liberal = k->liberal;
 	for (unsigned int i = 0; i < k->interface_count; i++) {
 		ready = ready && interface_serves(&k->interfaces[i]);
@@ -103,6 +112,7 @@ static void status_add_shared(json_t *json, struct keepnat *k)
 	json_object_set_new(json, "hosts",
 			    json_pack("{s:o, s:o}", "used", json_u64(sweep.hosts), "capacity",
 				      json_u64(k->sizes.hosts)));
+	json_object_set_new(json, "unsolicited_syns", json_unsolicited(&unsolicited));
 	json_object_set_new(json, "sweep", json_sweep(&sweep));
 	json_object_set_new(json, "warnings", warnings);
 }

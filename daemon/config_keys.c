@@ -48,6 +48,7 @@ static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp"
 static const struct config_word clamp_words[] = { { "off", SETTINGS_MSS_OFF },
 						  { "auto", SETTINGS_MSS_AUTO },
 						  { 0 } };
+static const struct config_word unsolicited_words[] = { { "drop", 0 }, { "hold", 1 }, { 0 } };
 static const struct config_word protocol_words[] = {
 	{ "tcp", SETTINGS_TCP },
 	{ "udp", SETTINGS_UDP },
@@ -194,6 +195,8 @@ static const struct config_key nat_keys[] = {
 	KEY("limits", CONFIG_SECTION, .keys = limit_keys),
 	KEY("on_exhaustion", CONFIG_WORD, FIELD(settings, nat.tell), .initial = true,
 	    .words = exhaustion_words),
+	KEY("unsolicited_syn", CONFIG_WORD, FIELD(settings, nat.hold), .initial = true,
+	    .words = unsolicited_words),
 	KEY("hairpin", CONFIG_BOOLEAN, FIELD(settings, nat.hairpin), .initial = true),
 	KEY("mss_clamp", CONFIG_NUMBER, FIELD(settings, nat.mss_clamp), .initial = SETTINGS_MSS_AUTO,
 	    .min = 536, .max = 65495, .words = clamp_words),

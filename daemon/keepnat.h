@@ -28,6 +28,7 @@ struct fixed;
 struct pool;
 struct sweeper;
 struct sysctls;
+struct unsolicited;
 struct watch;
 
 enum { WARNINGS_MAX = 32, WARNING_SIZE = 256 };
@@ -45,6 +46,13 @@ struct sweep_report {
 	u64 ended_mappings;
 	u64 mended; /* slots and bits that a dead process or a lost race left */
 	struct sweep_place at[MAX_OUTSIDE];
+};
+
+/* SYNs from outside that nobody wanted. */
+struct unsolicited_report {
+	u64 held;   /* now */
+	u64 told;   /* of how many the sender was told, since the start */
+	u64 silent; /* and of how many not: the inside had opened the connection, or there were too many */
 };
 
 struct keepnat_interface {
@@ -80,6 +88,7 @@ struct keepnat {
 	unsigned int interface_count;
 	struct sweep_report sweep;
 	struct resets resets;
+	struct unsolicited_report unsolicited;
 	char warnings[WARNINGS_MAX][WARNING_SIZE];
 	unsigned int warning_count;
 
@@ -89,6 +98,7 @@ struct keepnat {
 	bool liberal; /* conntrack takes TCP segments that it did not expect: we told it to */
 
 	struct watch *watch;
+	struct unsolicited *unsolicited_syns;
 	struct pool *pool;
 	struct fixed *fixed;
 	struct clients *clients;

@@ -27,6 +27,7 @@ static const struct array_kind {
 	[ARRAY_ADDRESSES] = { "addresses", sizeof(u64) },
 	[ARRAY_POOLS] = { "pools", sizeof(u64) },
 	[ARRAY_NEXT_HOPS] = { "next_hops", sizeof(struct next_hop) },
+	[ARRAY_HELD] = { "held", sizeof(struct held) },
 	[ARRAY_COUNTERS] = { "counters", sizeof(struct counters) },
 };
 
@@ -51,6 +52,8 @@ static u32 array_entries(const struct sizes *sizes, enum array array)
 		return MAX_OUTSIDE * POOL_BUCKETS;
 	case ARRAY_NEXT_HOPS:
 		return NEXT_HOPS;
+	case ARRAY_HELD:
+		return HELD_SYNS;
 	case ARRAY_COUNTERS:
 		return sizes->cpus;
 	default:
@@ -137,7 +140,7 @@ static const char *sizes_differ(const struct sizes *sizes, const u32 entries[ARR
 	if (c->addresses < sizes->addresses)
 		return "room for fewer addresses";
 	if (entries[ARRAY_POOLS] != MAX_OUTSIDE * POOL_BUCKETS || entries[ARRAY_NEXT_HOPS] != NEXT_HOPS ||
-	    entries[ARRAY_COUNTERS] != sizes->cpus)
+	    entries[ARRAY_HELD] != HELD_SYNS || entries[ARRAY_COUNTERS] != sizes->cpus)
 		return "another number of pools or processors";
 	return NULL;
 }
@@ -231,6 +234,7 @@ static void arrays_publish(struct keepnat *k, const struct loader *l)
 	k->nat.addresses = l->memory[ARRAY_ADDRESSES];
 	k->nat.pools = l->memory[ARRAY_POOLS];
 	k->nat.next_hops = l->memory[ARRAY_NEXT_HOPS];
+	k->nat.held = l->memory[ARRAY_HELD];
 	k->nat.counters = l->memory[ARRAY_COUNTERS];
 	k->cpus = k->sizes.cpus;
 }

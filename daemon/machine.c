@@ -37,7 +37,7 @@ static int capabilities_check(void)
 		{ CAP_BPF, CAP_SYS_ADMIN, "CAP_BPF", "load programs" },
 		{ CAP_PERFMON, CAP_SYS_ADMIN, "CAP_PERFMON", "load programs of this size" },
 		{ CAP_NET_ADMIN, CAP_NET_ADMIN, "CAP_NET_ADMIN", "attach programs and set addresses" },
-		{ CAP_NET_RAW, CAP_NET_RAW, "CAP_NET_RAW", "announce pool addresses" },
+		{ CAP_NET_RAW, CAP_NET_RAW, "CAP_NET_RAW", "announce pool addresses, and answer SYNs" },
 	};
 
 	if (capng_get_caps_process())

@@ -28,12 +28,13 @@
 #include "daemon/publish.h"
 #include "daemon/shortage.h"
 #include "daemon/sweeper.h"
+#include "daemon/unsolicited.h"
 #include "daemon/watch.h"
 #include "version.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { STOP_DOWN = 1, STOP_DETACH = 2 }; /* what is written to stop_fd */
-enum { BEAT_MS = 1000, LOOK_AGAIN_BEATS = 5 };
+enum { BEAT_MS = 500, LOOK_AGAIN_BEATS = 10 };
 
 /*
  * Arguments
@@ -245,7 +246,8 @@ static const struct step {
 	{ loader_open, loader_close },	 /* arrays and programs */
 	{ publish_start, publish_stop }, /* the configuration */
 	{ watch_start, watch_stop },	 /* before there are leases */
-	{ hooks_start, link_down },	 /* addresses and hooks: from here on packets meet the programs */
+	{ unsolicited_start, unsolicited_stop },
+	{ hooks_start, link_down }, /* addresses and hooks: from here on packets meet the programs */
 	{ loader_sockets_start, loader_sockets_stop }, /* the router's own way to port mappings */
 	{ forwarding_start, forwarding_stop },	       /* only now, and first to go */
 	{ sweeper_start, sweep_stop },
@@ -338,6 +340,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 			continue;
 		watch_look(k);
 		shortages_look(k, &shortages, (u64)time(NULL));
+		unsolicited_run(k);
 		fds[5].fd = watch_fd(k, 1);
 		if (fds[0].revents)
 			stop = signal_take(signals);

@@ -204,6 +204,7 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	c->port_parity = nat->ports_parity;
 	c->hairpin = nat->hairpin;
 	c->tell = nat->tell;
+	c->hold = nat->hold;
 	c->filtering[CLASS_UDP] = c->filtering[CLASS_ICMP] = nat->filtering_udp;
 	c->filtering[CLASS_TCP] = nat->filtering_tcp;
 	timers_publish(&c->timers, &nat->timers);

@@ -84,5 +84,5 @@ u64 sizes_bytes(const struct sizes *sizes)
 	       (u64)sizes->addresses * PORT_AREAS * PORT_AREA * sizeof(u64) +
 	       (u64)sizes->address_places * sizeof(u64) + (u64)MAX_OUTSIDE * POOL_BUCKETS * sizeof(u64) +
 	       (u64)sizes->cpus * sizeof(struct counters) + NEXT_HOPS * sizeof(struct next_hop) +
-	       sizeof(struct config);
+	       HELD_SYNS * sizeof(struct held) + sizeof(struct config);
 }

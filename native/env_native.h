@@ -16,6 +16,7 @@ struct nat_instance {
 	u64 *addresses;
 	u64 *pools;
 	struct next_hop *next_hops;
+	struct held *held;
 	struct counters *counters;
 	struct work *work;
 	u32 now; /* the tick; whoever owns the instance sets it */
@@ -77,6 +78,7 @@ static __always_inline struct next_hop *env_next_hop(struct nat_instance *nat, u
 {
 	return &nat->next_hops[i];
 }
+static __always_inline struct held *env_held(struct nat_instance *nat, u32 i) { return &nat->held[i]; }
 static __always_inline struct work *env_scratch(struct nat_instance *nat) { return nat->work; }
 static __always_inline u32 env_segments(struct nat_instance *nat)
 {

@@ -45,6 +45,7 @@ struct native_extent native_extent(const struct native_sizes *sizes, enum native
 		[NATIVE_ADDRESSES] = { address_places(&s), sizeof(u64) },
 		[NATIVE_POOLS] = { MAX_OUTSIDE * POOL_BUCKETS, sizeof(u64) },
 		[NATIVE_NEXT_HOPS] = { NEXT_HOPS, sizeof(struct next_hop) },
+		[NATIVE_HELD] = { HELD_SYNS, sizeof(struct held) },
 		[NATIVE_COUNTERS] = { s.cpus, sizeof(struct counters) },
 	};
 	struct native_extent e = all[array];
@@ -66,6 +67,8 @@ void *native_array(const struct nat_instance *nat, enum native_array array)
 		return nat->pools;
 	case NATIVE_NEXT_HOPS:
 		return nat->next_hops;
+	case NATIVE_HELD:
+		return nat->held;
 	case NATIVE_COUNTERS:
 		return nat->counters;
 	default:
@@ -91,6 +94,9 @@ void native_array_set(struct nat_instance *nat, enum native_array array, void *m
 	case NATIVE_NEXT_HOPS:
 		nat->next_hops = memory;
 		break;
+	case NATIVE_HELD:
+		nat->held = memory;
+		break;
 	case NATIVE_COUNTERS:
 		nat->counters = memory;
 		break;
@@ -110,7 +116,10 @@ static u64 seed_next(u64 *state)
 	return z ^ z >> 31;
 }
 
-/* The defaults of the configuration file, but that nobody is told of refusals: frames would need room for it. */
+/*
+ * The defaults of the configuration file, but that nobody is told of refusals, for which frames would need room, and that no
+ * SYN is held, which only a daemon lets go.
+ */
 static void config_begin(struct config *c, const struct native_sizes *s, u64 seed)
 {
 	static const struct timers timers = {

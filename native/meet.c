@@ -122,13 +122,28 @@ static void clamp(const struct config *c, const struct work *work, const struct 
 					     checksum_diff16(change.was, change.is)));
 }
 
-/* Carry out the plan. Bytes of the frame afterwards. */
-static u32 act(const struct config *c, struct work *work, struct bytes *b, const struct native_frame *f,
-	       enum native_hook hook)
+/* A packet from outside is dropped. If it is a SYN that nobody wanted, a copy of it is held (core/held.h). */
+static void syn_hold(struct nat_instance *nat, const struct native_frame *f)
 {
+	struct work *work = nat->work;
+	struct held *at = held_wanted(nat->config, work) ? held_take(nat, nat->config, work) : NULL;
+
+	if (!at)
+		return;
+	memcpy(at->packet, f->data + f->l3, at->head.length);
+	held_give(at, work, 1);
+}
+
+/* Carry out the plan. Bytes of the frame afterwards. */
+static u32 act(struct nat_instance *nat, struct bytes *b, const struct native_frame *f, enum native_hook hook)
+{
+	const struct config *c = nat->config;
+	struct work *work = nat->work;
 	struct plan *plan = &work->plan;
 	u32 reason = 0, length = f->length;
 
+	if (plan->verdict == VERDICT_DROP && hook == NATIVE_IN)
+		syn_hold(nat, f);
 	if (plan->verdict == VERDICT_ANSWER) {
 		u32 answered = answer(c, work, b, f);
 		if (answered)
@@ -258,7 +273,7 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 			plan_because(&work->plan, reason);
 		else
 			translate(nat, hook);
-		length = act(nat->config, work, &b, f, hook);
+		length = act(nat, &b, f, hook);
 	}
 	count(nat, work->plan.interface, work->plan.reason, f);
 	if (known && work->plan.reason == REASON_out_session)

@@ -17,6 +17,7 @@
 #include "core/clients.h"
 #include "core/sweep.h"
 #include "native/fixed.h"
+#include "native/held.h"
 #include "native/packet_build.h"
 #include "native/sweep_memory.h"
 #include "tests/way/way.h"
@@ -31,6 +32,7 @@ struct lab {
 	u32 inside;
 	u32 now;
 	u64 packets;
+	u64 told; /* of SYNs that were held */
 	u64 verdicts[3];
 	u64 reasons[REASONS];
 	struct packet_spec first; /* the last first fragment, so that later ones can follow it */
@@ -76,6 +78,7 @@ static void settings_choose(struct lab *lab)
 	for (u32 i = 0; i < 2; i++)
 		like.mss[i] = (u16)(chance(lab, 3) ? 1 + chance(lab, 3000) : 0);
 	like.tell = (u8)chance(lab, 2);
+	like.hold = chance(lab, 4) != 0;
 	like.router[MAX_OUTSIDE] = chance(lab, 2) ? 0 : address(10, 0, 0, 254);
 	like.limits.on = chance(lab, 2);
 	like.limits.new_mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 20);
@@ -270,7 +273,7 @@ static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_sp
 	s->dport = in || back ? port_some(lab) : (u16)(7 + chance(lab, 3));
 	spec_full(lab, hook, s);
 	s->icmp_type = types[chance(lab, 9)];
-	s->tcp_flags = chance(lab, 3) ? TCP_ACK : (u8)chance(lab, 64);
+	s->tcp_flags = chance(lab, 3) ? TCP_ACK : chance(lab, 2) ? TCP_SYN : (u8)chance(lab, 64);
 	if (s->protocol == 6 && chance(lab, 4))
 		options_choose(lab, s);
 	s->ttl = (u8)(1 + chance(lab, 255));
@@ -468,6 +471,25 @@ static void packet_op(struct lab *lab)
 		both_meet(lab, hook, &f, ip, break_some(lab, hook, ip, (u32)length));
 }
 
+/* The daemon ends what is held, after both ways alike; what is told is a packet without fault. */
+static void held_op(struct lab *lab)
+{
+	struct held_answer answers[2];
+
+	memset(answers, 0, sizeof(answers));
+	for (u32 i = 0; i < HELD_SYNS && !lab->wrong[0]; i++) {
+		enum held_end end = held_end(&lab->ways[0]->nat, i, &answers[0]);
+		if (end != held_end(&lab->ways[1]->nat, i, &answers[1]) ||
+		    memcmp(&answers[0], &answers[1], sizeof(answers[0])))
+			snprintf(lab->wrong, sizeof(lab->wrong), "held SYN %u fares otherwise by %s", i,
+				 lab->ways[1]->name);
+		else if (end == HELD_TOLD && packet_check(answers[0].ip, answers[0].length) &
+						     (PACKET_BAD_IP | PACKET_BAD_TRANSPORT | PACKET_BAD_FORM))
+			snprintf(lab->wrong, sizeof(lab->wrong), "what is told of held SYN %u is wrong", i);
+		lab->told += end == HELD_TOLD;
+	}
+}
+
 static void time_op(struct lab *lab)
 {
 	lab->now += 1 + chance(lab, chance(lab, 3) ? 4 : 200);
@@ -480,6 +502,7 @@ static void time_op(struct lab *lab)
 			lab->ways[i]->nat.config->watch = watch.word;
 		sweep_pass(lab->sweeps[i], lab->now & TIME);
 	}
+	held_op(lab);
 }
 
 static void reset_op(struct lab *lab)
@@ -532,8 +555,9 @@ static bool way_test(u32 number, struct way *way, u64 seed, u64 packets)
 	}
 	if (lab.wrong[0])
 		printf("# %s\n# repeat with: kernel.test %llu 1\n", lab.wrong, seed + round - 1);
-	printf("# %s: %llu packets: %llu passed, %llu translated, %llu dropped\n", way->name, lab.packets,
-	       lab.verdicts[VERDICT_PASS], lab.verdicts[VERDICT_TRANSLATE], lab.verdicts[VERDICT_DROP]);
+	printf("# %s: %llu packets: %llu passed, %llu translated, %llu dropped; %llu SYNs were told of\n",
+	       way->name, lab.packets, lab.verdicts[VERDICT_PASS], lab.verdicts[VERDICT_TRANSLATE],
+	       lab.verdicts[VERDICT_DROP], lab.told);
 	for (u32 r = 0; r < REASONS; r++)
 		if (!lab.reasons[r])
 			printf("# never met: %s\n", names[r]);

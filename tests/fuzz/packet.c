@@ -292,6 +292,7 @@ static void begin(struct fuzz *f, u8 settings)
 		f->nat.config->port_max = 5007;
 	}
 	f->nat.config->port_parity = (settings & PACKET_SETTING_PARITY) != 0;
+	f->nat.config->hold = 1;
 	f->nat.now = 1000;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/session.h"
+#include "native/held.h"
 #include "tests/scenarios/world.h"
 
 /* Entries that are live and of the present generation; resting: ports that rest, whoever had them. */
@@ -62,7 +63,7 @@ static int number_wanted(struct world *w, struct words *words, const char *what,
 	return wanted == met ? 0 : world_fail(w, "%u %s, wanted %u", met, what, wanted);
 }
 
-/* expect [sessions N] [mappings N] [hosts N] [resting N] [ports udp A N] [blocks A N] */
+/* expect [sessions N] [mappings N] [hosts N] [resting N] [held N] [ports udp A N] [blocks A N] */
 int expect_run(struct world *w, struct words *words)
 {
 	u32 sessions, mappings, hosts, resting;
@@ -78,6 +79,8 @@ int expect_run(struct world *w, struct words *words)
 			rc = number_wanted(w, words, "hosts", hosts);
 		} else if (words_take(words, "resting")) {
 			rc = number_wanted(w, words, "resting", resting);
+		} else if (words_take(words, "held")) {
+			rc = number_wanted(w, words, "held", held_count(&w->ways[0]->nat));
 		} else if (words_take(words, "blocks")) {
 			__be32 addr;
 			if (address_parse(words_next(words), &addr))

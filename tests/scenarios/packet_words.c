@@ -66,7 +66,7 @@ static int ends_read(struct world *world, struct words *words, struct packet_spe
 	return 0;
 }
 
-/* Letters of TCP flags, if the word is made of them. */
+/* Letters of TCP flags, if the word is made of them; else *flags stays. */
 static bool flags_read(const char *text, u8 *flags)
 {
 	static const char letters[] = "FSRPAUEC";

@@ -56,6 +56,7 @@ static int config_switch(struct world *w, struct words *words, const char *name)
 		*(!strcmp(name, "parity")     ? &c->port_parity
 		  : !strcmp(name, "preserve") ? &c->port_preserve
 		  : !strcmp(name, "tell")     ? &c->tell
+		  : !strcmp(name, "hold")     ? &c->hold
 					      : &c->hairpin) = (u8)on;
 	}
 	return 0;
@@ -199,7 +200,7 @@ int config_run(struct world *w, struct words *words)
 {
 	static const char *const early[] = { "flows",	  "mappings", "hosts", "fragments",
 					     "addresses", "clock",    "seed" };
-	static const char *const switches[] = { "parity", "preserve", "hairpin", "tell" };
+	static const char *const switches[] = { "parity", "preserve", "hairpin", "tell", "hold" };
 	const char *name = words_peek(words);
 
 	for (size_t i = 0; name && i < sizeof(early) / sizeof(early[0]); i++)

@@ -148,6 +148,7 @@ static const struct statement statements[] = {
 	{ "unfix", unfix_run },
 	{ "learn", learn_run },
 	{ "watch", watch_run },
+	{ "daemon", daemon_run }, /* with SYNs that are held */
 	{ "client", client_run },
 	{ "blocks", blocks_run },
 	{ "deterministic", deterministic_run },

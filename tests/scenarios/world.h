@@ -31,6 +31,9 @@ int reserve_run(struct world *w, struct words *words);
 int map_run(struct world *w, struct words *words);
 int unfix_run(struct world *w, struct words *words);
 
+/* held.c */
+int daemon_run(struct world *w, struct words *words);
+
 /* traffic.c */
 int out_run(struct world *w, struct words *words);
 int own_run(struct world *w, struct words *words);

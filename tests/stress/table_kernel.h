@@ -44,6 +44,7 @@ static inline struct bpf_map *table_map(const struct table_kernel *k, int array)
 		[NATIVE_ADDRESSES] = k->programs->maps.addresses,
 		[NATIVE_POOLS] = k->programs->maps.pools,
 		[NATIVE_NEXT_HOPS] = k->programs->maps.next_hops,
+		[NATIVE_HELD] = k->programs->maps.held, /* of no table */
 		[NATIVE_COUNTERS] = k->programs->maps.counters,
 	};
 

@@ -113,6 +113,7 @@ static void status(void **state)
 					    .sessions = { 5, 6, 7 },
 					    .mappings = { 1, 2, 3 },
 					    .hosts = 4 };
+	i->k.unsolicited = (struct unsolicited_report){ .held = 2, .told = 30, .silent = 4 };
 	strcpy(i->k.warnings[i->k.warning_count++], "rp_filter is strict on wan0");
 	json = get(i, "/v1/status");
 	assert_string_equal(string(json, "instance"), "test");
@@ -127,6 +128,11 @@ static void status(void **state)
 	assert_int_equal(number(json_object_get(json, "mappings"), "used"), 6);
 	assert_int_equal(number(json_object_get(json, "hosts"), "capacity"), HOSTS / 2);
 	assert_int_equal(number(json_object_get(json, "sweep"), "passes"), 3);
+	part = json_object_get(json, "unsolicited_syns");
+	assert_int_equal(number(part, "held"), 2);
+	assert_int_equal(number(part, "capacity"), HELD_SYNS);
+	assert_int_equal(number(part, "told"), 30);
+	assert_int_equal(number(part, "silent"), 4);
 	assert_true(number(json_object_get(json, "memory"), "bytes") == (json_int_t)sizes_bytes(&i->k.sizes));
 	part = json_array_get(json_object_get(json, "hooks"), 0);
 	assert_string_equal(string(part, "interface"), "wan0");

@@ -163,6 +163,11 @@ static const struct refusal refusals[] = {
 	{ NAT("ports: {range: -1024}"), 5, "is not a range of ports", "FIRST-LAST" },
 	{ NAT("ports: {range: 01024-2000}"), 5, "is not a range of ports", "FIRST-LAST" },
 	{ NAT("ports: {range: [1024, 2000]}"), 5, "a list where a single value", "FIRST-LAST" },
+	{ NAT("unsolicited_syn: held"), 5, "nat.unsolicited_syn: \"held\" is not known here",
+	  "did you mean \"hold\"" },
+	{ NAT("unsolicited_syn: reject"), 5, "nat.unsolicited_syn: \"reject\" is not known here",
+	  "drop, hold" },
+	{ NAT("unsolicited_syn: true"), 5, "nat.unsolicited_syn: \"true\" is not known here", "drop, hold" },
 	{ NAT("accelerate: fast"), 5, "nat.accelerate: \"fast\" is not known here", "auto, off" },
 
 	/* Numbers. */
@@ -321,6 +326,7 @@ static const char unusual[] =
 	"  hairpin: false\n"
 	"  on_exhaustion: silent\n"
 	"  mss_clamp: 1452\n"
+	"  unsolicited_syn: drop\n"
 	"  limits: {mappings_per_host: 1, tcp_mappings_per_host: 2, udp_mappings_per_host: 3,\n"
 	"    icmp_mappings_per_host: 4, sessions_per_host: 5, tcp_sessions_per_host: 6,\n"
 	"    udp_sessions_per_host: 7, icmp_sessions_per_host: 8, new_mappings_per_second: 9}\n"
@@ -369,6 +375,7 @@ static void every_field_is_read_and_printed(void **state)
 	assert_false(nat->hairpin);
 	assert_false(nat->tell);
 	assert_int_equal(nat->mss_clamp, 1452);
+	assert_false(nat->hold);
 	assert_int_equal(nat->limits.all.mappings, 1);
 	assert_int_equal(nat->limits.by[CLASS_TCP].mappings, 2);
 	assert_int_equal(nat->limits.by[CLASS_UDP].mappings, 3);
@@ -412,6 +419,7 @@ static void assert_defaults(const struct settings *settings)
 	assert_true(nat->hairpin);
 	assert_true(nat->tell);
 	assert_int_equal(nat->mss_clamp, SETTINGS_MSS_AUTO);
+	assert_true(nat->hold);
 	assert_memory_equal(&nat->limits, &(struct limits){ 0 }, sizeof(nat->limits));
 	assert_int_equal(nat->timers.udp_timeout, 300);
 	assert_int_equal(nat->timers.tcp_idle_timeout, 7440);
@@ -769,12 +777,12 @@ static void reports_print_one_line_a_note(void **state)
 	assert_non_null(file);
 	settings_report_print(file, "error", &report);
 	fclose(file);
-	assert_string_equal(
-		text, "test.yaml:5: error: nat.hairpin: \"1\" is neither true nor false; "
-		      "write true or false, without quotes\n"
-		      "test.yaml:6: error: nat: unknown key \"a?b\"; the keys here are: mapping_type, "
-		      "filtering_type, accelerate, ports, blocks, limits, on_exhaustion, hairpin, mss_clamp, "
-		      "timers\n");
+	assert_string_equal(text,
+			    "test.yaml:5: error: nat.hairpin: \"1\" is neither true nor false; "
+			    "write true or false, without quotes\n"
+			    "test.yaml:6: error: nat: unknown key \"a?b\"; the keys here are: mapping_type, "
+			    "filtering_type, accelerate, ports, blocks, limits, on_exhaustion, "
+			    "unsolicited_syn, hairpin, mss_clamp, timers\n");
 	free(text);
 }
 

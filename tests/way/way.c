@@ -7,9 +7,9 @@
 #include "core/table.h"
 #include "tests/way/way.h"
 
-static const char *const array_names[NATIVE_ARRAYS] = { "config",    "flows",	"mappings",  "hosts",
-							"fragments", "ports",	"addresses", "pools",
-							"next_hops", "counters" };
+static const char *const array_names[NATIVE_ARRAYS] = { "config",    "flows", "mappings",  "hosts",
+							"fragments", "ports", "addresses", "pools",
+							"next_hops", "held",  "counters" };
 static const u32 element_bytes[NATIVE_ARRAYS] = { sizeof(struct config),
 						  sizeof(struct flow),
 						  sizeof(struct mapping),
@@ -19,6 +19,7 @@ static const u32 element_bytes[NATIVE_ARRAYS] = { sizeof(struct config),
 						  sizeof(u64),
 						  sizeof(u64),
 						  sizeof(struct next_hop),
+						  sizeof(struct held),
 						  sizeof(struct counters) };
 static const struct native_sizes largest = { WAY_FLOWS,	    WAY_MAPPINGS,  WAY_HOSTS,
 					     WAY_FRAGMENTS, WAY_ADDRESSES, 0 };

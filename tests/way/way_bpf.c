@@ -54,7 +54,7 @@ static struct bpf_map *map_of(const struct kernel *k, enum native_array array)
 		k->programs->maps.config,    k->programs->maps.flows,	  k->programs->maps.mappings,
 		k->programs->maps.hosts,     k->programs->maps.fragments, k->programs->maps.ports,
 		k->programs->maps.addresses, k->programs->maps.pools,	  k->programs->maps.next_hops,
-		k->programs->maps.counters,
+		k->programs->maps.held,	     k->programs->maps.counters,
 	};
 
 	return maps[array];
