@@ -156,13 +156,10 @@ static __always_inline void translate_remember(struct nat_instance *nat, const s
 		fragment_store(nat, c, work, direction);
 }
 
-static __always_inline void translate_begin(struct nat_instance *nat, const struct config *c,
-					    struct work *work, u8 direction)
+static __always_inline void translate_begin(struct work *work)
 {
 	struct packet *p = &work->packet;
 
-	if (p->kind == PACKET_FRAGMENT)
-		(void)fragment_find(nat, c, work, direction);
 	work->plan.ip = target_of(&p->ip);
 	if (p->kind == PACKET_ERROR)
 		work->plan.quote = target_of(&p->quote);
@@ -173,7 +170,9 @@ static __always_inline void translate_out(struct nat_instance *nat, const struct
 	int reason = NO_SESSION;
 	u32 lease;
 
-	translate_begin(nat, c, work, DIRECTION_OUT);
+	if (work->packet.kind == PACKET_FRAGMENT)
+		(void)fragment_find(nat, c, work, DIRECTION_OUT);
+	translate_begin(work);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_out(nat, c, &work->packet, work->meeting.interface, work->meeting.now,
 				 &work->plan.ip, &lease);
@@ -189,7 +188,9 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 {
 	int reason = NO_SESSION;
 
-	translate_begin(nat, c, work, DIRECTION_IN);
+	if (work->packet.kind == PACKET_FRAGMENT)
+		(void)fragment_find_slow(nat, work, DIRECTION_IN);
+	translate_begin(work);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_in(nat, c, &work->packet, work->meeting.now, &work->plan.ip);
 	if (reason != NO_SESSION)
@@ -203,7 +204,9 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 static __always_inline void translate_hairpin(struct nat_instance *nat, const struct config *c,
 					      struct work *work)
 {
-	translate_begin(nat, c, work, DIRECTION_OUT);
+	if (work->packet.kind == PACKET_FRAGMENT)
+		(void)fragment_find_slow(nat, work, DIRECTION_OUT);
+	translate_begin(work);
 	work->plan.hairpin = 1;
 	if ((work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) && miss_hairpin(nat, work))
 		hairpin_open(nat, work);

@@ -16,19 +16,16 @@
 
 enum { DUMP_TRIES = 8, WATCH_MEMORY = 1 << 20 };
 
-/* Send a request and hand what comes to `each`, until its end. 0 or -errno; -EINTR: a dump was overtaken by changes. */
-static int netlink_ask(struct nlmsghdr *request, mnl_cb_t each, void *context)
+int netlink_ask(int family, const void *requests, size_t length, netlink_each *each, void *context)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *socket = mnl_socket_open2(family, SOCK_CLOEXEC);
 	char buffer[NETLINK_BUFFER];
 	int more = 1, error = 0;
 
 	if (!socket)
 		return -errno;
-	request->nlmsg_seq = 1;
-	request->nlmsg_flags |= NLM_F_REQUEST;
 	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
+	    mnl_socket_sendto(socket, requests, length) < 0)
 		more = -1;
 	while (more > 0) {
 		ssize_t n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
@@ -40,6 +37,14 @@ static int netlink_ask(struct nlmsghdr *request, mnl_cb_t each, void *context)
 		error = errno ? -errno : -EIO;
 	mnl_socket_close(socket);
 	return error;
+}
+
+/* Ask for one thing of interfaces, addresses and the like. */
+static int route_ask(struct nlmsghdr *request, netlink_each *each, void *context)
+{
+	request->nlmsg_seq = 1;
+	request->nlmsg_flags |= NLM_F_REQUEST;
+	return netlink_ask(NETLINK_ROUTE, request, request->nlmsg_len, each, context);
 }
 
 /*
@@ -113,7 +118,7 @@ int netlink_links(struct link_list *list)
 		mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 		free(list->items);
 		memset(list, 0, sizeof(*list));
-		error = netlink_ask(request, link_take, list);
+		error = route_ask(request, link_take, list);
 	}
 	return error;
 }
@@ -176,7 +181,7 @@ int netlink_addresses(struct address_list *list)
 		head->ifa_family = AF_INET;
 		free(list->items);
 		memset(list, 0, sizeof(*list));
-		error = netlink_ask(request, address_take, list);
+		error = route_ask(request, address_take, list);
 	}
 	return error;
 }
@@ -197,7 +202,7 @@ static int address_change(u16 type, u16 flags, u32 ifindex, __be32 addr)
 	mnl_attr_put_u32(request, IFA_ADDRESS, addr);
 	if (type == RTM_NEWADDR)
 		mnl_attr_put_u8(request, IFA_PROTO, ADDRESS_PROTOCOL_OURS);
-	return netlink_ask(request, NULL, NULL);
+	return route_ask(request, NULL, NULL);
 }
 
 int netlink_address_add(u32 ifindex, __be32 addr)
@@ -231,7 +236,7 @@ int netlink_neighbours(int (*each)(const struct nlmsghdr *message, void *context
 		request->nlmsg_flags = NLM_F_DUMP;
 		head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
 		head->ndm_family = AF_INET;
-		error = netlink_ask(request, each, context);
+		error = route_ask(request, each, context);
 	}
 	return error;
 }
@@ -266,7 +271,7 @@ int netlink_filters(u32 ifindex)
 		head->tcm_family = AF_UNSPEC;
 		head->tcm_ifindex = (int)ifindex;
 		head->tcm_parent = parents[i];
-		error = netlink_ask(request, filter_take, &count);
+		error = route_ask(request, filter_take, &count);
 	}
 	return error ? error : count;
 }

@@ -43,6 +43,16 @@ struct address_list {
 	unsigned int count;
 };
 
+/* What looks at each message of an answer: as libmnl has it. */
+struct nlmsghdr;
+typedef int netlink_each(const struct nlmsghdr *message, void *context);
+
+/*
+ * Send whole requests (sequence number 1) in this network namespace, and hand what comes to `each`, until its end. 0 or
+ * -errno; -EINTR: a dump was overtaken by changes.
+ */
+int netlink_ask(int family, const void *requests, size_t length, netlink_each *each, void *context);
+
 /* All interfaces, or all IPv4 addresses, of this network namespace. The lists are to be freed. 0 or -errno. */
 int netlink_links(struct link_list *list);
 int netlink_addresses(struct address_list *list);

@@ -46,6 +46,20 @@ static void meeting_fill(const struct nat_instance *nat, const struct native_fra
 	m->listed = from ? from->listed : 0;
 }
 
+/* A fragment that is to be put in order first: the plan says so. */
+static int diverts(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f,
+		   enum native_hook hook)
+{
+	u8 *ip = frame_is_ipv4(f) ? packet_bytes(b, f->l3, IP_MIN) : NULL;
+
+	if (hook == NATIVE_OUT || !nat->config->defrag || f->ordered || !ip || !fragment_is(ip) ||
+	    !fragment_order(nat, nat->config, nat->work, ip,
+			    hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT))
+		return 0;
+	plan_because(&nat->work->plan, REASON_fragment_diverted);
+	return 1;
+}
+
 static void translate(struct nat_instance *nat, enum native_hook hook)
 {
 	switch (hook) {
@@ -187,7 +201,7 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 		return result;
 	memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
-	if (concerns(nat, &b, f, hook, &work->plan)) {
+	if (!diverts(nat, &b, f, hook) && concerns(nat, &b, f, hook, &work->plan)) {
 		meeting_fill(nat, f, hook, at, &work->meeting);
 		memset(&work->packet, 0, sizeof(work->packet));
 		work->packet.ip.l3 = (u16)f->l3;

@@ -20,6 +20,7 @@ struct native_frame {
 	u32 ifindex;	     /* the interface whose hook it is */
 	u32 ingress_ifindex; /* NATIVE_OUT, NATIVE_LEARN: by which it came, 0: the router's own */
 	u16 ethertype;	     /* without an Ethernet header: what the device says it is; 0: IPv4 */
+	u16 ordered;	     /* a fragment that comes back from where it was put in order */
 };
 
 /* What came of it. reason REASONS: the interface has no such role, nothing was counted. */

@@ -138,7 +138,7 @@ static u32 send(struct lab *lab, enum native_hook hook, struct packet_spec *s)
 	u8 *data = frame + 2;
 	int length = packet_build(s, data + ETHERNET, ROOM - ETHERNET);
 	struct native_frame f = {
-		data, (u32)length + ETHERNET, ETHERNET, OUT_IFINDEX, hook == NATIVE_OUT ? IN_IFINDEX : 0, 0
+		data, (u32)length + ETHERNET, ETHERNET, OUT_IFINDEX, hook == NATIVE_OUT ? IN_IFINDEX : 0, 0, 0
 	};
 
 	memset(data, 2, ETHERNET);

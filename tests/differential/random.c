@@ -221,7 +221,7 @@ static struct native_result lab_send(struct lab *lab, enum native_hook hook, u32
 	u8 *data = frame + 2;
 	struct native_frame f = { data,	    length + ETHERNET,
 				  ETHERNET, hook == NATIVE_HAIRPIN ? IN_IFINDEX : OUT_IFINDEX,
-				  from,	    0 };
+				  from,	    0,	0 };
 
 	memset(data, 2, ETHERNET);
 	data[12] = 8;

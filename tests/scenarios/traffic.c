@@ -72,7 +72,7 @@ static int way_meet(struct world *w, struct way *way, const struct event *e, con
 	static u8 frame[FRAME_ROOM + 4];
 	u8 *data = frame + 2; /* the IP header at a multiple of four, as in the kernel */
 	struct native_frame f = { data,	      way->l3 + e->length, way->l3,
-				  e->ifindex, e->ingress_ifindex,  p->ethertype };
+				  e->ifindex, e->ingress_ifindex,  p->ethertype, e->ordered };
 
 	memset(data, 0x02, 12);
 	data[12] = (u8)(p->ethertype >> 8);
@@ -155,11 +155,11 @@ static int packet_run(struct world *w, struct words *words, struct event *e)
 	return world_same(w);
 }
 
-/* [via IF] [from IF|router] before the packet. */
+/* [ordered] [via IF] [from IF|router] before the packet. */
 static int packet_at(struct world *w, struct words *words, enum native_hook hook, struct world_interface *at,
 		     struct world_interface *from)
 {
-	bool router = false;
+	bool router = false, ordered = words_take(words, "ordered");
 
 	for (;;) {
 		if (words_take(words, "via")) {
@@ -175,6 +175,7 @@ static int packet_at(struct world *w, struct words *words, enum native_hook hook
 		return -1;
 	struct event e = { .hook = hook,
 			   .ifindex = at->ifindex,
+			   .ordered = ordered,
 			   .ingress_ifindex = from && !router ? from->ifindex : 0,
 			   .from_inside = from && !router && from->role == ROLE_INSIDE };
 	return packet_run(w, words, &e);
