@@ -104,13 +104,23 @@ static struct candidate candidates[CANDIDATES] = {
 	{ .name = "slow",
 	  .title = "keepnat, accelerate: off",
 	  .translates = true,
-	  .start = keepnat_start_slow,
+	  .accelerate = "off",
+	  .start = keepnat_start,
+	  .empty = keepnat_empty,
+	  .reset = keepnat_reset,
+	  .stop = keepnat_stop },
+	{ .name = "xdp",
+	  .title = "keepnat, fast path at XDP",
+	  .translates = true,
+	  .accelerate = "xdp",
+	  .start = keepnat_start,
 	  .empty = keepnat_empty,
 	  .reset = keepnat_reset,
 	  .stop = keepnat_stop },
 	{ .name = "keepnat",
 	  .title = "keepnat, fast path at TC",
 	  .translates = true,
+	  .accelerate = "tc",
 	  .start = keepnat_start,
 	  .empty = keepnat_empty,
 	  .reset = keepnat_reset,
@@ -127,8 +137,7 @@ struct candidate *candidate_find(const char *name)
 
 bool candidate_is_present(const struct candidate *candidate, const struct setting *setting)
 {
-	return (candidate->start != keepnat_start && candidate->start != keepnat_start_slow) ||
-	       (setting->keepnatd && !access(setting->keepnatd, X_OK));
+	return !candidate->accelerate || (setting->keepnatd && !access(setting->keepnatd, X_OK));
 }
 
 int candidate_start(struct candidate *candidate, const struct lab *lab, struct router *router,

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include "bench/lab.h"
 
-enum { CANDIDATES = 5 };
+enum { CANDIDATES = 6 };
 
 /* What every candidate is asked to be. */
 struct setting {
@@ -27,6 +27,7 @@ struct candidate {
 	const char *name;
 	const char *title;
 	bool translates;
+	const char *accelerate; /* keepnat's: nat.accelerate; NULL: another's */
 	int (*start)(struct candidate *candidate);
 	int (*empty)(struct candidate *candidate); /* forget all sessions and mappings */
 	int (*reset)(

@@ -35,8 +35,7 @@ static int keepnat_configure(const struct candidate *candidate, const char *path
 	fprintf(file, "interfaces:\n  - name: wan0\n    role: outside\n    pool: [%s", inet_ntoa(first));
 	fprintf(file, "-%s]\n", inet_ntoa(last));
 	fprintf(file, "  - name: lan0\n    role: inside\n    networks: [10.0.0.0/8]\n");
-	fprintf(file, "nat:\n  accelerate: %s\n  timers: {udp_timeout: 3600}\n",
-		candidate->start == keepnat_start ? "auto" : "off");
+	fprintf(file, "nat:\n  accelerate: %s\n  timers: {udp_timeout: 3600}\n", candidate->accelerate);
 	fprintf(file, "capacity: {sessions: %u, hosts: %u", setting->sessions, setting->hosts);
 	if (setting->sessions_per_mapping > 1)
 		fprintf(file, ", mappings: %u", setting->sessions / setting->sessions_per_mapping);
@@ -117,9 +116,6 @@ int keepnat_start(struct candidate *candidate)
 		keepnat_stop(candidate);
 	return err;
 }
-
-/* What it is without the fast path; keepnat_configure() looks which of the two it is. */
-int keepnat_start_slow(struct candidate *candidate) { return keepnat_start(candidate); }
 
 /* A clean stop takes the state away; the pins, if it could not, would be adopted by the next start. */
 void keepnat_stop(struct candidate *candidate)

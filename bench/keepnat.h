@@ -9,7 +9,6 @@
 struct candidate;
 
 int keepnat_start(struct candidate *candidate);
-int keepnat_start_slow(struct candidate *candidate);
 int keepnat_empty(struct candidate *candidate);
 void keepnat_stop(struct candidate *candidate);
 

@@ -82,20 +82,21 @@ static void usage(void)
 	fprintf(stderr, "usage: keepnat-bench [OPTION...] [QUESTION|all]\n\n");
 	for (int i = 0; i < QUESTIONS; i++)
 		fprintf(stderr, "  %-10s %s\n", questions[i].name, questions[i].asks);
-	fprintf(stderr, "\n"
-			"  --quick             fewer rounds and packets\n"
-			"  --rounds N          rounds (5)\n"
-			"  --flows N           sessions in the tables, a power of two (1048576)\n"
-			"  --candidates LIST   of plain, nft, masquerade, keepnat (plain,nft,keepnat;\n"
-			"                      reset alone: masquerade,keepnat)\n"
-			"  --cpu N             the CPU that does all the work (the last one)\n"
-			"  --keepnatd PATH     the daemon (the one of the same build); without it keepnat is "
-			"left out\n"
-			"  --keepnat PATH      the command line (the same)\n"
-			"  --more TEXT         more lines for keepnat's configuration\n"
-			"  --json FILE         write all rounds there\n"
-			"  --check             exit status 1: a target was missed; 3: one was not measured\n"
-			"  --verbose           every chunk on standard error\n");
+	fprintf(stderr,
+		"\n"
+		"  --quick             fewer rounds and packets\n"
+		"  --rounds N          rounds (5)\n"
+		"  --flows N           sessions in the tables, a power of two (1048576)\n"
+		"  --candidates LIST   of plain, nft, masquerade, slow, xdp, keepnat (plain,nft,keepnat;\n"
+		"                      reset alone: masquerade,keepnat)\n"
+		"  --cpu N             the CPU that does all the work (the last one)\n"
+		"  --keepnatd PATH     the daemon (the one of the same build); without it keepnat is "
+		"left out\n"
+		"  --keepnat PATH      the command line (the same)\n"
+		"  --more TEXT         more lines for keepnat's configuration\n"
+		"  --json FILE         write all rounds there\n"
+		"  --check             exit status 1: a target was missed; 3: one was not measured\n"
+		"  --verbose           every chunk on standard error\n");
 }
 
 static bool question_is(const struct question *question, const char *name)

@@ -14,7 +14,6 @@
 #include "bpf/skb.h"
 
 enum { PACKET_FOR_US = 0 }; /* of linux/if_packet.h: not for another station, not a broadcast */
-enum { VIRTUAL_MTU = 1500 };
 
 static __always_inline void pass_set(struct __sk_buff *skb, const struct config *c)
 {
@@ -66,7 +65,7 @@ static __always_inline int fast_header(struct __sk_buff *skb, const struct bytes
 	return rewrite_ttl(b, ETHERNET);
 }
 
-enum { NOT_KNOWN = -2 };
+enum { NOT_KNOWN = -2, KNOWN_LEARN = -3 };
 
 /* The transport checksum, after one end of the packet became another: which, the caller knows, and the verifier with it. */
 static __always_inline int fast_check(struct __sk_buff *skb, const struct tuple *t, const struct target *n,
@@ -116,7 +115,8 @@ static __always_inline int meet_fast(struct __sk_buff *skb, u32 from, u32 direct
 	u32 size = FORGET(wire_size(skb, &b, &p), length);
 	p.ip.protocol = (u8)FORGET(p.ip.protocol, length);
 	p.tcp_flags = (u8)FORGET(p.tcp_flags, length);
-	int reason = hit_fast(skb, c, &p, from, (u8)direction, size, env_now(skb), &flight);
+	int reason =
+		hit_fast(skb, c, &p, from, (u8)direction, size, env_now(skb), &flight, 0, env_segments(skb));
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
 	if (fast_rewrite(skb, &b, &p, &flight, direction)) {
@@ -165,11 +165,12 @@ SLOW u32 fast_learn(struct __sk_buff *skb, struct work *work, u32 from)
 	for (u32 i = 0; i < sizeof(offer->hop.frame); i += 4)
 		PUT32(offer->hop.frame + i, GET32(frame + i));
 	offer->hop.from = (u8)from;
-	offer->hop.zero = 0;
 	offer->hop.ifindex = skb->ifindex;
 	offer->hop.mark = skb->mark;
 	offer->hop.priority =
 		virtual_time || skb->priority == priority_of(ip) ? PRIORITY_BY_SERVICE : skb->priority;
+	if (offer->hop.mark || offer->hop.priority != PRIORITY_BY_SERVICE)
+		offer->hop.can = 0;
 	offer->hop.zero2 = 0;
 	offer->now = env_now(skb);
 	return lease_renew(skb, work);
@@ -184,18 +185,34 @@ static __always_inline const struct interface *fast_from(struct __sk_buff *skb, 
 	return from && from->fast && from->role == role ? from : 0;
 }
 
-/* A packet goes out that the kernel routed: of p, with its source as it was inside. */
-static __always_inline void learn_out(struct __sk_buff *skb, const struct config *c, const struct packet *p)
+static __always_inline u8 hop_can(const struct interface *at)
+{
+	return at->fast & FAST_TARGET ? HOP_REDIRECT : 0;
+}
+
+/* A packet goes out that the kernel routed: of p, with its source as it was inside. learn_out() is to be asked next. */
+static __always_inline void learn_ready(struct __sk_buff *skb, const struct packet *p)
+{
+	struct work *work = env_scratch(skb);
+
+	if (!work)
+		return;
+	work->offer.inside = source_of(&p->ip);
+	work->offer.remote = destination_of(&p->ip);
+	work->offer.protocol = p->ip.protocol;
+	work->offer.direction = DIRECTION_OUT;
+}
+
+/* Out by `at`. */
+static __always_inline void learn_out(struct __sk_buff *skb, const struct config *c,
+				      const struct interface *at)
 {
 	const struct interface *from = fast_from(skb, c, ROLE_INSIDE);
 	struct work *work = env_scratch(skb);
 
 	if (!from || !work)
 		return;
-	work->offer.inside = source_of(&p->ip);
-	work->offer.remote = destination_of(&p->ip);
-	work->offer.protocol = p->ip.protocol;
-	work->offer.direction = DIRECTION_OUT;
+	work->offer.hop.can = hop_can(at);
 	(void)fast_learn(skb, work, from->number);
 }
 
@@ -217,5 +234,6 @@ static __always_inline void learn_in(struct __sk_buff *skb, const struct config 
 	work->offer.remote = source_of(&p.ip);
 	work->offer.protocol = p.ip.protocol;
 	work->offer.direction = DIRECTION_IN;
+	work->offer.hop.can = hop_can(at);
 	(void)fast_learn(skb, work, from->number);
 }

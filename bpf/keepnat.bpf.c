@@ -7,6 +7,8 @@
  *   in_*       ingress of an outside interface
  *   hairpin_*  ingress of an inside interface
  *   learn_*    its egress, where the fast path is on
+ *   client_*   its egress, where there is full NAT; learns, too
+ *   xdp_out    the receive queue of an inside interface, xdp_in of an outside one, where the fast path is at XDP
  *   ordered    ingress of the device by which fragments come back in order
  *
  * A packet's way: keepnat.bpf.c builds struct packet -> packet.h parses -> translate.h plans -> rewrite_skb.h writes ->
@@ -17,10 +19,10 @@
 #include <bpf/bpf_helpers.h>
 #include "core/answer.h"
 #include "core/translate.h"
-#include "bpf/fast.h"
 #include "bpf/sockets.h"
+#include "bpf/xdp.h"
 
-enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN };
+enum hook { HOOK_OUT, HOOK_IN, HOOK_HAIRPIN, HOOK_CLIENT };
 
 /* Bytes from the start of the frame that must be readable to parse it. */
 static __always_inline u32 bytes_wanted(const struct bytes *b, u32 l3)
@@ -61,10 +63,13 @@ static __always_inline void bytes_need(struct __sk_buff *skb, struct bytes *b, u
 
 /*
  * ORDER (core/fragment.h). A fragment is diverted by the device config.defrag, behind which another network namespace has the
- * kernel put datagrams together and cut them again as they were (daemon/defrag.h). The number of the interface goes with it in
- * tc_index, which the kernel leaves alone. It comes back by ingress of that interface once more, with a mark that nobody else
- * knows, taken away at once; and as for another station, for it has the Ethernet header of its way there.
+ * kernel put datagrams together and cut them again as they were (daemon/defrag.h). Role and number of the interface go with it
+ * in tc_index, which the kernel leaves alone. It comes back by ingress of that interface once more, with a mark that nobody else
+ * knows, taken away at once; and as for another station, for it has the Ethernet header of its way there. Should the number be
+ * another interface's by then, in another role, it ends. The hop of the namespace is given back to who has the mark: if another
+ * program took that away, and the fragment goes round, it comes to the end of its hops.
  */
+enum { ORDER_ROLE_AT = 8 }; /* in tc_index; below it the number */
 
 /* Called for fragments. 1: it is to be diverted. */
 SLOW u32 order(struct __sk_buff *skb, struct work *work, u32 l3, u32 direction)
@@ -75,15 +80,16 @@ SLOW u32 order(struct __sk_buff *skb, struct work *work, u32 l3, u32 direction)
 	SLOW_ENTER(skb);
 	if (!work || !c)
 		return 0;
+	l3 = l3 ? ETHERNET : 0;
+	bytes_need(skb, &b, l3 + IP_MIN);
 	if (c->pass[0] && skb->mark == c->pass[0]) {
 		skb->mark = 0;
+		(void)rewrite_hops(&b, l3, 1);
 		(void)bpf_skb_change_type(skb, PACKET_FOR_US);
 		return 0;
 	}
 	if (!c->defrag || (skb->pkt_type != PACKET_FOR_US && !virtual_time))
 		return 0;
-	l3 = l3 ? ETHERNET : 0;
-	bytes_need(skb, &b, l3 + IP_MIN);
 	u8 *ip = packet_bytes(&b, l3, IP_MIN);
 	return ip && fragment_is(ip) && fragment_order(skb, c, work, ip, (u8)direction);
 }
@@ -99,7 +105,8 @@ static __always_inline int is_fragment(struct __sk_buff *skb, u32 l3)
 }
 
 /* The program's return value. */
-static __always_inline int divert(struct __sk_buff *skb, const struct config *c, u32 l3, u32 interface)
+static __always_inline int divert(struct __sk_buff *skb, const struct config *c, u32 l3,
+				  const struct interface *from)
 {
 	static const u8 frame[ETHERNET] = { DEFRAG_MAC, DEFRAG_MAC, [12] = ETHERTYPE_IPV4 >> 8 };
 
@@ -108,7 +115,7 @@ static __always_inline int divert(struct __sk_buff *skb, const struct config *c,
 	if ((!l3 && bpf_skb_change_head(skb, ETHERNET, 0)) ||
 	    bpf_skb_store_bytes(skb, 0, frame, sizeof(frame), 0))
 		return TC_ACT_SHOT;
-	skb->tc_index = (u16)(interface + 1);
+	skb->tc_index = (u16)(from->role << ORDER_ROLE_AT | from->number);
 	return (int)bpf_redirect(c->defrag, 0);
 }
 
@@ -122,10 +129,9 @@ static __always_inline void bytes_pull(struct __sk_buff *skb, struct bytes *b, u
 /*
  * Send a hairpinned packet on its way, after it was rewritten. The program's return value.
  */
-static __always_inline int hairpin_send(struct __sk_buff *skb, const struct config *c, u32 l3,
-					struct plan *plan)
+static __always_inline int hairpin_send(struct __sk_buff *skb, u32 l3, struct plan *plan)
 {
-	u32 to = hairpin_interface(skb, c, plan->ip.saddr, plan->ip.daddr), mtu = 0;
+	u32 to = hairpin_interface(skb, plan->ip.saddr, plan->ip.daddr), mtu = 0;
 
 	if (!to) {
 		plan_because(plan, REASON_no_mapping);
@@ -140,12 +146,52 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, const struct conf
 	return send_to(skb, to, l3, plan);
 }
 
-/* The packet becomes an answer to its sender. The program's return value. */
-static __always_inline int answer(struct __sk_buff *skb, const struct bytes *b, struct work *work)
+/*
+ * An answer to a client of full NAT goes on by the kernel. If the client was in hairpin, it goes to an outside address now,
+ * and is met once more, as a packet from inside. The program's return value.
+ */
+SLOW int client_send(struct __sk_buff *skb, u32 to)
 {
-	u32 l3 = work->packet.ip.l3, length = answer_reset(b, &work->packet);
+	const struct config *c = env_config(skb);
 
-	if (!length || bpf_skb_change_tail(skb, l3 + length, 0)) {
+	SLOW_ENTER(skb);
+	if (virtual_time || !c || !address_is_ours(skb, c, (__be32)to))
+		return TC_ACT_UNSPEC;
+	return (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+}
+
+/* The packet becomes a RST, or what tells why it was refused. 0, or it cannot. Beside the programs, for the verifier's sake. */
+SLOW u32 answer_write(struct __sk_buff *skb, struct work *work)
+{
+	const struct config *c = env_config(skb);
+	struct bytes b;
+
+	SLOW_ENTER(skb);
+	if (!work || !c)
+		return 1;
+	const struct packet *p = &work->packet;
+	u32 l3 = p->ip.l3, length, reason = work->plan.reason;
+
+	bytes_attach(skb, &b);
+	if (reason == REASON_session_lost) {
+		length = answer_reset(&b, p);
+		return !length || bpf_skb_change_tail(skb, l3 + length, 0);
+	}
+	length = l3 + answer_quoted(p);
+	if (bpf_skb_change_tail(skb, length, 0) || bpf_skb_adjust_room(skb, ANSWER_ROOM, BPF_ADJ_ROOM_MAC, 0))
+		return 1;
+	bytes_need(skb, &b, length + ANSWER_ROOM);
+	u64 by = work->meeting.by;
+	asm volatile("if %0 <= %1 goto +1\n%0 = 0" : "+r"(by) : "i"(MAX_INTERFACES - 1));
+	return answer_unreachable(&b, p, answer_code(reason), c->router[by]) != 0;
+}
+
+/* The packet becomes an answer to its sender. The program's return value. */
+static __always_inline int answer(struct __sk_buff *skb, struct work *work)
+{
+	u32 l3 = work->packet.ip.l3;
+
+	if (answer_write(skb, work)) {
 		plan_because(&work->plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
@@ -155,8 +201,8 @@ static __always_inline int answer(struct __sk_buff *skb, const struct bytes *b, 
 }
 
 /* Carry out the plan. What the hook never does is not compiled in: the lookup of a route takes 64 bytes of stack. */
-static __always_inline int act(struct __sk_buff *skb, const struct config *c, const struct bytes *b,
-			       struct work *work, enum hook hook)
+static __always_inline int act(struct __sk_buff *skb, const struct bytes *b, struct work *work,
+			       enum hook hook)
 {
 	struct plan *plan = &work->plan;
 
@@ -165,9 +211,9 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 	if (plan->verdict == VERDICT_DROP)
 		return TC_ACT_SHOT;
 	if (hook == HOOK_OUT && plan->verdict == VERDICT_ANSWER)
-		return answer(skb, b, work);
-	if (hook == HOOK_HAIRPIN) {
-		u32 reason = hairpin_ttl(b, &work->packet);
+		return answer(skb, work);
+	if (hook == HOOK_HAIRPIN && plan->hairpin) {
+		u32 reason = rewrite_hairpin_ttl(b, &work->packet);
 		if (reason) {
 			plan_because(plan, reason);
 			return TC_ACT_SHOT;
@@ -177,42 +223,64 @@ static __always_inline int act(struct __sk_buff *skb, const struct config *c, co
 		plan_because(plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
-	return hook == HOOK_HAIRPIN ? hairpin_send(skb, c, work->packet.ip.l3, plan) : TC_ACT_UNSPEC;
+	if (hook != HOOK_HAIRPIN)
+		return TC_ACT_UNSPEC;
+	return plan->hairpin ? hairpin_send(skb, work->packet.ip.l3, plan)
+			     : client_send(skb, (u32)plan->ip.daddr);
 }
 
-/* Is it for the NAT at all? If not, the plan says so. */
-static __always_inline int concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
+/* Is it for the NAT at all? What makes its destination ours (struct meeting); 0: no, and the plan says so. */
+static __always_inline u32 concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
 				    enum hook hook, struct plan *plan)
 {
 	if (!is_ipv4(skb)) {
 		plan_because(plan, REASON_not_ipv4);
 		return 0;
 	}
+	u32 ours = ADDRESS_LIVE;
 	if (hook == HOOK_HAIRPIN) { /* most packets are not: look at the address first */
 		bytes_need(skb, b, l3 + IP_MIN);
 		u8 *ip = packet_bytes(b, l3, IP_MIN);
-		if (!ip || !address_is_ours(skb, c, get32(ip, IPV4_TARGET))) {
+		ours = ip ? address_find(skb, c, get32(ip, IPV4_TARGET)).flags &
+				       (ADDRESS_LIVE | ADDRESS_CLIENTS)
+			  : 0;
+		if (!ours) {
 			translate_ahead(skb, c, b, l3);
 			plan_because(plan, REASON_inside_other);
 			return 0;
 		}
 	}
 	bytes_pull(skb, b, l3);
-	return 1;
+	return ours;
+}
+
+/* Does it go to a host that may be a server of full NAT? */
+static __always_inline int to_server(struct __sk_buff *skb, const struct config *c, u32 l3)
+{
+	struct bytes b;
+
+	if (!is_ipv4(skb))
+		return 0;
+	bytes_need(skb, &b, l3 + IP_MIN);
+	u8 *ip = packet_bytes(&b, l3, IP_MIN);
+	return ip && server_maybe(c, get32(ip, IPV4_TARGET));
 }
 
 static __always_inline void meeting_fill(struct __sk_buff *skb, const struct config *c, struct meeting *m,
-					 const struct interface *at, enum hook hook)
+					 const struct interface *at, u32 ours, enum hook hook)
 {
+	int leaves = hook == HOOK_OUT || hook == HOOK_CLIENT;
 	const struct interface *from = at;
 
 	m->now = env_now(skb);
 	m->interface = at->number;
-	m->local = hook == HOOK_OUT && !skb->ingress_ifindex;
-	if (hook == HOOK_OUT)
+	m->ours = (u8)ours;
+	m->local = leaves && !skb->ingress_ifindex;
+	if (leaves)
 		from = m->local ? 0 : interface_find(c, skb->ingress_ifindex);
 	m->from = from ? from->role : (u8)ROLE_NONE;
 	m->listed = from ? from->listed : 0;
+	m->by = from ? from->number : (u8)NO_INTERFACE;
 }
 
 static __always_inline void translate(struct __sk_buff *skb, const struct config *c, struct work *work,
@@ -225,6 +293,9 @@ static __always_inline void translate(struct __sk_buff *skb, const struct config
 	case HOOK_IN:
 		translate_in(skb, c, work);
 		break;
+	case HOOK_CLIENT:
+		translate_client(skb, c, work);
+		break;
 	default:
 		translate_hairpin(skb, c, work);
 		break;
@@ -233,7 +304,8 @@ static __always_inline void translate(struct __sk_buff *skb, const struct config
 
 /*
  * The short way, for nearly all packets: an ordinary one of a known session, from its bytes to its bytes without scratch
- * memory. The program's return value; NOT_KNOWN: nothing was touched, go the long way.
+ * memory. The program's return value; NOT_KNOWN: nothing was touched, go the long way; KNOWN_LEARN: it passes, and learn_out()
+ * is to be asked.
  */
 static __always_inline int meet_known(struct __sk_buff *skb, const struct config *c,
 				      const struct interface *at, u32 l3, enum hook hook)
@@ -250,18 +322,26 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 	struct target n = target_of(&p.ip);
 	if (hook == HOOK_OUT)
 		reason = hit_out(skb, c, &p, interface, now, &n, &lease);
+	else if (hook == HOOK_CLIENT)
+		reason = hit_out(skb, c, &p, clients_number(interface), now, &n, &lease);
 	else
 		reason = hit_in(skb, c, &p, now, &n);
 	if (reason == NO_SESSION)
 		return NOT_KNOWN;
-	if (hook == HOOK_OUT && !p.atomic)
-		identify(skb, &p.ip, &n);
+	if (hook == HOOK_CLIENT)
+		reason = REASON_full_nat;
+	if (hook != HOOK_IN && !p.atomic)
+		identify(skb, &p.ip, &n, env_segments(skb));
 	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
 		reason = REASON_internal;
 	count(interface, (u32)reason, length);
-	if (hook == HOOK_OUT && l3 && at->fast && (lease & TIME) != now)
-		learn_out(skb, c, &p);
-	return reason == REASON_spoofed_own || reason == REASON_internal ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	if (reason == REASON_spoofed_own || reason == REASON_internal)
+		return TC_ACT_SHOT;
+	if (hook == HOOK_OUT && l3 && at->fast && (lease & TIME) != now) {
+		learn_ready(skb, &p);
+		return KNOWN_LEARN;
+	}
+	return TC_ACT_UNSPEC;
 }
 
 /* packet_parse(), beside the programs, whose stack it would take. */
@@ -276,18 +356,18 @@ SLOW u32 packet_read(struct __sk_buff *skb, struct work *work, u32 length)
 	return (u32)packet_parse(&b, &work->packet, length);
 }
 
-/* Of the in programs, whose slow path needs all the stack there is, beside it. */
-static __attribute__((noinline)) int known_in_ethernet(struct __sk_buff *skb, const struct config *c,
-						       const struct interface *at)
-{
-	return meet_known(skb, c, at, ETHERNET, HOOK_IN);
-}
+/* Beside the slow path, which needs all the stack there is. */
+#define KNOWN(name, l3, hook)                                                                    \
+	static __attribute__((noinline)) int name(struct __sk_buff *skb, const struct config *c, \
+						  const struct interface *at)                    \
+	{                                                                                        \
+		return meet_known(skb, c, at, l3, hook);                                         \
+	}
 
-static __attribute__((noinline)) int known_in_bare(struct __sk_buff *skb, const struct config *c,
-						   const struct interface *at)
-{
-	return meet_known(skb, c, at, 0, HOOK_IN);
-}
+KNOWN(known_out_ethernet, ETHERNET, HOOK_OUT)
+KNOWN(known_out_bare, 0, HOOK_OUT)
+KNOWN(known_in_ethernet, ETHERNET, HOOK_IN)
+KNOWN(known_in_bare, 0, HOOK_IN)
 
 static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 {
@@ -297,15 +377,23 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	if (!c)
 		return TC_ACT_SHOT;
 	const struct interface *at = interface_find(c, skb->ifindex);
-	if (!at || at->role != (hook == HOOK_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
+	if (!at || at->role != (hook == HOOK_HAIRPIN || hook == HOOK_CLIENT ? ROLE_INSIDE : ROLE_OUTSIDE))
 		return hook == HOOK_OUT ? TC_ACT_SHOT : TC_ACT_UNSPEC; /* half configured: nothing leaves */
 	if (hook == HOOK_OUT && pass_take(skb, c))
 		return TC_ACT_UNSPEC;
+	if (hook == HOOK_CLIENT && !to_server(skb, c, l3))
+		return TC_ACT_UNSPEC; /* it has been counted */
 	int known = NOT_KNOWN;
-	if (hook != HOOK_OUT && l3 && at->fast)
+	if ((hook == HOOK_IN || hook == HOOK_HAIRPIN) && l3 && at->fast)
 		known = hook == HOOK_IN ? meet_fast_in(skb, at->number) : meet_fast_out(skb, at->number);
 	if (hook == HOOK_OUT)
+		known = l3 ? known_out_ethernet(skb, c, at) : known_out_bare(skb, c, at);
+	if (hook == HOOK_CLIENT)
 		known = meet_known(skb, c, at, l3, hook);
+	if (hook == HOOK_OUT && known == KNOWN_LEARN) {
+		learn_out(skb, c, at);
+		return TC_ACT_UNSPEC;
+	}
 	if (hook == HOOK_IN && known == NOT_KNOWN)
 		known = l3 ? known_in_ethernet(skb, c, at) : known_in_bare(skb, c, at);
 	if (known != NOT_KNOWN)
@@ -314,18 +402,19 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	u32 length = skb->len - l3;
 	if (!work)
 		return TC_ACT_SHOT;
-	if (hook != HOOK_OUT && is_fragment(skb, l3) &&
+	if ((hook == HOOK_IN || hook == HOOK_HAIRPIN) && is_fragment(skb, l3) &&
 	    order(skb, work, l3, hook == HOOK_IN ? DIRECTION_IN : DIRECTION_OUT)) {
 		count(at->number, REASON_fragment_diverted, length);
-		return divert(skb, c, l3, at->number);
+		return divert(skb, c, l3, at);
 	}
 	__builtin_memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
-	if (!concerns(skb, c, &b, l3, hook, &work->plan)) {
+	u32 ours = concerns(skb, c, &b, l3, hook, &work->plan);
+	if (!ours) {
 		count(at->number, work->plan.reason, length);
 		return TC_ACT_UNSPEC;
 	}
-	meeting_fill(skb, c, &work->meeting, at, hook);
+	meeting_fill(skb, c, &work->meeting, at, ours, hook);
 	__builtin_memset(&work->packet, 0, sizeof(work->packet));
 	work->packet.ip.l3 = (u16)l3;
 	u32 reason = packet_read(skb, work, length);
@@ -333,15 +422,13 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		plan_because(&work->plan, reason);
 	else
 		translate(skb, c, work, hook);
-	int verdict = act(skb, c, &b, work, hook);
+	int verdict = act(skb, &b, work, hook);
 	count(at->number, work->plan.reason, length);
 	return verdict;
 }
 
-SEC("tc") int out_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_OUT); }
-SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_IN); }
-SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
-SEC("tc") int learn_ethernet(struct __sk_buff *skb)
+/* Not of what was translated at the ingress of another device: the kernel did not show its way. */
+static __attribute__((noinline)) int learn(struct __sk_buff *skb)
 {
 	const struct config *c = env_config(skb);
 
@@ -349,21 +436,32 @@ SEC("tc") int learn_ethernet(struct __sk_buff *skb)
 		learn_in(skb, c);
 	return TC_ACT_UNSPEC;
 }
+
+SEC("tc") int out_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_OUT); }
+SEC("tc") int in_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_IN); }
+SEC("tc") int hairpin_ethernet(struct __sk_buff *skb) { return meet(skb, ETHERNET, HOOK_HAIRPIN); }
+SEC("tc") int learn_ethernet(struct __sk_buff *skb) { return learn(skb); }
+SEC("tc") int client_ethernet(struct __sk_buff *skb)
+{
+	learn(skb);
+	return meet(skb, ETHERNET, HOOK_CLIENT);
+}
+
 SEC("tc") int out_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_OUT); }
 SEC("tc") int in_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_IN); }
 SEC("tc") int hairpin_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_HAIRPIN); }
+SEC("tc") int client_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_CLIENT); }
+
+SEC("xdp") int xdp_out(struct xdp_md *xdp) { return meet_xdp(xdp, DIRECTION_OUT); }
+SEC("xdp") int xdp_in(struct xdp_md *xdp) { return meet_xdp(xdp, DIRECTION_IN); }
 
 /* What is no fragment of ours stays where it is: the namespace behind this device has nothing to say. */
 SEC("tc") int ordered(struct __sk_buff *skb)
 {
 	const struct config *c = env_config(skb);
-	u32 number = skb->tc_index - 1u;
-	struct bytes b;
+	u32 role = skb->tc_index >> ORDER_ROLE_AT, number = skb->tc_index & ((1 << ORDER_ROLE_AT) - 1);
 
-	if (!c || !is_ipv4(skb) || number >= MAX_INTERFACES)
-		return TC_ACT_SHOT;
-	bytes_need(skb, &b, ETHERNET + IP_MIN);
-	if (rewrite_hops(&b, ETHERNET, 1)) /* that of the namespace */
+	if (!c || !is_ipv4(skb) || !role || number >= MAX_INTERFACES || c->interfaces[number].role != role)
 		return TC_ACT_SHOT;
 	skb->tc_index = 0;
 	skb->mark = c->pass[0];

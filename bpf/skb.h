@@ -7,8 +7,6 @@
 #include "core/packet.h"
 #include "bpf/maps.h"
 
-enum { ETHERTYPE_IPV4 = 0x0800 };
-
 static __always_inline void count(u32 interface, u32 reason, u32 bytes)
 {
 	u32 cpu = bpf_get_smp_processor_id();

@@ -52,21 +52,24 @@ static __always_inline int led_find(struct nat_instance *nat, const struct confi
 	struct outside_address a = address_find(nat, c, outside.addr);
 	u32 number, interface = a.interface,
 		    inbound = a.flags & ADDRESS_INBOUND && !(a.flags & ADDRESS_LOCAL);
+	u64 half_key = mapping_key(outside, class, HALF_OUTSIDE, interface),
+	    key = host_key(outside.addr, (u8)(HOST_OUTSIDE | interface)), w;
 	union host_value value;
 	struct half half;
-	u64 w;
 
 	if (!(a.flags & ADDRESS_LIVE))
 		return 0;
-	if (half_find(nat, c, mapping_key(outside, class, HALF_OUTSIDE, interface), interface, &half) ==
-		    HALF_LIVE &&
-	    (inbound || half.value.own & OWN_FIXED)) {
+	half.slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &half_key), &half_key,
+			       &half.word, &half.number);
+	if (half_read(c, interface, &half) == HALF_LIVE && (inbound || half.value.own & OWN_FIXED)) {
 		inside->addr = half.value.addr;
 		inside->port = half.value.port;
 		return 1;
 	}
-	if (!inbound ||
-	    !host_find(nat, c, host_key(outside.addr, (u8)(HOST_OUTSIDE | interface)), &w, &number, &value))
+	if (!inbound)
+		return 0;
+	struct slot *s = table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key), &key, &w, &number);
+	if (!s || !host_read(s, w, &value))
 		return 0;
 	inside->addr = value.outside;
 	inside->port = outside.port;

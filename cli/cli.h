@@ -17,7 +17,7 @@ enum { ARGUMENTS_MAX = 2, SOCKET_PATH_SIZE = 256 };
 struct options {
 	const char *instance, *run_dir, *state_dir, *pin_dir;
 	const char *inside, *outside, *pool;
-	const char *host, *protocol, *interface, *limit, *keep;
+	const char *host, *protocol, *interface, *limit, *keep, *config;
 	bool json, detach, all, wait, help, version;
 	const char *arguments[ARGUMENTS_MAX]; /* after the command's name */
 	int argument_count;
@@ -57,6 +57,8 @@ int interfaces_run(const struct options *options);
 int hosts_run(const struct options *options);
 int mappings_run(const struct options *options);
 int sessions_run(const struct options *options);
+int blocks_run(const struct options *options);
+int lookup_run(const struct options *options);
 int pools_run(const struct options *options);
 int reasons_run(const struct options *options);
 int check_run(const struct options *options);

@@ -33,6 +33,15 @@ const struct command commands[] = {
 	  "outside addresses, with the ports that are used and free",
 	  "Free are ports of the configured range.\n", "keepnat pools --interface eth0",
 	  "outside interface limit", 0, pools_run },
+	{ "blocks", "[--host A] [--outside A[:P]] [--interface IF] [--limit N]",
+	  "blocks of outside ports, and the hosts that they are lent to", NULL,
+	  "keepnat blocks --outside 198.51.100.1:58000", "host outside interface limit", 0, blocks_run },
+	{ "lookup", "A[:P] [--config FILE]", "whose an outside port is, or which ports an inside host has",
+	  "An inside address: the outside addresses and ports that it has to itself, by deterministic\n"
+	  "NAT (RFC 7422). An outside address with a port: the inside host that has it. Both are worked\n"
+	  "out from the configuration, /etc/keepnat/keepnat.yaml without --config; keepnatd need not\n"
+	  "run. What is lent in blocks it alone knows, and is asked.\n",
+	  "keepnat lookup 198.51.100.1:5056", "config", 1, lookup_run },
 	{ "reasons", "[--interface IF] [--all]", "why packets ended as they did, with counts",
 	  "Reasons that have not occurred are left out; --all shows them too.\n",
 	  "keepnat reasons --interface eth0", "interface all", 0, reasons_run },

@@ -17,7 +17,7 @@ int sessions_run(const struct options *options)
 		{ "B-OUT", "bytes_out", NULL, FORMAT_COUNT },
 		{ "PK-IN", "packets_in", NULL, FORMAT_COUNT },
 		{ "B-IN", "bytes_in", NULL, FORMAT_COUNT },
-		{ "FLAGS", "own hairpin", NULL, FORMAT_FLAGS },
+		{ "FLAGS", "own hairpin full_nat", NULL, FORMAT_FLAGS },
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
@@ -33,11 +33,27 @@ int mappings_run(const struct options *options)
 		{ "INSIDE", "inside_address", "inside_port", FORMAT_ENDPOINT },
 		{ "OUTSIDE", "outside_address", "outside_port", FORMAT_ENDPOINT },
 		{ "IDLE", "idle", NULL, FORMAT_SECONDS },
-		{ "FLAGS", "own static", NULL, FORMAT_FLAGS },
+		{ "FLAGS", "own static full_nat", NULL, FORMAT_FLAGS },
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
 	static const struct rows rows = { "/v1/mappings", "mappings", columns, true, NULL };
+
+	return rows_print(options, &rows);
+}
+
+int blocks_run(const struct options *options)
+{
+	static const struct column columns[] = {
+		{ "INSIDE", "inside_address", NULL, FORMAT_TEXT },
+		{ "OUTSIDE", "outside_address", NULL, FORMAT_TEXT },
+		{ "FIRST", "first_port", NULL, FORMAT_SHORT },
+		{ "LAST", "last_port", NULL, FORMAT_SHORT },
+		{ "IDLE", "idle", NULL, FORMAT_SECONDS },
+		{ "BY", "interface", NULL, FORMAT_TEXT },
+		{ NULL, NULL, NULL, 0 },
+	};
+	static const struct rows rows = { "/v1/blocks", "blocks", columns, true, NULL };
 
 	return rows_print(options, &rows);
 }
@@ -71,7 +87,7 @@ int pools_run(const struct options *options)
 		{ "ICMP-FREE", "ports_free.icmp", NULL, FORMAT_COUNT },
 		{ "OTHER-USED", "ports_used.other", NULL, FORMAT_COUNT },
 		{ "OTHER-FREE", "ports_free.other", NULL, FORMAT_COUNT },
-		{ "FLAGS", "pool local reserved", NULL, FORMAT_FLAGS },
+		{ "FLAGS", "pool local reserved full_nat", NULL, FORMAT_FLAGS },
 		{ "OF", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};

@@ -12,7 +12,7 @@ struct option {
 	bool *flag;
 };
 
-enum { OPTIONS = 19 };
+enum { OPTIONS = 20 };
 
 static void option_table(struct option table[OPTIONS + 1], struct options *o)
 {
@@ -32,6 +32,7 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 		{ "interface", false, &o->interface, NULL },
 		{ "limit", false, &o->limit, NULL },
 		{ "keep", false, &o->keep, NULL },
+		{ "config", false, &o->config, NULL },
 		{ "wait", false, NULL, &o->wait },
 		{ "detach", false, NULL, &o->detach },
 		{ "all", false, NULL, &o->all },

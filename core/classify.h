@@ -79,29 +79,38 @@ static __always_inline u32 source_classify(struct nat_instance *nat, const struc
 	return m->local ? REASON_own_other : REASON_transit;
 }
 
-/* A packet came in to an address that is none of ours. remote: whom it is from, or, an ICMP error, about a packet to. */
-static __always_inline u32 target_not_ours(struct nat_instance *nat, const struct config *c, __be32 remote,
-					   __be32 from, __be32 to)
+/*
+ * A packet came in to an address that is none of ours. The request's remote: whom it is from, or, an ICMP error, about a
+ * packet to. A function of its own, for the look-up of a route takes 64 bytes of stack.
+ */
+SLOW u32 target_not_ours(struct nat_instance *nat, struct work *work)
 {
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	__be32 from = work->packet.ip.saddr, to = work->packet.ip.daddr;
+
 	if (address_is_multicast(to))
 		return REASON_multicast;
 	if (!address_is_inside(c, to) && !env_route_inside(nat, from, to))
 		return REASON_transit;
-	return address_passes(nat, remote) && !address_is_ours(nat, c, from) ? REASON_pass_through_in
-									     : REASON_to_inside;
+	return address_passes(nat, work->req.remote.addr) && !address_is_ours(nat, c, from)
+		       ? REASON_pass_through_in
+		       : REASON_to_inside;
 }
 
 /*
- * A packet came in from one address to another, its far end is r->remote: *to is ours, and r->interface becomes the one that
- * it belongs to (0); or the reason to pass or drop it.
+ * A packet came in, its far end is the request's remote: its target *a is ours, and the request's interface becomes the one
+ * that it belongs to (0); or the reason to pass or drop it.
  */
 static __always_inline u32 target_classify(struct nat_instance *nat, const struct config *c,
-					   struct request *r, __be32 from, __be32 to,
-					   struct outside_address *a)
+					   struct work *work, struct outside_address *a)
 {
-	*a = address_find(nat, c, to);
-	r->interface = a->interface & (MAX_OUTSIDE - 1);
-	if (!(a->flags & ADDRESS_LIVE))
-		return target_not_ours(nat, c, r->remote.addr, from, to);
-	return address_is_ours(nat, c, from) ? REASON_spoofed_own : 0;
+	*a = address_find(nat, c, work->packet.ip.daddr);
+	work->req.interface = a->interface & (MAX_OUTSIDE - 1);
+	if (!(a->flags & work->meeting.ours))
+		return target_not_ours(nat, work);
+	return address_is_ours(nat, c, work->packet.ip.saddr) ? REASON_spoofed_own : 0;
 }

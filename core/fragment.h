@@ -94,35 +94,36 @@ static __always_inline void fragment_store(struct nat_instance *nat, const struc
 }
 
 /* The value of a key, one word; 0: none. */
-static __always_inline u64 fragment_value(struct nat_instance *nat, const struct config *c, const u64 *key,
-					  u32 now)
+SLOW u64 fragment_look(struct nat_instance *nat, u64 key0, u64 key1, u32 now)
 {
-	u64 w;
+	const struct config *c = env_config(nat);
+	u64 key[2] = { key0, key1 }, w;
 	u32 number;
-	struct slot *s = table_find(nat, c, TABLE_FRAGMENTS, table_hash(c, TABLE_FRAGMENTS, key), key, &w,
-				    &number);
 
+	SLOW_ENTER(nat);
+	if (!c)
+		return 0;
+	struct slot *s =
+		table_find(nat, c, TABLE_FRAGMENTS, table_hash(c, TABLE_FRAGMENTS, key), key, &w, &number);
 	if (!s)
 		return 0;
 	u64 value = LOAD(&s->data[2]);
 	return slot_dead(c, TABLE_FRAGMENTS, s, w, now) || !slot_same(s, w) ? 0 : value;
 }
 
-SLOW u64 fragment_look(struct nat_instance *nat, u64 key0, u64 key1, u32 now)
+/* Fill in the ports of a later fragment: work->packet becomes PACKET_PORTS, and later. 1: they are known. */
+SLOW u32 fragment_find(struct nat_instance *nat, struct work *work, u32 direction)
 {
-	const struct config *c = env_config(nat);
-	u64 key[2] = { key0, key1 };
+	union fragment_value value;
+	union fragment_key key;
 
 	SLOW_ENTER(nat);
-	return c ? fragment_value(nat, c, key, now) : 0;
-}
-
-/* Fill in the ports of a later fragment: work->packet becomes PACKET_PORTS, and later. 1: they are known. */
-static __always_inline u32 fragment_follow(struct packet *p, u64 word)
-{
-	union fragment_value value = { .word = word };
-
-	if (!word)
+	if (!work)
+		return 0;
+	struct packet *p = &work->packet;
+	fragment_key(&key, p, (u8)direction);
+	value.word = fragment_look(nat, key.word[0], key.word[1], work->meeting.now);
+	if (!value.word)
 		return 0;
 	p->new_id = value.new_id;
 	p->ip.sport = value.sport;
@@ -130,28 +131,6 @@ static __always_inline u32 fragment_follow(struct packet *p, u64 word)
 	p->kind = PACKET_PORTS;
 	p->later = 1;
 	return 1;
-}
-
-static __always_inline u32 fragment_find(struct nat_instance *nat, const struct config *c, struct work *work,
-					 u8 direction)
-{
-	union fragment_key key;
-
-	fragment_key(&key, &work->packet, direction);
-	return fragment_follow(&work->packet, fragment_value(nat, c, key.word, work->meeting.now));
-}
-
-/* The same beside the programs that ask for the order, too, and have no stack for it. */
-SLOW u32 fragment_find_slow(struct nat_instance *nat, struct work *work, u32 direction)
-{
-	union fragment_key key;
-
-	SLOW_ENTER(nat);
-	if (!work)
-		return 0;
-	fragment_key(&key, &work->packet, (u8)direction);
-	return fragment_follow(&work->packet,
-			       fragment_look(nat, key.word[0], key.word[1], work->meeting.now));
 }
 
 /*

@@ -84,12 +84,12 @@ static __always_inline struct outside_address address_find(struct nat_instance *
 
 /*
  * May hosts use this address on this interface now? own: OWN_ROUTER, the router may; OWN_FIXED, whom the configuration lets.
- * Of a reserved one the daemon sees to it that only those have entries who may (native/fixed.h).
+ * Of a reserved one the daemon sees to it that only those have entries who may (native/fixed.h). One for clients is for all.
  */
 static __always_inline int address_serves(struct outside_address a, u32 interface, u32 own)
 {
-	return (a.flags & ADDRESS_LIVE) && a.interface == interface &&
-	       (own || a.flags & (ADDRESS_POOL | ADDRESS_RESERVED));
+	return a.flags & (ADDRESS_LIVE | ADDRESS_CLIENTS) && a.interface == interface &&
+	       (own || a.flags & (ADDRESS_POOL | ADDRESS_RESERVED | ADDRESS_CLIENTS));
 }
 
 /* Is an address of this interface one host's alone? */
@@ -138,22 +138,36 @@ static __always_inline void vacant_set(struct nat_instance *nat, u32 interface, 
 		FETCH_AND(word, ~bit);
 }
 
-static __always_inline struct outside_address host_choose(struct nat_instance *nat, const struct config *c,
-							  const struct request *r)
+static __always_inline struct outside_address address_in_bucket(struct nat_instance *nat, u32 interface,
+								u32 bucket)
 {
 	union {
 		u64 word;
 		struct outside_address address;
-	} chosen = { .word = 0 };
-	u32 bucket = (u32)hash_words(c, r->inside.addr, 1) & (POOL_BUCKETS - 1);
-	u64 *at;
+	} found = { .word = 0 };
+	u64 *at = env_pool(nat, interface * POOL_BUCKETS + (bucket & (POOL_BUCKETS - 1)));
 
-	if (r->own)
-		return address_find(nat, c, r->inside.addr);
-	at = env_pool(nat, r->interface * POOL_BUCKETS + bucket);
 	if (at)
-		chosen.word = LOAD(at);
-	return chosen.address;
+		found.word = LOAD(at);
+	return found.address;
+}
+
+static __always_inline struct outside_address host_choose(struct nat_instance *nat, const struct config *c,
+							  const struct request *r)
+{
+	struct outside_address none = { .addr = 0 };
+	u32 bucket = (u32)hash_words(c, r->inside.addr, 1);
+	const struct shares *s = &c->shares[r->interface & (MAX_OUTSIDE - 1)];
+
+	if (r->own || r->client)
+		return address_find(nat, c, r->client ? r->client : r->inside.addr);
+	if (s->hosts) {
+		u32 host = share_host(s, be32_to_host(r->inside.addr));
+		if (host == NO_SHARE)
+			return none;
+		bucket = share_run(s, host, 0).address;
+	}
+	return address_in_bucket(nat, r->interface, bucket);
 }
 
 /* What a packet needs of a host. */
@@ -173,16 +187,20 @@ static __always_inline u32 host_stale(const struct config *c, u32 interface, u32
 	return word_stale(c, TABLE_HOSTS, interface, w) && !(own & OWN_FIXED);
 }
 
-/* The host entry with this key, of whatever generation, or NULL. */
-static __always_inline struct slot *host_find(struct nat_instance *nat, const struct config *c, u64 key,
-					      u64 *w, u32 *number, union host_value *value)
+/* What is needed of a host entry that was found: 1 if it was read whole. */
+static __always_inline int host_read(const struct slot *s, u64 w, union host_value *value)
 {
-	struct slot *s = table_find(nat, c, TABLE_HOSTS, table_hash(c, TABLE_HOSTS, &key), &key, w, number);
-
-	if (!s)
-		return 0;
 	value->word = LOAD(&s->data[1]);
-	return slot_same(s, *w) ? s : 0;
+	return slot_same(s, w);
+}
+
+/* The host entry with this key, of whatever generation, or NULL. */
+static __always_inline struct slot *host_find(struct nat_instance *nat, u64 key, u64 *w, u32 *number,
+					      union host_value *value)
+{
+	struct slot *s = table_seek(nat, TABLE_HOSTS, &key, w, number);
+
+	return s && host_read(s, *w, value) ? s : 0;
 }
 
 /* The other address of the entry of this one, that stands: of a host, its outside address; 0: there is none. */
@@ -193,7 +211,7 @@ static __always_inline __be32 host_other(struct nat_instance *nat, const struct 
 	u32 number;
 	u64 w;
 
-	return host_find(nat, c, host_key(addr, (u8)key_interface), &w, &number, &value) &&
+	return host_find(nat, host_key(addr, (u8)key_interface), &w, &number, &value) &&
 			       !host_stale(c, key_interface & (MAX_OUTSIDE - 1), value.own, w)
 		       ? value.outside
 		       : 0;
@@ -212,10 +230,7 @@ static __always_inline struct slot *host_met(struct nat_instance *nat, const str
 {
 	struct slot *s = env_slot(nat, TABLE_HOSTS, work->ins.slot);
 
-	if (!s)
-		return 0;
-	value->word = LOAD(&s->data[1]);
-	return slot_same(s, work->ins.found) ? s : 0;
+	return s && host_read(s, work->ins.found, value) ? s : 0;
 }
 
 /*
@@ -251,7 +266,7 @@ SLOW u32 host_can_move(struct nat_instance *nat, struct request *r, __be32 lost)
 	struct outside_address a = host_choose(nat, c, r);
 	if (a.addr == lost || !address_serves(a, r->interface, r->own))
 		return 0;
-	int known = host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) != 0;
+	int known = host_find(nat, host_key(r->inside.addr, r->interface), &w, &number, &value) != 0;
 	if (known && value.own & OWN_FIXED)
 		return 0;
 	if (!request_alone(c, r) ||
@@ -270,7 +285,7 @@ static __always_inline int host_known(struct nat_instance *nat, const struct con
 	union host_value value;
 	u64 w;
 	u32 number;
-	struct slot *s = host_find(nat, c, key, &w, &number, &value);
+	struct slot *s = host_find(nat, key, &w, &number, &value);
 
 	if (!s)
 		return 0;
@@ -374,6 +389,27 @@ static __always_inline u32 host_put(struct nat_instance *nat, struct work *work)
 }
 
 /*
+ * The address that stands for a client of full NAT, in place of a host's. 0 or a reason. Clients are no hosts: there may be
+ * more of them than hosts, and who they are is for others to say.
+ */
+SLOW u32 client_address(struct nat_instance *nat, struct request *r)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!r || !c)
+		return REASON_internal;
+	struct outside_address a = address_find(nat, c, r->client);
+	if (!address_serves(a, r->interface, r->own))
+		return REASON_no_address;
+	r->outside.addr = a.addr;
+	r->index = a.index;
+	r->host = NO_SLOT;
+	r->same_port = r->alone = 0;
+	return 0;
+}
+
+/*
  * The outside address of r->inside.addr on r->interface: r->outside.addr and r->index. The host is found or made.
  * 0, a reason, or HOST_UNCLAIMED.
  */
@@ -388,6 +424,8 @@ SLOW u32 host_get(struct nat_instance *nat, struct work *work)
 	struct insert *ins = &work->ins;
 	u64 key = host_key(r->inside.addr, r->interface);
 
+	if (r->client)
+		return client_address(nat, r);
 	int known = host_known(nat, c, r, key);
 	if (known)
 		return known > 0 ? 0 : REASON_no_address;
@@ -580,7 +618,7 @@ SLOW u32 host_inbound(struct nat_instance *nat, struct work *work)
 		return 0;
 	struct request *r = &work->req;
 	r->generation = generation_word(c, r->interface);
-	if (!host_find(nat, c, host_key(r->outside.addr, HOST_OUTSIDE | r->interface), &w, &number, &value) ||
+	if (!host_find(nat, host_key(r->outside.addr, HOST_OUTSIDE | r->interface), &w, &number, &value) ||
 	    host_stale(c, r->interface, value.own, w))
 		return 0;
 	r->inside.addr = value.outside;
@@ -604,7 +642,7 @@ SLOW u32 host_alone(struct nat_instance *nat, struct work *work)
 	if (!work || !c)
 		return 0;
 	struct request *r = &work->req;
-	if (!host_find(nat, c, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
+	if (!host_find(nat, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
 	    host_stale(c, r->interface, value.own, w))
 		return 0;
 	u32 fixed = value.own & OWN_FIXED;

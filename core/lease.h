@@ -27,6 +27,9 @@
  * lease when both sides have spoken, so that the kernel's connection tracking has seen the opening, and keeps it until the
  * first FIN or RST.
  *
+ * FULL NAT (clients.h) translates once more at the egress, whichever way a packet came there; so its sessions have leases,
+ * too, for what comes in. What its servers answer goes to an address of the router, and by no lease.
+ *
  * A NEXT HOP is found by what it says; a lease names it by its number, 1 .. NEXT_HOPS - 1. It is never freed: one to which no
  * lease was given for NEXT_HOP_KEEP ticks has none that holds, and whoever needs a place takes it. Its word says whether it is
  * whole, and changes with each owner; a reader looks twice. Where all places of a hash are in use, flows stay without a lease.
@@ -165,19 +168,19 @@ SLOW u32 lease_renew(struct nat_instance *nat, struct work *work)
 	union flow_key key;
 
 	flow_key_between(&key, offer->inside, offer->remote, offer->protocol, DIRECTION_OUT);
-	if (!flow_find(nat, c, key.word, &hit))
+	if (!flow_seek(nat, c, key.word, &hit))
 		return 0;
 	if (in || (tcp && !hit.value.lease)) {
 		struct endpoint outside = { .addr = hit.value.addr, .port = hit.value.port };
 		other = hit;
 		flow_key_between(&key, offer->remote, outside, offer->protocol, DIRECTION_IN);
-		if (!flow_find(nat, c, key.word, in ? &hit : &other))
+		if (!flow_seek(nat, c, key.word, in ? &hit : &other))
 			return 0;
 		if (tcp && !(word_flags(other.word) & (FLAG_SYN | FLAG_DATA)))
 			return 0;
 	}
-	if (hit.value.own || (tcp && !tcp_is_open(word_flags(hit.word))) || LOAD(&hit.slot->data[5]) < 2 ||
-	    (hit.value.lease & TIME) == (offer->now & TIME))
+	if (hit.value.own & ~OWN_FULL || (tcp && !tcp_is_open(word_flags(hit.word))) ||
+	    LOAD(&hit.slot->data[5]) < 2 || (hit.value.lease & TIME) == (offer->now & TIME))
 		return 0;
 	u32 number = next_hop_number(nat, c, &offer->hop, offer->now);
 	if (number)
@@ -193,11 +196,12 @@ struct flight {
 };
 
 /*
- * An ordinary packet came in by interface `from`; size: of the largest IP packet that will be on the wire. The reason, and the
- * flight; NO_SESSION: it goes the kernel's way.
+ * An ordinary packet came in by interface `from`; size: of the largest IP packet that will be on the wire; can: HOP_* that the
+ * next hop must be; segments: see identify(). The reason, and the flight; NO_SESSION: it goes the kernel's way.
  */
 static __always_inline int hit_fast(struct nat_instance *nat, const struct config *c, const struct packet *p,
-				    u32 from, u8 direction, u32 size, u32 now, struct flight *flight)
+				    u32 from, u8 direction, u32 size, u32 now, struct flight *flight, u32 can,
+				    u32 segments)
 {
 	union flow_key key;
 	struct flow_hit hit;
@@ -207,7 +211,7 @@ static __always_inline int hit_fast(struct nat_instance *nat, const struct confi
 	    !lease_holds(c, hit.value.lease, now) ||
 	    (p->ip.protocol == PROTOCOL_TCP && !tcp_is_open(word_flags(hit.word))) ||
 	    !next_hop_read(nat, hit.value.lease >> LEASE_SHIFT, &flight->hop) || flight->hop.from != from ||
-	    size > flight->hop.mtu || !flow_pass(&hit, p, now))
+	    size > flight->hop.mtu || can & ~flight->hop.can || !flow_pass(&hit, p, now))
 		return NO_SESSION;
 	flight->to = target_of(&p->ip);
 	flight->interface = hit.value.interface;
@@ -215,7 +219,7 @@ static __always_inline int hit_fast(struct nat_instance *nat, const struct confi
 		flight->to.saddr = hit.value.addr;
 		flight->to.sport = hit.value.port;
 		if (!p->atomic)
-			identify(nat, &p->ip, &flight->to);
+			identify(nat, &p->ip, &flight->to, segments);
 		return REASON_out_fast;
 	}
 	flight->to.daddr = hit.value.addr;

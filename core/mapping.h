@@ -28,15 +28,27 @@
  * older generation, or whose outside address left the interface, is absent to packets; its O keeps the port from others.
  * An O that no I names rests, too, from when the sweep finds it, with the flag in its own word; nobody has it back, but the
  * endpoint of a host whose ports stay as they are. Where an address is one host's alone, an O of another is nobody's.
+ *
+ * BLOCKS (RFC 6888 REQ-14, RFC 7422). A block of ports that is lent is a mapping, too: of the class CLASS_BLOCK, its inside
+ * endpoint the host and which of its blocks it is, its outside endpoint the address and the number of the block. So a block
+ * has one owner by the same protocol: O inserted if absent is the claim, of I for one host and place the first counts, and
+ * who lost ends his O by its word. It is there when packets and daemon come and go as other mappings are. All classes of a
+ * host use its blocks.
+ *
+ * A port is sought in the host's own run (shares.h), if it has one, then in its blocks, each in turn, and when all are full
+ * in one more, if it may have that. Who takes a port of a block touches its I before, and the sweep ends by a CAS on the
+ * word that it judged only those that nobody touched, and of which no port was claimed or at rest, for hold_down_timeout:
+ * the block of a packet that is at work on it stays. A block has no rest of its own, since its ports have rested. What ends
+ * otherwise, by a reset of mappings or since its host has another address, leaves its O to rest as others do, and for as
+ * long as a port of it is claimed. A mapping that stands needs no look at its block.
  */
 #pragma once
-#include "core/host.h"
+#include "core/account.h"
 #include "core/ports.h"
 
 enum { CLAIMS = 8, MAPPING_TRIES = 2 };
 enum { MAPPING_ABSENT, MAPPING_STANDS, MAPPING_WAITS, MAPPING_RESTS, MAPPING_AGAIN = 0xffff };
 enum { RESTING = 1 }; /* a flag of the word; every touch takes it away */
-enum { NO_SLOT = 0xffffffff };
 
 union mapping_key {
 	u64 word;
@@ -93,14 +105,11 @@ static __always_inline int mapping_stale(const struct config *c, u32 interface, 
 enum { HALF_LOST = -1, HALF_ABSENT, HALF_STALE, HALF_RESTS, HALF_LIVE };
 
 /*
- * The half with this key: *h is read if it is HALF_LIVE, HALF_RESTS or, of an older generation, HALF_STALE; HALF_LOST: it
- * ended.
+ * The half that was found, if one was: *h is read if it is HALF_LIVE, HALF_RESTS or, of an older generation, HALF_STALE;
+ * HALF_LOST: it ended.
  */
-static __always_inline int half_find(struct nat_instance *nat, const struct config *c, u64 key, u32 interface,
-				     struct half *h)
+static __always_inline int half_read(const struct config *c, u32 interface, struct half *h)
 {
-	h->slot = table_find(nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &h->word,
-			     &h->number);
 	if (!h->slot)
 		return HALF_ABSENT;
 	h->value.word = LOAD(&h->slot->data[1]);
@@ -109,6 +118,14 @@ static __always_inline int half_find(struct nat_instance *nat, const struct conf
 	if (mapping_stale(c, interface, h->value.own, h->word))
 		return HALF_STALE;
 	return word_flags(h->word) & RESTING ? HALF_RESTS : HALF_LIVE;
+}
+
+/* The half with this key. */
+static __always_inline int half_find(struct nat_instance *nat, const struct config *c, u64 key, u32 interface,
+				     struct half *h)
+{
+	h->slot = table_seek(nat, TABLE_MAPPINGS, &key, &h->word, &h->number);
+	return half_read(c, interface, h);
 }
 
 /*
@@ -154,7 +171,8 @@ static __always_inline void claim_candidate(struct nat_instance *nat, const stru
 	u32 inside = be16_to_host(r->inside.port);
 
 	if (!i && inside &&
-	    (r->own || (c->port_preserve && inside >= r->port_min && inside <= r->port_max))) {
+	    (r->own || (c->port_preserve && inside >= r->port_min && inside <= r->port_max &&
+			!((inside - r->port_min) % r->port_step)))) {
 		r->port = inside;
 		return;
 	}
@@ -329,7 +347,10 @@ static __always_inline void claim_undo(struct nat_instance *nat, const struct re
 		port_give(nat, port_area(r->index, r->class), be16_to_host(r->outside.port));
 }
 
-/* An outside port for r->inside at r->outside.addr: r->outside.port, claimed by its outside half. 0 or a reason. */
+/*
+ * An outside port for r->inside at r->outside.addr, of those that ports_choose() named: r->outside.port, claimed by its
+ * outside half. 0 or a reason.
+ */
 SLOW u32 port_claim(struct nat_instance *nat, struct work *work)
 {
 	const struct config *c = env_config(nat);
@@ -337,7 +358,6 @@ SLOW u32 port_claim(struct nat_instance *nat, struct work *work)
 	SLOW_ENTER(nat);
 	if (!work || !c)
 		return REASON_internal;
-	port_range(c, &work->req);
 	work->req.outcome = REASON_port_contention;
 	for (u32 i = 0; i < CLAIMS; i++) {
 		claim_candidate(nat, c, work, i);
@@ -371,6 +391,209 @@ SLOW u32 mapping_join(struct nat_instance *nat, struct work *work)
 		claim_undo(nat, r);
 		return REASON_table_busy;
 	}
+}
+
+/*
+ * Blocks
+ */
+
+/*
+ * What ports_choose() and block_claim() say beside reasons: there is one more block to lend; or there are no more ports at
+ * all.
+ */
+enum { PORTS_CHOSEN, PORTS_TO_LEND = 0xfffe, PORTS_END = 0xffff };
+enum { PORT_RUNS = MAX_SPREAD + MAX_BLOCKS, BLOCK_STEPS = 64 };
+
+/* As mapping_key(): of the nth block of a host, and of a block of an outside address. */
+static __always_inline u64 block_key(__be32 addr, u32 number, u32 half, u32 interface)
+{
+	struct endpoint e = { .addr = addr, .port = host_to_be16(number), .zero = 0 };
+
+	return mapping_key(e, CLASS_BLOCK, half, interface);
+}
+
+static __always_inline const struct shares *request_shares(const struct config *c, const struct request *r)
+{
+	return &c->shares[r->interface & (MAX_OUTSIDE - 1)];
+}
+
+static __always_inline void block_choose(const struct config *c, struct request *r, u32 block)
+{
+	u32 size = request_shares(c, r)->block_size;
+	struct port_run run = { .first = block * size, .step = 1, .count = size };
+
+	port_run(r, c, run);
+}
+
+/* The host's block n: PORTS_CHOSEN, used just now; or PORTS_TO_LEND: it has none, or not at its address, or any more. */
+static __always_inline u32 block_find(struct nat_instance *nat, const struct config *c, struct request *r,
+				      u32 n)
+{
+	struct half i;
+	int found =
+		half_find(nat, c, block_key(r->inside.addr, n, HALF_INSIDE, r->interface), r->interface, &i);
+
+	if (found == HALF_LIVE && i.value.addr == r->outside.addr) {
+		if (!half_touch(&i, r))
+			return PORTS_TO_LEND;
+		block_choose(c, r, be16_to_host(i.value.port));
+		return PORTS_CHOSEN;
+	}
+	if (found == HALF_LIVE || found == HALF_STALE)
+		slot_end(i.slot, i.word);
+	return PORTS_TO_LEND;
+}
+
+/* An address by its number, where hosts have ports of their own: r->outside.addr; 0: it does not serve. */
+static __always_inline void shared_address(struct nat_instance *nat, struct request *r, u32 number)
+{
+	struct outside_address a = address_in_bucket(nat, r->interface, number);
+
+	r->outside.addr = address_serves(a, r->interface, 0) ? a.addr : 0;
+	r->index = a.index;
+}
+
+/*
+ * The ports that r->inside may have, the nth of several runs and blocks. PORTS_CHOSEN, PORTS_TO_LEND, PORTS_END, or
+ * REASON_no_port: none in this one. The router's own packets go by no share.
+ */
+SLOW u32 ports_choose(struct nat_instance *nat, struct work *work, u32 n)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	const struct shares *s = request_shares(c, r);
+	u32 runs = share_runs(s), host = share_host(s, be32_to_host(r->inside.addr));
+
+	if (r->own || (!runs && !s->block_count)) {
+		port_range(c, r);
+		return n ? PORTS_END : PORTS_CHOSEN;
+	}
+	if (n < runs) {
+		struct port_run run = share_run(s, host, n);
+		if (host == NO_SHARE)
+			return PORTS_END;
+		shared_address(nat, r, run.address);
+		port_run(r, c, run);
+		return r->outside.addr ? (u32)PORTS_CHOSEN : REASON_no_port;
+	}
+	if (!s->block_count || n >= runs + s->block_max || !r->outside.addr)
+		return PORTS_END;
+	return block_find(nat, c, r, n);
+}
+
+struct block_search {
+	struct nat_instance *nat;
+	struct request *req;
+	u32 from; /* the place in the pool's blocks where to begin */
+};
+
+/* Has nobody the block that is i places on? Then r->port is its number. */
+static long block_step(u32 i, void *context)
+{
+	struct block_search *search = context;
+	const struct config *c = env_config(search->nat);
+	struct request *r = search->req;
+	u32 number;
+	u64 w;
+
+	if (!c)
+		return 1;
+	const struct shares *s = request_shares(c, r);
+	u32 block = s->block_first + (search->from + i) % s->block_count;
+	u64 key = block_key(r->outside.addr, block, HALF_OUTSIDE, r->interface);
+	if (table_find(search->nat, c, TABLE_MAPPINGS, table_hash(c, TABLE_MAPPINGS, &key), &key, &w,
+		       &number))
+		return 0;
+	r->port = block;
+	return 1;
+}
+
+/* A block that looks free, one of BLOCK_STEPS from where chance begins: r->port, or 0. */
+SLOW u32 block_search(struct nat_instance *nat, struct work *work)
+{
+	SLOW_ENTER(nat);
+	const struct config *c = env_config(nat);
+	if (!work || !c)
+		return 0;
+	struct block_search search = { .nat = nat, .req = &work->req, .from = env_random(nat) & 0xffff };
+	u32 count = request_shares(c, &work->req)->block_count;
+
+	work->req.port = 0;
+	env_loop(count < BLOCK_STEPS ? count : (u32)BLOCK_STEPS, block_step, &search);
+	return work->req.port;
+}
+
+/* An insert that did not insert. */
+static __always_inline u32 block_refusal(u32 put)
+{
+	return put == INSERT_FOUND  ? (u32)PORTS_TO_LEND
+	       : put == INSERT_FULL ? REASON_mappings_full
+				    : REASON_table_busy;
+}
+
+/*
+ * Lend a block to r->inside.addr, at r->outside.addr: its nth. PORTS_CHOSEN; PORTS_TO_LEND: another packet was first, look
+ * again; or a reason.
+ */
+SLOW u32 block_claim(struct nat_instance *nat, struct work *work, u32 n)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+	if (!block_search(nat, work))
+		return REASON_no_port;
+	u32 block = r->port;
+	struct endpoint inside = { .addr = r->inside.addr, .port = host_to_be16(n), .zero = 0 };
+	struct endpoint outside = { .addr = r->outside.addr, .port = host_to_be16(block), .zero = 0 };
+	u32 put =
+		half_insert(nat, c, work, block_key(outside.addr, block, HALF_OUTSIDE, r->interface), inside);
+	if (put != INSERT_NEW)
+		return block_refusal(put);
+	u64 claim = work->ins.found;
+	struct slot *s = env_slot(nat, TABLE_MAPPINGS, work->ins.slot);
+	put = half_insert(nat, c, work, block_key(inside.addr, n, HALF_INSIDE, r->interface), outside);
+	if (put == INSERT_NEW) {
+		block_choose(c, r, block);
+		return PORTS_CHOSEN;
+	}
+	if (s)
+		slot_move(s, claim, FREE);
+	return block_refusal(put);
+}
+
+/* An outside port for r->inside of the nth of its runs and blocks: 0, PORTS_END, or a reason. */
+static __always_inline u32 port_out(struct nat_instance *nat, struct work *work, u32 n)
+{
+	u32 chosen = ports_choose(nat, work, n);
+
+	if (chosen == PORTS_TO_LEND) {
+		chosen = block_claim(nat, work, n);
+		if (chosen == PORTS_TO_LEND)
+			chosen = ports_choose(nat, work, n);
+		if (chosen == PORTS_TO_LEND)
+			return REASON_table_busy;
+	}
+	return chosen == PORTS_CHOSEN ? port_claim(nat, work) : chosen;
+}
+
+/*
+ * Of all the ports that the host may have, one of the first run in which one is free. 0 or a reason. Inlined: a chain of
+ * calls has no stack left for one more.
+ */
+static __always_inline u32 ports_out(struct nat_instance *nat, struct work *work)
+{
+	u32 reason = REASON_no_port;
+
+	for (u32 n = 0; n < PORT_RUNS && reason == REASON_no_port; n++)
+		reason = port_out(nat, work, n);
+	return reason == PORTS_END ? (u32)REASON_no_port : reason;
 }
 
 /*
@@ -449,7 +672,7 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work, u32 wake)
 	struct half i;
 	int found = half_find(nat, c, key, r->interface, &i);
 
-	r->fixed = 0;
+	r->fixed = r->full = 0;
 	if (found == HALF_ABSENT)
 		return MAPPING_ABSENT;
 	if (found == HALF_LOST)
@@ -465,6 +688,28 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work, u32 wake)
 	return slot_end(i.slot, i.word) ? MAPPING_ABSENT : MAPPING_AGAIN;
 }
 
+/* A mapping for r->inside: one that rests is woken, else one is made. 0; MAPPING_AGAIN: it changed while we looked; or a reason. */
+static __always_inline u32 mapping_make(struct nat_instance *nat, struct work *work, u32 rests)
+{
+	const struct config *c = env_config(nat);
+	struct request *r = &work->req;
+	u32 limited = c && !r->own && !r->client && account_limited(c, r->now), reason = 0;
+
+	if (limited)
+		reason = account_take(nat, work, ACCOUNT_MAPPING);
+	if (reason)
+		return reason;
+	if (rests)
+		reason = mapping_known(nat, work, 1) == MAPPING_STANDS ? 0 : MAPPING_AGAIN;
+	else
+		reason = r->same_port ? port_claim_this(nat, work, 1) : ports_out(nat, work);
+	if (!reason && !rests)
+		reason = mapping_join(nat, work);
+	if (reason && limited)
+		account_return(nat, r);
+	return reason;
+}
+
 /*
  * The mapping of r->inside towards r->interface, found or made, and used just now: r->outside, r->mapping. One that rests
  * asks for its host first, which may have been idle, forgotten, and come back with another address.
@@ -472,8 +717,6 @@ SLOW u32 mapping_known(struct nat_instance *nat, struct work *work, u32 wake)
  */
 static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *work)
 {
-	struct request *r = &work->req;
-
 	for (int try = 0; try < MAPPING_TRIES; try++) {
 		u32 known = mapping_known(nat, work, 0);
 		if (known == MAPPING_STANDS)
@@ -483,15 +726,8 @@ static __always_inline u32 mapping_out(struct nat_instance *nat, struct work *wo
 		if (known == MAPPING_AGAIN)
 			continue;
 		u32 reason = host_out(nat, work);
-		if (!reason && known == MAPPING_RESTS) {
-			if (mapping_known(nat, work, 1) == MAPPING_STANDS)
-				return 0;
-			continue; /* ended, or changed while we looked */
-		}
 		if (!reason)
-			reason = r->same_port ? port_claim_this(nat, work, 1) : port_claim(nat, work);
-		if (!reason)
-			reason = mapping_join(nat, work);
+			reason = mapping_make(nat, work, known == MAPPING_RESTS);
 		if (reason != MAPPING_AGAIN)
 			return reason;
 	}
@@ -529,6 +765,7 @@ SLOW u32 mapping_in(struct nat_instance *nat, struct work *work, u32 use)
 		return REASON_no_mapping;
 	struct outside_address a = address_find(nat, c, r->outside.addr);
 	r->fixed = o.value.own & OWN_FIXED;
+	r->full = i.value.own & OWN_FULL;
 	if (!address_serves(a, r->interface, r->own | r->fixed))
 		return REASON_no_mapping;
 	r->index = a.index;

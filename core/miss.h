@@ -38,11 +38,13 @@ static __always_inline struct request *request_start(struct work *work)
 	r->flags = p->kind == PACKET_PORTS && class_connects(t->class) && !p->later
 			   ? (u8)tcp_flags_after(0, p->tcp_flags)
 			   : 0;
-	r->hairpin = 0;
+	r->hairpin = work->meeting.ours == ADDRESS_CLIENTS ? FLOW_HAIRPIN : 0;
 	r->bytes = p->length;
 	r->now = work->meeting.now;
 	r->mapping = 0;
 	r->fixed = 0;
+	r->full = 0;
+	r->client = 0;
 	r->inbound = 0;
 	r->alone = 0;
 	return r;
@@ -79,10 +81,10 @@ static __always_inline u32 portless_out(struct nat_instance *nat, const struct c
 			return reason;
 		if (!alone) {
 			r->outside.port = 0;
-			return session_claim(nat, work);
+			return session_open_claim(nat, work);
 		}
 	}
-	return session_alone(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
+	return session_alone(nat, work, 1);
 }
 
 /* A packet leaves to a destination that is not translated, from where it would be. 1: and so it shall. */
@@ -139,6 +141,62 @@ static __always_inline u32 error_out(struct nat_instance *nat, const struct conf
 	return REASON_out_error;
 }
 
+/*
+ * Refusals that are told to their senders (RFC 6888 REQ-11, RFC 5508 REQ-8): so many a second, as the kernel limits its own.
+ * Never about ICMP errors, later fragments, or to or from what is no host's address (RFC 1812 section 4.3.2.7).
+ */
+enum { TOLD_MAX = 100 };
+
+static __always_inline u32 told_reason(u32 reason)
+{
+	switch (reason) {
+	case REASON_no_port:
+		return REASON_told_no_port;
+	case REASON_no_address:
+	case REASON_no_free_address:
+	case REASON_hosts_full:
+	case REASON_mappings_full:
+		return REASON_told_full;
+	case REASON_host_mappings:
+	case REASON_host_sessions:
+	case REASON_host_rate:
+		return REASON_told_limit;
+	default:
+		return reason;
+	}
+}
+
+/* May one more be told in this tick? Two processors may take one for two: it is no promise to anybody. */
+static __always_inline int told_more(struct config *c, u32 now)
+{
+	u64 was = LOAD(&c->told), told = was >> 32 == now ? was : (u64)now << 32;
+
+	if ((u32)told >= TOLD_MAX)
+		return 0;
+	(void)CAS(&c->told, was, told + 1);
+	return 1;
+}
+
+/* Work->plan drops a packet from inside: is its sender to be told why? Then the plan is to answer. */
+SLOW u32 refusal_tell(struct nat_instance *nat, struct work *work)
+{
+	struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	const struct packet *p = &work->packet;
+	u32 reason = told_reason(work->plan.reason);
+
+	if (reason == work->plan.reason || work->meeting.from != ROLE_INSIDE || p->kind != PACKET_PORTS ||
+	    p->later || address_is_multicast(p->ip.daddr) || address_is_multicast(p->ip.saddr) ||
+	    !p->ip.saddr)
+		return 0;
+	if (told_more(c, work->meeting.now))
+		plan_because(&work->plan, reason);
+	return 0;
+}
+
 SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
 {
 	const struct config *c = env_config(nat);
@@ -167,6 +225,8 @@ SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
 	r->inside = source_of(&p->ip);
 	r->remote = destination_of(&p->ip);
 	plan_because(plan, open_out(nat, c, work));
+	if (c->tell && plan->verdict == VERDICT_DROP)
+		refusal_tell(nat, work);
 	plan->ip.saddr = r->outside.addr;
 	plan->ip.sport = r->outside.port;
 	return 0;
@@ -190,7 +250,7 @@ static __always_inline u32 portless_in(struct nat_instance *nat, struct work *wo
 	if (r->protocol == PROTOCOL_AH)
 		return REASON_ah_unsupported;
 	if (flags & ADDRESS_INBOUND && host_inbound(nat, work))
-		return session_alone(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
+		return session_alone(nat, work, 0);
 	return REASON_no_mapping;
 }
 
@@ -200,19 +260,19 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	const struct packet *p = &work->packet;
 	struct request *r = &work->req;
 	struct outside_address a;
-	u32 reason = target_classify(nat, c, r, p->ip.saddr, p->ip.daddr, &a);
+	u32 reason = target_classify(nat, c, work, &a);
 	u8 flags = a.flags;
 
 	if (reason)
 		return reason;
-	if (p->kind == PACKET_FRAGMENT)
-		return REASON_fragment_unknown;
+	if (p->kind == PACKET_FRAGMENT) /* from inside perhaps for the router itself */
+		return flags & ADDRESS_CLIENTS ? REASON_local_address : REASON_fragment_unknown;
 	if (r->class >= CLASSES)
 		return portless_in(nat, work, flags);
 	if (r->class == CLASS_ICMP && p->request && (flags & ADDRESS_LOCAL || !(flags & ADDRESS_INBOUND)))
 		return flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
 	int socket = env_local_socket(nat, r->class, r->remote, r->outside);
-	if (socket == SOCKET_CONNECTED)
+	if (socket == SOCKET_CONNECTED || (socket && flags & ADDRESS_CLIENTS))
 		return REASON_local_socket;
 	if (!socket || !(flags & ADDRESS_LOCAL)) /* where the router answers, its services come first */
 		r->inbound = flags & ADDRESS_INBOUND;
@@ -232,7 +292,7 @@ static __always_inline u32 error_in(struct nat_instance *nat, const struct confi
 {
 	struct request *r = &work->req;
 	struct outside_address a;
-	u32 reason = target_classify(nat, c, r, work->packet.ip.saddr, work->packet.ip.daddr, &a);
+	u32 reason = target_classify(nat, c, work, &a);
 
 	if (reason)
 		return reason;

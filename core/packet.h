@@ -31,6 +31,8 @@ enum {
 	PROTOCOL_UDPLITE = 136,
 };
 
+enum { ETHERTYPE_AT = 12, ETHERTYPE_IPV4 = 0x0800 }; /* in an Ethernet header */
+
 /* Byte offsets within the headers. */
 enum {
 	IPV4_LENGTH = 2,

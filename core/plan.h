@@ -32,7 +32,16 @@ struct meeting {
 	u8 from;      /* enum role of the interface by which it came; ROLE_NONE for the router's own */
 	u8 local;     /* out: the router itself sent it */
 	u8 listed;    /* it came by an inside interface that serves only config.networks */
+	u8 by;	      /* number of the interface by which it came; NO_INTERFACE for the router's own */
+	u8 ours;      /* in, hairpin: what makes its destination ours here, ADDRESS_LIVE or ADDRESS_CLIENTS */
+	u8 zero[2];
 };
+
+/*
+ * The number under which mappings and sessions of clients stand whose servers are behind this inside interface (clients.h):
+ * outside interfaces are numbered from 0 on, these from MAX_OUTSIDE - 1 down.
+ */
+static __always_inline u32 clients_number(u32 inside) { return 2 * MAX_OUTSIDE - 1 - inside; }
 
 /* The interface of a device, or NULL. */
 static __always_inline const struct interface *interface_find(const struct config *c, u32 ifindex)

@@ -8,12 +8,14 @@
  * wanted by its number is asked for by the claim itself (claim_try() in mapping.h). All of it is a hint: the claim on a port
  * is the outside half of a mapping (mapping.h). A bit that is missing costs a probe; one too many hides a port until the
  * sweep compares bits and halves. With the summary any free port is found in a few dozen steps, however full the address is,
- * so that a packet that finds none costs little more than one that does.
+ * so that a packet that finds none costs little more than one that does. Of a run whose ports are apart (shares.h) so many
+ * are looked at, from a place that chance names; of a longer one a free port may be missed.
  */
 #pragma once
 #include "core/request.h"
+#include "core/shares.h"
 
-enum { PORT_STEPS = 48, LOW_PORTS = 1024 };
+enum { PORT_STEPS = 48, PORT_STRIDES = 1024, LOW_PORTS = 1024 };
 
 static __always_inline int class_shares_ports(u32 class) { return class >= CLASS_DCCP; }
 
@@ -55,6 +57,14 @@ static __always_inline void port_give(struct nat_instance *nat, u32 area, u32 po
 		FETCH_AND(summary, ~(1ull << (port >> 6 & 63)));
 }
 
+/* Which bits of a word an endpoint's port should be of: RFC 4787 REQ-4. */
+static __always_inline u64 port_parity(const struct config *c, const struct request *r)
+{
+	if (!c->port_parity || r->class == CLASS_ICMP)
+		return ~0ull;
+	return be16_to_host(r->inside.port) & 1 ? 0xaaaaaaaaaaaaaaaaull : 0x5555555555555555ull;
+}
+
 /* Which ports an endpoint may have: RFC 4787 REQ-3a, REQ-4. Identifiers of ICMP have neither range nor parity. */
 static __always_inline void port_range(const struct config *c, struct request *r)
 {
@@ -63,7 +73,8 @@ static __always_inline void port_range(const struct config *c, struct request *r
 
 	r->port_min = c->port_min;
 	r->port_max = c->port_max;
-	r->port_mask = ~0ull;
+	r->port_step = 1;
+	r->port_mask = port_parity(c, r);
 	if (r->class == CLASS_ICMP) {
 		if (low)
 			r->port_min = 1;
@@ -75,8 +86,15 @@ static __always_inline void port_range(const struct config *c, struct request *r
 	} else if (low && c->port_max >= LOW_PORTS) {
 		r->port_min = LOW_PORTS;
 	}
-	if (c->port_parity)
-		r->port_mask = inside & 1 ? 0xaaaaaaaaaaaaaaaaull : 0x5555555555555555ull;
+}
+
+/* Only every so manyth port: then parity is no matter. */
+static __always_inline void port_run(struct request *r, const struct config *c, struct port_run run)
+{
+	r->port_min = run.first;
+	r->port_max = run.first + (run.count - 1) * run.step;
+	r->port_step = run.step;
+	r->port_mask = run.step == 1 ? port_parity(c, r) : ~0ull;
 }
 
 /* Number of the lowest set bit; x is not 0. The BPF of today has no instruction for it. */
@@ -150,6 +168,21 @@ static long port_step(u32 i, void *context)
 	return 0;
 }
 
+/* The same where only every so manyth port may be had; s->word counts those, s->from is how many there are. */
+static long port_stride(u32 i, void *context)
+{
+	struct port_search *s = context;
+	struct request *r = s->req;
+	u32 port = r->port_min + (u32)((s->word + i) % s->from) * r->port_step & 0xffff;
+	u64 *word = env_port_word(s->nat, s->area + (port >> 6));
+
+	if (!word)
+		return 1;
+	if (!(LOAD(word) >> (port & 63) & 1))
+		r->port = port;
+	return r->port != 0;
+}
+
 /*
  * A port that looks free, from port `from` on and around: r->port, or 0. The range and the mask are the request's.
  */
@@ -163,9 +196,15 @@ SLOW u32 port_search(struct nat_instance *nat, struct work *work, u32 from)
 
 	if (from > r->port_max || from < r->port_min)
 		from = r->port_min;
+	r->port = 0;
+	if (r->port_step > 1) {
+		s.from = (r->port_max - r->port_min) / r->port_step + 1;
+		s.word = (from - r->port_min + r->port_step - 1) / r->port_step;
+		env_loop(s.from < PORT_STRIDES ? (u32)s.from : (u32)PORT_STRIDES, port_stride, &s);
+		return r->port;
+	}
 	s.word = from >> 6;
 	s.from = ~0ull << (from & 63);
-	r->port = 0;
 	env_loop(PORT_STEPS, port_step, &s);
 	return r->port;
 }

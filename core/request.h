@@ -15,6 +15,22 @@ struct endpoint {
 	u16 zero;
 };
 
+/* The value of a flow, without its counts. */
+union flow_value {
+	u64 word[3];
+	struct {
+		u8 interface;
+		u8 own;
+		u16 idle_max;
+		u32 peer;
+		__be32 addr;
+		__be16 port;
+		u16 index;
+		u32 mapping;
+		u32 lease;
+	};
+};
+
 struct request {
 	/* asked for */
 	struct endpoint inside;
@@ -35,6 +51,7 @@ struct request {
 	u32 index;   /* port bitmaps of the outside address */
 	u32 in_slot; /* the inbound flow, and the first word of its value */
 	u64 in_head;
+	union flow_value flow; /* what flow_peek() saw */
 	/* the search for an idle host, which gives way */
 	u64 idle_word; /* 0: none */
 	u32 idle_slot;
@@ -43,6 +60,7 @@ struct request {
 	u32 port; /* candidate, 0: none */
 	u32 port_min;
 	u32 port_max;
+	u32 port_step; /* from one that it may be to the next */
 	u64 port_mask; /* which bits of a word may be had: parity */
 	u32 outcome;   /* of the search: 0, or a reason */
 	u32 fixed;     /* the mapping is one that the configuration made: OWN_FIXED or 0 */
@@ -51,7 +69,12 @@ struct request {
 	u32 same_port; /* the outside port must be the inside one */
 	u32 alone;     /* and the outside address is the host's alone: not the router's, too */
 	u32 inbound;   /* what comes in to r->outside.addr is a reserved host's */
+	u32 full;      /* of the mapping that was found: OWN_FULL or 0 */
+	__be32 client; /* r->inside is a client of full NAT, and this the address that stands for it; else 0 */
+	u32 account;   /* slot of the host of whose account something was taken, or NO_SLOT */
+	u64 account_was, account_is;
 };
+enum { NO_SLOT = 0xffffffff };
 
 /*
  * Keys and values are put together in registers, and go to memory as whole words: a word that is read right after its
@@ -67,22 +90,6 @@ union flow_key {
 		u8 protocol;
 		u8 direction;
 		u16 realm;
-	};
-};
-
-/* The value of a flow, without its counts. */
-union flow_value {
-	u64 word[3];
-	struct {
-		u8 interface;
-		u8 own;
-		u16 idle_max;
-		u32 peer;
-		__be32 addr;
-		__be16 port;
-		u16 index;
-		u32 mapping;
-		u32 lease;
 	};
 };
 

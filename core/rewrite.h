@@ -65,6 +65,14 @@ static __always_inline int rewrite_hops(const struct bytes *b, u32 l3, int more)
 
 static __always_inline int rewrite_ttl(const struct bytes *b, u32 l3) { return rewrite_hops(b, l3, -1); }
 
+/* A hairpinned packet does not see the kernel's routing: one hop less is our business. 0 or a reason. */
+static __always_inline u32 rewrite_hairpin_ttl(const struct bytes *b, const struct packet *p)
+{
+	if (p->ttl <= 1)
+		return REASON_hairpin_ttl;
+	return rewrite_ttl(b, p->ip.l3) ? REASON_internal : 0;
+}
+
 /* The ports, or the identifier of an ICMP query. 0 or -1. */
 static __always_inline int rewrite_ports(const struct bytes *b, const struct tuple *t, const struct target *n,
 					 u64 *sum)

@@ -56,12 +56,9 @@ static __always_inline int flow_stands(const struct config *c, u64 w, u32 interf
 	return !address_left(c, index) && !word_stale(c, TABLE_FLOWS, interface, w) && !(own & FLOW_ENDED);
 }
 
-/* The flow with this key, if it stands and was read whole: 1 and *hit; else 0. */
-static __always_inline int flow_find(struct nat_instance *nat, const struct config *c, const u64 *key,
-				     struct flow_hit *hit)
+/* Read the flow that was found, if one was: 1 if it stands and was read whole; else 0. */
+static __always_inline int flow_read(const struct config *c, struct flow_hit *hit)
 {
-	hit->slot = table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key), key, &hit->word,
-			       &hit->number);
 	if (!hit->slot)
 		return 0;
 	hit->value.word[0] = LOAD(&hit->slot->data[2]);
@@ -69,6 +66,23 @@ static __always_inline int flow_find(struct nat_instance *nat, const struct conf
 	hit->value.word[2] = LOAD(&hit->slot->data[4]);
 	return flow_stands(c, hit->word, hit->value.interface, hit->value.own, hit->value.index) &&
 	       slot_same(hit->slot, hit->word);
+}
+
+/* The flow with this key, if it stands and was read whole: 1 and *hit; else 0. */
+static __always_inline int flow_find(struct nat_instance *nat, const struct config *c, const u64 *key,
+				     struct flow_hit *hit)
+{
+	hit->slot = table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key), key, &hit->word,
+			       &hit->number);
+	return flow_read(c, hit);
+}
+
+/* The same off the hot path. */
+static __always_inline int flow_seek(struct nat_instance *nat, const struct config *c, const u64 *key,
+				     struct flow_hit *hit)
+{
+	hit->slot = table_seek(nat, TABLE_FLOWS, key, &hit->word, &hit->number);
+	return flow_read(c, hit);
 }
 
 /* A packet of the flow passes: last used, TCP flags, counts. 0: the flow ended meanwhile. */
@@ -245,8 +259,8 @@ SLOW u32 session_claim(struct nat_instance *nat, struct work *work)
 	return session_join(nat, c, work, 1) ? REASON_out_from_mapping : REASON_out_created;
 }
 
-/* The other address of a session without ports, for an ICMP error: r->outside by r->inside, or the reverse. Nothing is touched. */
-SLOW u32 session_peek(struct nat_instance *nat, struct work *work, u32 out)
+/* Is there the request's flow of a direction? 1 and r->flow. Nothing is touched. */
+SLOW u32 flow_peek(struct nat_instance *nat, struct work *work, u32 direction)
 {
 	const struct config *c = env_config(nat);
 
@@ -257,13 +271,24 @@ SLOW u32 session_peek(struct nat_instance *nat, struct work *work, u32 out)
 	union flow_key key;
 	struct flow_hit hit;
 
-	flow_key_of(&key, r, out ? DIRECTION_OUT : DIRECTION_IN);
-	if (!flow_find(nat, c, key.word, &hit))
+	flow_key_of(&key, r, (u8)direction);
+	if (!flow_seek(nat, c, key.word, &hit))
 		return 0;
+	r->flow = hit.value;
+	return 1;
+}
+
+/* The other address of a session without ports, for an ICMP error: r->outside by r->inside, or the reverse. Nothing is touched. */
+static __always_inline u32 session_peek(struct nat_instance *nat, struct work *work, u32 out)
+{
+	struct request *r = &work->req;
 	struct endpoint *found = out ? &r->outside : &r->inside;
-	found->addr = hit.value.addr;
+
+	if (!flow_peek(nat, work, out ? DIRECTION_OUT : DIRECTION_IN))
+		return 0;
+	found->addr = r->flow.addr;
 	found->port = 0;
-	r->own = hit.value.own & OWN_ROUTER;
+	r->own = r->flow.own & OWN_ROUTER;
 	return 1;
 }
 
@@ -283,20 +308,15 @@ SLOW u32 filter_passes(struct nat_instance *nat, struct work *work)
 	SLOW_ENTER(nat);
 	if (!work || !c)
 		return 0;
-	const struct request *r = &work->req;
-	union flow_key key;
-	struct flow_hit hit;
-	u8 filtering = class_filtering(c, r->class);
+	u8 filtering = class_filtering(c, work->req.class);
 
 	if (filtering == FILTERING_EIF)
 		return 1;
 	/* A session lets its remote in, also when only its outbound half is left: the inbound one is made again. */
-	flow_key_of(&key, r, DIRECTION_OUT);
-	if (flow_find(nat, c, key.word, &hit))
+	if (flow_peek(nat, work, DIRECTION_OUT))
 		return 1;
 	/* With address and port, what a session says; one may be there when both ends are ours (hairpin). */
-	flow_key_of(&key, r, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
-	return (u32)flow_find(nat, c, key.word, &hit);
+	return flow_peek(nat, work, filtering == FILTERING_ADF ? DIRECTION_PERMIT : DIRECTION_IN);
 }
 
 /* Address-dependent filtering: the mapping has sent to r->remote.addr. */
@@ -338,8 +358,7 @@ SLOW u32 session_lost(struct nat_instance *nat, struct work *work)
 	u64 w;
 
 	flow_key_of(&key, r, DIRECTION_OUT);
-	struct slot *s =
-		table_find(nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &number);
+	struct slot *s = table_seek(nat, TABLE_FLOWS, key.word, &w, &number);
 	if (!s)
 		return 0;
 	value.word[0] = LOAD(&s->data[2]);
@@ -351,7 +370,66 @@ SLOW u32 session_lost(struct nat_instance *nat, struct work *work)
 	       (known == MAPPING_STANDS && (r->outside.addr != value.addr || r->outside.port != value.port));
 }
 
-/* A session of a protocol without ports, whose host has its outside address to itself: it needs no mapping. */
+/* Does one half of the request's session stand? Then it is counted already. */
+SLOW u32 session_stands(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+	union flow_key key;
+	struct flow_hit hit;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	flow_key_of(&key, &work->req, DIRECTION_OUT);
+	if (flow_seek(nat, c, key.word, &hit))
+		return 1;
+	flow_key_of(&key, &work->req, DIRECTION_IN);
+	return (u32)flow_seek(nat, c, key.word, &hit);
+}
+
+/* Is the session within its host's limits? 0, and what was taken for it may be given back; or a reason. */
+SLOW u32 session_admit(struct nat_instance *nat, struct work *work)
+{
+	const struct config *c = env_config(nat);
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return REASON_internal;
+	struct request *r = &work->req;
+
+	r->account = NO_SLOT;
+	if (r->own || r->fixed || r->client || !account_limited(c, r->now) || session_stands(nat, work))
+		return 0;
+	return account_take(nat, work, ACCOUNT_SESSION);
+}
+
+/* Publish a session that its host may have. REASON_out_created, REASON_out_from_mapping, the same of in, or a reason against it. */
+static __always_inline u32 session_open(struct nat_instance *nat, struct work *work, u32 out)
+{
+	u32 reason = session_admit(nat, work);
+
+	if (reason)
+		return reason;
+	if (!session_publish(nat, work, out))
+		return out ? REASON_out_created : REASON_in_created;
+	account_return(nat, &work->req);
+	return out ? REASON_out_from_mapping : REASON_in_from_mapping;
+}
+
+/* The same out, of a protocol without ports: by its claim. */
+static __always_inline u32 session_open_claim(struct nat_instance *nat, struct work *work)
+{
+	u32 reason = session_admit(nat, work);
+
+	if (reason)
+		return reason;
+	reason = session_claim(nat, work);
+	if (reason != REASON_out_created)
+		account_return(nat, &work->req);
+	return reason;
+}
+
+/* A session of a protocol without ports, whose host has its outside address to itself: it needs no mapping. As session_open(). */
 static __always_inline u32 session_alone(struct nat_instance *nat, struct work *work, u32 out)
 {
 	struct request *r = &work->req;
@@ -359,7 +437,7 @@ static __always_inline u32 session_alone(struct nat_instance *nat, struct work *
 	r->class = CLASS_UDP; /* its timers */
 	r->outside.port = 0;
 	r->mapping = NO_SLOT;
-	return session_publish(nat, work, out);
+	return session_open(nat, work, out);
 }
 
 /*
@@ -375,8 +453,9 @@ static __always_inline u32 session_out(struct nat_instance *nat, struct work *wo
 	reason = mapping_out(nat, work);
 	if (reason)
 		return reason;
-	reason = session_publish(nat, work, 1) ? REASON_out_from_mapping : REASON_out_created;
-	filter_permit(nat, work);
+	reason = session_open(nat, work, 1);
+	if (reason == REASON_out_created || reason == REASON_out_from_mapping)
+		filter_permit(nat, work);
 	return reason;
 }
 
@@ -399,5 +478,6 @@ static __always_inline u32 session_in(struct nat_instance *nat, struct work *wor
 	reason = mapping_in(nat, work, 1);
 	if (reason)
 		return reason;
-	return session_publish(nat, work, 0) ? REASON_in_from_mapping : REASON_in_created;
+	r->own |= (u8)r->full; /* as flows shall say */
+	return session_open(nat, work, 0);
 }

@@ -4,16 +4,19 @@
  *
  * A PASS has one time, taken at its start: what a packet touched since is newer than it, and stays. In order:
  *
+ *   accounts   if hosts have limits: their counts as they are now (account.h).
  *   flows      stream through all; each outbound flow with its other half is a session, whose timeout follows from both
  *	        (tcp.h). One that is young whatever the other half says costs no look at it. Expired: both halves end, each by a
  *	        CAS on the word that was judged. Alive: its mapping is marked. Inbound flows that no outbound one names, or
  *	        that are not young, are looked at by themselves.
- *   inside     inside halves without mark whose own time is over rest (mapping.h), and when that is over end, with their
- *	        outside half and its bit. The others mark their host.
+ *   inside     blocks that are lent (mapping.h) count as used now while a port of theirs is claimed; others end when they were
+ *	        not used for hold_down_timeout. Of mappings, inside halves without mark whose own time is over rest, and when
+ *	        that is over end, with their outside half and its bit. The others mark their host.
  *   outside    outside halves that no inside half agrees with rest, too, and end, once they are older than any packet's run:
  *	        what resets, lost races and dead processes left. An eighth of them is asked in each pass, and after a reset all.
  *   ports      bits without an outside half in two passes are cleared, missing bits set, summaries compared.
  *   hosts      marked ones count as used now; the others are said to be idle (host.h), and end beyond the retention time.
+ *	        Counts are settled.
  *   addresses  where each is one host's alone: those without a reverse entry look vacant. If none is, and a host was refused, the
  *	        longest idle one ends.
  *   fragments  expired ones end.
@@ -38,8 +41,7 @@
 
 enum {
 	SWEEP_BATCH = 32, /* flows whose other lines are fetched ahead together */
-	SWEEP_AHEAD =
-		64, /* slots that a stream is asked for ahead, which the processor does not do from page to page */
+	SWEEP_AHEAD = 64, /* slots that a stream is asked for ahead: processors do not, from page to page */
 	SWEEP_SUSPECTS = 256, /* half-made slots remembered from one pass to the next */
 	SWEEP_PATIENCE = 4,   /* ticks: longer than any packet runs */
 	SWEEP_TABLES = 4,
@@ -50,6 +52,7 @@ enum {
 enum sweep_stage {
 	SWEEP_BEGIN,
 	SWEEP_FRESH, /* + table: tidy's first look, and the last pass's outcome */
+	SWEEP_ACCOUNTS,
 	SWEEP_FLOWS,
 	SWEEP_ORPHANS,
 	SWEEP_INSIDE,
@@ -84,7 +87,9 @@ struct sweep_counts {
 	u64 hosts;
 	u64 ended_sessions;
 	u64 ended_mappings;
-	u64 mended; /* slots and bits left by a dead process or a lost race */
+	u64 mended;			  /* slots and bits left by a dead process or a lost race */
+	u64 blocks;			  /* that are lent */
+	u64 lent_blocks, returned_blocks; /* seen to be, by this sweeper */
 };
 
 /* Sessions of the mapping whose inside half is in this slot, as far as they say. */
@@ -93,25 +98,44 @@ struct mark {
 	u16 sessions;
 };
 
+/* The block with this number, of the outside address in block.addr, is lent to an inside address, or no more. */
+typedef void (*block_teller)(void *context, u32 interface, struct endpoint block, __be32 inside, int lent);
+
+/* What a host with limits had before the pass, and what the pass saw. */
+struct account {
+	u64 host; /* the word of the host's line */
+	u64 was[ACCOUNTS];
+	struct limit seen[ACCOUNTS];
+};
+
 /*
- * The sweeper's memory. All arrays are the caller's, zeroed: marks one a mapping slot; host_* a u32 a host slot;
- * inbound, aged and paired a bit a flow slot; wanted[t] a byte a slot; claimed and missed as the port words of all addresses.
+ * The sweeper's memory. All arrays are the caller's, zeroed: marks one a mapping slot; host_* a u32 a host slot; accounts one a
+ * host slot, touched if there are limits; inbound, aged and paired a bit a flow slot; wanted[t] a byte a slot; claimed and
+ * missed as the port words of all addresses; block_used BLOCK_WORDS an address, and block_told an element a block.
  */
 struct sweep {
 	struct nat_instance *nat;
 	enum sweep_stage stage;
 	u32 table; /* of SWEEP_FRESH */
 	u32 cursor;
-	u32 now;   /* of the pass */
-	u32 clock; /* of the step: a pass may take long */
+	u32 now;    /* of the pass */
+	u32 before; /* of the last one */
+	u32 clock;  /* of the step: a pass may take long */
 	struct mark *marks;
 	int distrust; /* a mark was wrong: end no mapping; 2: and this pass looks at each */
 	u32 *host_mappings, *host_sessions;	      /* being counted */
 	u32 *last_host_mappings, *last_host_sessions; /* of the last whole pass */
+	int limited;				      /* hosts have limits in this pass */
+	struct account *accounts;
 	u64 *inbound, *aged, *paired;
 	u8 *wanted[SWEEP_TABLES];
 	int tidy; /* this pass looks what is wanted */
 	u64 *claimed, *missed;
+	u64 *block_used,
+		*last_block_used; /* being found, and of the last whole pass: a port of it is claimed */
+	__be32 *block_told;	  /* to whom it was last said to be lent, or 0 */
+	block_teller block_tell;  /* NULL: nobody asks */
+	void *block_context;
 	struct suspect suspects[SWEEP_SUSPECTS], seen[SWEEP_SUSPECTS];
 	u32 suspect_count, seen_count;
 	struct sweep_counts counts; /* being counted; ended_* and mended only grow */
@@ -335,8 +359,11 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 	}
 	if (class == CLASSES) { /* without a mapping it says itself that its host is in use */
 		at = host_slot(s->nat, NO_SLOT, inside.addr, (u8)interface);
-		if (at != NO_SLOT)
-			s->host_sessions[at]++;
+		if (at == NO_SLOT)
+			return;
+		s->host_sessions[at]++;
+		if (s->limited)
+			s->accounts[at].seen[account_class(CLASSES)].sessions++;
 		return;
 	}
 	if (s->distrust > 1)
@@ -731,6 +758,107 @@ static inline int inside_over(const struct sweep *s, const struct insert *i, u32
 							   : mapping_timeout(c, i->mapping.class));
 }
 
+/*
+ * Blocks that are lent
+ */
+
+/* The bit of a block of an outside address, or NO_SLOT. */
+static inline u32 block_bit(const struct config *c, struct nat_instance *nat, __be32 addr, u32 block)
+{
+	struct outside_address a = address_find(nat, c, addr);
+
+	if (!a.addr || a.index >= c->addresses || block >= BLOCK_WORDS * 64)
+		return NO_SLOT;
+	return a.index * BLOCK_WORDS * 64 + block;
+}
+
+/* A port of the address with this number is claimed. */
+static inline void block_use(struct sweep *s, u32 interface, u32 index, u32 port)
+{
+	u32 size = env_config(s->nat)->shares[interface & (MAX_OUTSIDE - 1)].block_size;
+
+	if (size)
+		bit_set(s->block_used, index * BLOCK_WORDS * 64 + port / size);
+}
+
+/* It is told once to whom a block is lent (inside 0: to nobody), and once that it is so no more. at: its bit. */
+static inline void block_tell(struct sweep *s, u32 interface, struct endpoint block, u32 at, __be32 inside)
+{
+	__be32 before;
+
+	if (at == NO_SLOT || s->block_told[at] == inside)
+		return;
+	before = s->block_told[at];
+	s->block_told[at] = inside;
+	s->counts.returned_blocks += before != 0;
+	s->counts.lent_blocks += inside != 0;
+	if (s->block_tell && before)
+		s->block_tell(s->block_context, interface, block, before, 0);
+	if (s->block_tell && inside)
+		s->block_tell(s->block_context, interface, block, inside, 1);
+}
+
+/*
+ * May a port of a block be claimed? What was touched, or came to rest, before the last pass began, had by then all the
+ * claims that it would have.
+ */
+static inline int block_in_use(const struct sweep *s, u64 w, u32 at)
+{
+	return !s->passes || word_age(w, s->before) < SWEEP_PATIENCE ||
+	       (at != NO_SLOT && bit_get(s->last_block_used, at));
+}
+
+/* The outside half of a block whose inside half has ended: does a port of it still keep it from others? */
+static inline int block_kept(const struct sweep *s, u64 w, const struct mapping *o)
+{
+	return o->class == CLASS_BLOCK &&
+	       block_in_use(s, w,
+			    block_bit(env_config(s->nat), s->nat, o->key_addr, be16_to_host(o->key_port)));
+}
+
+/* It ended. */
+static inline void block_gone(struct sweep *s, const struct mapping *o)
+{
+	struct endpoint block = { .addr = o->key_addr, .port = o->key_port, .zero = 0 };
+
+	block_tell(s, o->interface, block,
+		   block_bit(env_config(s->nat), s->nat, block.addr, be16_to_host(block.port)), 0);
+}
+
+/* The inside half of a block, of this word: is it to be returned? Then 1. */
+static inline int block_over(const struct sweep *s, u64 w, u32 at, int stale)
+{
+	u32 age = word_age(w, s->now);
+
+	if (stale)
+		return age >= SWEEP_PATIENCE;
+	return !block_in_use(s, w, at) && age > env_config(s->nat)->timers.hold_down_timeout;
+}
+
+static inline void sweep_block(struct sweep *s, u32 at, const struct insert *i)
+{
+	const struct config *c = env_config(s->nat);
+	struct slot *slot = env_slot(s->nat, TABLE_MAPPINGS, at);
+	u64 w = i->words[0];
+	int stale = mapping_stale(c, i->mapping.interface, i->mapping.own, w);
+	struct endpoint block = { .addr = i->mapping.addr, .port = i->mapping.port, .zero = 0 };
+	u32 bit = block_bit(c, s->nat, block.addr, be16_to_host(block.port));
+
+	if (block_over(s, w, bit, stale) && slot_end(slot, w)) {
+		if (!stale)
+			sweep_release(s, &i->mapping);
+		block_tell(s, i->mapping.interface, block, bit, 0);
+		return;
+	}
+	tidy_want(s, TABLE_MAPPINGS, at, &i->words[1]);
+	if (stale)
+		return;
+	if (bit != NO_SLOT && bit_get(s->last_block_used, bit) && word_age(w, s->now))
+		slot_touch(slot, w, s->now, word_gen(w), 0);
+	s->counts.blocks++;
+	block_tell(s, i->mapping.interface, block, bit, i->mapping.key_addr);
+}
+
 static inline void sweep_inside(struct sweep *s, u32 at)
 {
 	const struct config *c = env_config(s->nat);
@@ -740,6 +868,10 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_MAPPINGS, at, w, &i) ||
 	    i.mapping.half & HALF_OUTSIDE)
 		return;
+	if (i.mapping.class == CLASS_BLOCK) {
+		sweep_block(s, at, &i);
+		return;
+	}
 	u32 sessions = sweep_marked(s, at, i.words[1]);
 	int stale = mapping_stale(c, i.mapping.interface, i.mapping.own, w),
 	    resting = word_flags(w) & RESTING;
@@ -769,6 +901,11 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 		return;
 	s->host_mappings[host]++;
 	s->host_sessions[host] += sessions;
+	if (s->limited && !(i.mapping.own & OWN_FIXED)) {
+		struct limit *seen = &s->accounts[host].seen[account_class(i.mapping.class)];
+		seen->mappings++;
+		seen->sessions += sessions;
+	}
 }
 
 /* A batch: sorted first, as flows are; then the hosts that the inside halves will ask for are fetched ahead. */
@@ -868,15 +1005,20 @@ static inline void sweep_outside(struct sweep *s, const struct sweep_half *half)
 	int resting = word_flags(w) & RESTING, asked = half->asked && !half_agrees(s->nat, &half->o.mapping);
 
 	tidy_want(s, TABLE_MAPPINGS, half->at, &half->o.words[1]);
-	if (asked && resting && slot_end(env_slot(s->nat, TABLE_MAPPINGS, half->at), w)) {
+	if (asked && resting && !block_kept(s, w, &half->o.mapping) &&
+	    slot_end(env_slot(s->nat, TABLE_MAPPINGS, half->at), w)) {
 		if (half->area != NO_AREA)
 			port_give(s->nat, half->area, port);
+		else if (half->o.mapping.class == CLASS_BLOCK)
+			block_gone(s, &half->o.mapping);
 		return;
 	}
 	if (asked && !resting)
 		(void)half_rest(s, half->at, w);
-	if (half->area != NO_AREA)
-		bit_set(s->claimed + half->area, port);
+	if (half->area == NO_AREA)
+		return;
+	bit_set(s->claimed + half->area, port);
+	block_use(s, half->o.mapping.interface, half->area / (PORT_AREAS * PORT_AREA), port);
 }
 
 /* A batch: the outside halves first, without a branch. */
@@ -956,6 +1098,34 @@ static inline void sweep_host_old(struct sweep *s, struct slot *slot, u64 w, con
 	}
 	place->old_hosts++;
 	place->old_moved += moved;
+}
+
+/* Before the pass. */
+static inline void sweep_account(struct sweep *s, u32 at)
+{
+	struct slot *slot = env_slot(s->nat, TABLE_HOSTS, at);
+	struct account *a = &s->accounts[at];
+
+	a->host = LOAD(&slot->word);
+	for (u32 i = 0; i < ACCOUNTS; i++) {
+		a->was[i] = LOAD(account_at(slot, i));
+		a->seen[i] = (struct limit){ 0, 0 };
+	}
+}
+
+/* After it. Where a packet comes in between, or the host came in this pass, the next pass does it. */
+static inline void account_settle(struct sweep *s, u32 at, struct slot *slot, u32 interface)
+{
+	if (!slot_same(slot, s->accounts[at].host))
+		return;
+	for (u32 i = 0; i < ACCOUNTS; i++) {
+		const struct limit *seen = &s->accounts[at].seen[i];
+		u64 is = LOAD(account_at(slot, i)), now = account_now(env_config(s->nat), interface, is),
+		    was = account_under(s->accounts[at].was[i], now);
+		u32 mappings = account_settled(account_mappings(was), account_mappings(now), seen->mappings),
+		    sessions = account_settled(account_sessions(was), account_sessions(now), seen->sessions);
+		(void)CAS(account_at(slot, i), is, account_make(now, mappings, sessions));
+	}
 }
 
 /*
@@ -1075,6 +1245,8 @@ static inline void sweep_host(struct sweep *s, u32 at)
 	}
 	s->counts.hosts++;
 	sweep_at(s, copy.host.interface)->hosts++;
+	if (s->limited)
+		account_settle(s, at, slot, copy.host.interface);
 }
 
 static inline void sweep_fragment(struct sweep *s, u32 at)
@@ -1102,6 +1274,7 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 {
 	struct sweep_counts *counts = &s->counts;
 
+	s->before = s->now;
 	s->now = now;
 	for (u32 i = 0; i < MAX_OUTSIDE; i++) {
 		struct sweep_place *at = &counts->at[i];
@@ -1110,10 +1283,12 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 	}
 	__builtin_memset(counts->sessions, 0, sizeof(counts->sessions));
 	__builtin_memset(counts->mappings, 0, sizeof(counts->mappings));
-	counts->hosts = 0;
+	counts->hosts = counts->blocks = 0;
+	sweep_clear(s->block_used, env_config(s->nat)->addresses * BLOCK_WORDS * sizeof(u64));
 	sweep_clear(s->idle, sizeof(s->idle));
 	s->distrust = s->distrust & 1 ? 2 : 0;
 	s->tidy = s->passes % SWEEP_TIDY == 0;
+	s->limited = env_config(s->nat)->limits.on != 0;
 	sweep_clear(s->marks, sweep_slots(s, TABLE_MAPPINGS) * sizeof(*s->marks));
 	sweep_clear(s->host_mappings, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
 	sweep_clear(s->host_sessions, sweep_slots(s, TABLE_HOSTS) * sizeof(u32));
@@ -1128,12 +1303,17 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 static inline void sweep_end(struct sweep *s)
 {
 	u32 *mappings = s->last_host_mappings, *sessions = s->last_host_sessions;
+	u64 *used = s->last_block_used;
 
 	s->last_host_mappings = s->host_mappings;
 	s->last_host_sessions = s->host_sessions;
 	s->host_mappings = mappings;
 	s->host_sessions = sessions;
+	s->last_block_used = s->block_used;
+	s->block_used = used;
 	s->last = s->counts;
+	if (s->limited)
+		STORE(&env_config(s->nat)->swept, s->clock & TIME);
 	s->passes++;
 }
 
@@ -1145,6 +1325,8 @@ static inline u32 sweep_length(const struct sweep *s)
 		return 0;
 	case SWEEP_FRESH:
 		return sweep_slots(s, (enum table)s->table);
+	case SWEEP_ACCOUNTS:
+		return sweep_slots(s, TABLE_HOSTS);
 	case SWEEP_FLOWS:
 	case SWEEP_ORPHANS:
 		return sweep_slots(s, TABLE_FLOWS);
@@ -1202,6 +1384,9 @@ static inline void sweep_range(struct sweep *s, u32 from, u32 to)
 			tidy_turn(s, (enum table)s->table, i);
 			s->wanted[s->table][i] = 0;
 			break;
+		case SWEEP_ACCOUNTS:
+			sweep_account(s, i);
+			break;
 		case SWEEP_PORTS:
 			sweep_port_word(s, i / PORT_WORDS * PORT_AREA, i % PORT_WORDS);
 			break;
@@ -1233,6 +1418,8 @@ static inline int sweep_advance(struct sweep *s)
 	s->stage++;
 	s->table = 0;
 	if (s->stage == SWEEP_FRESH && !s->tidy)
+		s->stage++;
+	if (s->stage == SWEEP_ACCOUNTS && !s->limited)
 		s->stage++;
 	return 0;
 }

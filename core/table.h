@@ -316,6 +316,42 @@ static __always_inline struct slot *table_find(struct nat_instance *nat, const s
 	return 0;
 }
 
+/*
+ * The same off the hot path: there the look is one function per table for the verifier, and each caller looks at the slot
+ * once more. NULL also when the entry ended meanwhile.
+ */
+#define TABLE_SEEK(name, t)                                                                   \
+	SLOW u64 name##_seek(struct nat_instance *nat, u64 key0, u64 key1)                    \
+	{                                                                                     \
+		const struct config *c = env_config(nat);                                     \
+		u64 key[2] = { key0, key1 }, word;                                            \
+		u32 number;                                                                   \
+                                                                                              \
+		SLOW_ENTER(nat);                                                              \
+		return c && table_find(nat, c, t, table_hash(c, t, key), key, &word, &number) \
+			       ? number + 1ull                                                \
+			       : 0;                                                           \
+	}
+
+TABLE_SEEK(flows, TABLE_FLOWS)
+TABLE_SEEK(mappings, TABLE_MAPPINGS)
+TABLE_SEEK(hosts, TABLE_HOSTS)
+
+static __always_inline struct slot *table_seek(struct nat_instance *nat, enum table t, const u64 *key,
+					       u64 *word, u32 *number)
+{
+	u64 found = t == TABLE_FLOWS	  ? flows_seek(nat, key[0], key[1])
+		    : t == TABLE_MAPPINGS ? mappings_seek(nat, key[0], 0)
+					  : hosts_seek(nat, key[0], 0);
+	struct slot *s = found ? env_slot(nat, t, (u32)(found - 1)) : 0;
+
+	if (!s)
+		return 0;
+	*number = (u32)(found - 1);
+	*word = LOAD(&s->word);
+	return word_state(*word) == LIVE && slot_key_is(t, s, key) ? s : 0;
+}
+
 /* Ask for the home of a key, without waiting: several of these overlap, where looks one after the other would add up. */
 static __always_inline void table_fetch(struct nat_instance *nat, const struct config *c, enum table t,
 					const u64 *key)

@@ -2,19 +2,21 @@
 /*
  * translate.h - decide: what becomes of a packet, and why. Read this first.
  *
- * Three questions, one for each place where a packet is met:
+ * Three questions, one for each place where a packet is met, and a fourth where there is full NAT (clients.h):
  *
  *   translate_out	leaves by an outside interface: its source must become an outside endpoint
  *   translate_in	came in by an outside interface: its destination may be one
- *   translate_hairpin	came in by an inside interface and goes to an address of ours: perhaps both
+ *   translate_hairpin	came in by an inside interface and goes to an address of ours: perhaps both; or to the one that
+ *			stands for clients of full NAT: then it is an answer to one
+ *   translate_client	leaves by an inside interface: its source may be such a client
  *
  * Each reads work->packet and work->meeting and fills work->plan (plan.h): verdict, reason, and for each header the addresses
  * and ports that it shall have. Nothing is written here but state. A known session is a look at one line; everything else
  * is a miss (miss.h), from there session.h, mapping.h and host.h.
  */
 #pragma once
+#include "core/clients.h"
 #include "core/lease.h"
-#include "core/miss.h"
 
 /*
  * A packet that came in by an inside interface will most likely leave by an outside one: ask for its flow now, and for what
@@ -47,6 +49,7 @@ static __always_inline void translate_ahead(struct nat_instance *nat, const stru
 	r->class = protocol == PROTOCOL_TCP ? CLASS_TCP : CLASS_UDP;
 	r->interface = AHEAD_INTERFACE;
 	r->own = 0;
+	r->client = 0;
 	mapping_guess(nat, work);
 }
 
@@ -80,7 +83,7 @@ static __always_inline int hit_in(struct nat_instance *nat, const struct config 
 	flow_key(&key, &p->ip, DIRECTION_IN);
 	if (!flow_find(nat, c, key.word, &hit))
 		return NO_SESSION;
-	if (hit.value.own & FLOW_HAIRPIN) /* its remote is an address of ours: nobody outside may use it */
+	if (hit.value.own & FLOW_HAIRPIN) /* its remote is not outside: nobody there may use it */
 		return REASON_spoofed_own;
 	if (!flow_pass(&hit, p, now))
 		return NO_SESSION;
@@ -89,7 +92,7 @@ static __always_inline int hit_in(struct nat_instance *nat, const struct config 
 	return p->later ? REASON_in_fragment : REASON_in_session;
 }
 
-/* Both sessions of a hairpinned packet are known. */
+/* Both sessions of a hairpinned packet are known, or that of an answer to a client of full NAT: 1, and the plan is made. */
 SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 {
 	const struct config *c = env_config(nat);
@@ -103,20 +106,25 @@ SLOW u32 hit_hairpin(struct nat_instance *nat, struct work *work)
 	struct flow_hit out, in;
 
 	flow_key(&key, &p->ip, DIRECTION_OUT);
-	if (!flow_find(nat, c, key.word, &out))
-		return 0;
-	key.saddr = out.value.addr;
-	key.sport = out.value.port;
+	out.slot = 0;
+	if (plan->hairpin) {
+		if (!flow_find(nat, c, key.word, &out))
+			return 0;
+		key.saddr = out.value.addr;
+		key.sport = out.value.port;
+	}
 	key.direction = DIRECTION_IN;
 	if (!flow_find(nat, c, key.word, &in))
 		return 0;
-	if (!flow_pass(&out, p, work->meeting.now) || !flow_pass(&in, p, work->meeting.now))
+	if ((out.slot && !flow_pass(&out, p, work->meeting.now)) || !flow_pass(&in, p, work->meeting.now))
 		return 0;
-	plan->ip.saddr = out.value.addr;
-	plan->ip.sport = out.value.port;
+	plan->ip.saddr = key.saddr;
+	plan->ip.sport = key.sport;
 	plan->ip.daddr = in.value.addr;
 	plan->ip.dport = in.value.port;
-	plan_because(plan, p->later ? REASON_hairpin_fragment : REASON_hairpin);
+	plan_because(plan, !plan->hairpin ? REASON_full_nat_answer
+			   : p->later	  ? REASON_hairpin_fragment
+					  : REASON_hairpin);
 	return 1;
 }
 
@@ -129,7 +137,7 @@ static __always_inline void translate_identify(struct nat_instance *nat, struct 
 	if (p->atomic || plan->verdict != VERDICT_TRANSLATE)
 		return;
 	if (!p->later) {
-		identify(nat, &p->ip, &plan->ip);
+		identify(nat, &p->ip, &plan->ip, env_segments(nat));
 		return;
 	}
 	plan->ip.id = p->new_id;
@@ -156,10 +164,12 @@ static __always_inline void translate_remember(struct nat_instance *nat, const s
 		fragment_store(nat, c, work, direction);
 }
 
-static __always_inline void translate_begin(struct work *work)
+static __always_inline void translate_begin(struct nat_instance *nat, struct work *work, u8 direction)
 {
 	struct packet *p = &work->packet;
 
+	if (p->kind == PACKET_FRAGMENT)
+		(void)fragment_find(nat, work, direction);
 	work->plan.ip = target_of(&p->ip);
 	if (p->kind == PACKET_ERROR)
 		work->plan.quote = target_of(&p->quote);
@@ -170,9 +180,7 @@ static __always_inline void translate_out(struct nat_instance *nat, const struct
 	int reason = NO_SESSION;
 	u32 lease;
 
-	if (work->packet.kind == PACKET_FRAGMENT)
-		(void)fragment_find(nat, c, work, DIRECTION_OUT);
-	translate_begin(work);
+	translate_begin(nat, work, DIRECTION_OUT);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_out(nat, c, &work->packet, work->meeting.interface, work->meeting.now,
 				 &work->plan.ip, &lease);
@@ -188,9 +196,7 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 {
 	int reason = NO_SESSION;
 
-	if (work->packet.kind == PACKET_FRAGMENT)
-		(void)fragment_find_slow(nat, work, DIRECTION_IN);
-	translate_begin(work);
+	translate_begin(nat, work, DIRECTION_IN);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_in(nat, c, &work->packet, work->meeting.now, &work->plan.ip);
 	if (reason != NO_SESSION)
@@ -200,16 +206,50 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 	translate_remember(nat, c, work, DIRECTION_IN);
 }
 
-/* The packet is to an address of ours: the caller has looked (address_is_ours()). */
+/* Leaves by an inside interface, to a host that may be a server of full NAT: the caller has looked (server_maybe()). */
+static __always_inline void translate_client(struct nat_instance *nat, const struct config *c,
+					     struct work *work)
+{
+	int reason = NO_SESSION;
+	u32 lease;
+
+	translate_begin(nat, work, DIRECTION_OUT);
+	if (work->packet.kind == PACKET_PORTS)
+		reason = hit_out(nat, c, &work->packet, clients_number(work->meeting.interface),
+				 work->meeting.now, &work->plan.ip, &lease);
+	if (reason == NO_SESSION)
+		miss_client(nat, work);
+	else
+		plan_because(&work->plan, REASON_full_nat);
+	translate_identify(nat, work);
+	if (work->plan.verdict == VERDICT_TRANSLATE)
+		translate_remember(nat, c, work, DIRECTION_OUT);
+}
+
+/* Of an answer to a client of full NAT (clients.h) no session is known. */
+static __always_inline void miss_answer(struct nat_instance *nat, struct work *work)
+{
+	miss_in(nat, work);
+	if (work->plan.verdict == VERDICT_TRANSLATE)
+		work->plan.reason = REASON_full_nat_answer;
+}
+
+/* The packet is to an address of ours, or to one that stands for clients: the caller has looked, and said so (ours). */
 static __always_inline void translate_hairpin(struct nat_instance *nat, const struct config *c,
 					      struct work *work)
 {
-	if (work->packet.kind == PACKET_FRAGMENT)
-		(void)fragment_find_slow(nat, work, DIRECTION_OUT);
-	translate_begin(work);
-	work->plan.hairpin = 1;
-	if ((work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) && miss_hairpin(nat, work))
-		hairpin_open(nat, work);
-	translate_identify(nat, work);
-	translate_remember(nat, c, work, DIRECTION_OUT);
+	int answer = work->meeting.ours & ADDRESS_CLIENTS;
+	u8 direction = answer ? DIRECTION_IN : DIRECTION_OUT;
+
+	translate_begin(nat, work, direction);
+	work->plan.hairpin = !answer;
+	if (work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) {
+		if (answer)
+			miss_answer(nat, work);
+		else if (miss_hairpin(nat, work))
+			hairpin_open(nat, work);
+	}
+	if (!answer)
+		translate_identify(nat, work);
+	translate_remember(nat, c, work, direction);
 }

@@ -17,7 +17,7 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
-enum { LAYOUT_VERSION = 5 };
+enum { LAYOUT_VERSION = 6 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
@@ -32,12 +32,17 @@ enum {
 	POOL_BUCKETS = 4096,	   /* per interface: where the hash of a host lands */
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
 	FRAGMENT_SLOTS = 16384, /* half for what first fragments told, half for the order: see fragment.h */
-	NEXT_HOPS = 4096,			 /* a lease has room for their numbers: see lease.h */
-	IDENTIFICATIONS = 2048,			 /* counters, a power of two: see identify() */
-	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
+	NEXT_HOPS = 4096,	/* a lease has room for their numbers: see lease.h */
+	IDENTIFICATIONS = 2048, /* counters, a power of two: see identify() */
+	PORT_WORDS = 1024,	/* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
 	ADDRESS_WORDS = MAX_POOL_ADDRESSES / 64, /* a bit for each outside address */
+	SERVER_WORDS = 64,
+	BLOCK_MIN = 64,			      /* ports of a block that is lent: as many, or more */
+	BLOCK_WORDS = PORT_WORDS / BLOCK_MIN, /* a bit for each block of an outside address */
+	MAX_BLOCKS = 16,		      /* that one host may have */
+	MAX_SPREAD = 16, /* outside addresses over which one host's own ports are spread */
 	NO_INTERFACE = 0xff,
 	MAX_CPUS = 1024,
 };
@@ -47,7 +52,9 @@ enum table { TABLE_FLOWS, TABLE_MAPPINGS, TABLE_HOSTS, TABLE_FRAGMENTS };
 
 /* What has ports of its own: mappings are per class (RFC 7857 section 5). The rare ones share one port bitmap (ports.h). */
 enum class { CLASS_UDP, CLASS_TCP, CLASS_ICMP, CLASS_DCCP, CLASS_SCTP, CLASS_UDPLITE, CLASSES };
+enum { CLASS_BLOCK = CLASSES + 1 }; /* in the table of mappings alone: a block that is lent, see mapping.h */
 enum { PORT_AREAS = CLASS_DCCP + 1 }; /* port bitmaps of an outside address */
+enum { ACCOUNTS = CLASS_ICMP + 1 };   /* limits: what connects counts as TCP, all else as UDP */
 enum { FILTERINGS = CLASS_ICMP + 1 }; /* the rare ones are filtered as TCP or UDP is */
 
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
@@ -62,6 +69,7 @@ enum {
 	FLOW_ENDED = 4,	  /* outbound: what is left of a TCP connection whose inside end does not know yet */
 	OWN_FIXED = 8,	  /* mapping, host: the configuration made it; no reset and no idle time ends it */
 	OWN_SAME_PORTS = 16, /* host: its ports stay as they are, and all protocols are translated */
+	OWN_FULL = 32,	     /* mapping: of full NAT; flow: of its session, opened from outside */
 };
 
 /* One line of any table: the word that decides, then key, then value (sizes by table, see slot_layout()). */
@@ -116,7 +124,7 @@ struct mapping {
 	u8 own;	     /* OWN_* */
 	__be16 port; /* of the other half: outside port in the inside half, inside port in the outside half */
 	__be32 addr;
-	u32 host;    /* inside half: slot of the host, a hint */
+	u32 host;    /* inside half: slot of the host, a hint; OWN_FULL: the address for its clients */
 	u32 created; /* tick */
 };
 _Static_assert(sizeof(struct mapping) == 32, "two halves to a cache line");
@@ -137,7 +145,7 @@ struct host {
 	__be32 outside;
 	u32 created; /* tick */
 	u32 zero;
-	u64 room[4];
+	u64 account[4]; /* see account.h */
 };
 _Static_assert(sizeof(struct host) == 64, "a host is one cache line");
 
@@ -157,7 +165,7 @@ struct fragment {
 	u8 direction;
 	u32 key_zero;
 	u8 interface;
-	u8 told; /* FRAGMENT_PORTS, or of the order, FRAGMENT_IN_ORDER or FRAGMENT_DIVERTED */
+	u8 told;       /* FRAGMENT_PORTS, or of the order, FRAGMENT_IN_ORDER or FRAGMENT_DIVERTED */
 	__be16 new_id; /* of the datagram as it leaves; inbound: 0 */
 	__be16 sport;
 	__be16 dport;
@@ -170,7 +178,7 @@ struct next_hop {
 	u8 frame[12]; /* the Ethernet header: destination, source */
 	u16 mtu;      /* of the device */
 	u8 from;      /* number of the interface by which the packets come */
-	u8 zero;
+	u8 can;	      /* HOP_* */
 	u32 ifindex;
 	u32 mark;     /* of the packet, for what looks at it at the egress */
 	u32 priority; /* and its priority, or PRIORITY_BY_SERVICE */
@@ -178,6 +186,9 @@ struct next_hop {
 	u64 room[3];
 };
 _Static_assert(sizeof(struct next_hop) == 64, "a next hop is one cache line");
+/* HOP_REDIRECT: a frame that XDP redirects there misses nothing, for the device takes it, and it has no mark or class. */
+enum { HOP_REDIRECT = 1 };
+enum { VIRTUAL_MTU = 1500 };		   /* that all devices have where time is virtual */
 enum { PRIORITY_BY_SERVICE = 0x7fffffff }; /* by the packet's type of service, as the kernel has it */
 
 /* What ends leases, in the one word that the daemon stores. */
@@ -196,6 +207,7 @@ enum {
 	ADDRESS_LOCAL = 4,    /* it is the interface's own: the router answers there */
 	ADDRESS_RESERVED = 8, /* only those have it who have it by reservation */
 	ADDRESS_INBOUND = 16, /* and what comes in is theirs */
+	ADDRESS_CLIENTS = 32, /* an inside one of the router's, for clients of full NAT */
 };
 
 struct outside_address {
@@ -206,18 +218,46 @@ struct outside_address {
 };
 _Static_assert(sizeof(struct outside_address) == 8, "an address changes by one store");
 
+/*
+ * Whether known flows pass without the kernel's routing (lease.h); if they do, also: whether they are met at XDP first, and
+ * whether the device sends what XDP redirects to it.
+ */
+enum { FAST_OFF = 0, FAST_TC = 1, FAST_XDP = 2, FAST_TARGET = 4 };
+
 struct interface {
 	u32 ifindex;
 	u8 role;
 	u8 number; /* its index in config.interfaces; below MAX_OUTSIDE for outside interfaces */
 	u8 listed; /* inside: only config.networks are inside here */
-	u8 fast;   /* known flows pass without the kernel's routing: see lease.h */
+	u8 fast;   /* FAST_* */
 };
 
 struct prefix {
 	__be32 addr;
 	__be32 mask;
 };
+
+/* How deterministic NAT shares ports out: RFC 7422's numbers, see shares.h. */
+enum algorithm { ALGORITHM_SEQUENTIAL, ALGORITHM_STAGGERED, ALGORITHM_ROUND_ROBIN, ALGORITHM_INTERLACED };
+
+/*
+ * Which ports of an outside interface a host may have, where not all of them: its own ones, and blocks that are lent to it.
+ * All zero: whichever is free.
+ */
+struct shares {
+	u32 inside;    /* the first inside address that has ports of its own, in host byte order */
+	u32 hosts;     /* and how many have; 0: none */
+	u32 addresses; /* outside addresses; the pool's buckets have them by their numbers */
+	u32 ratio;     /* hosts to each of them */
+	u32 each;      /* ports of a host */
+	u16 first;     /* the first port that is anybody's */
+	u16 algorithm;
+	u16 block_size; /* ports; block n begins at n * block_size */
+	u16 block_first;
+	u16 block_count; /* 0: none is lent */
+	u16 block_max;	 /* to one host */
+};
+_Static_assert(sizeof(struct shares) == 32, "no hidden padding");
 
 /* Timers in ticks; names and defaults of RFC 8512. */
 struct timers {
@@ -231,6 +271,19 @@ struct timers {
 	u32 hold_down_timeout;
 	u32 host_retention_timeout;
 	u32 zero;
+};
+
+/* Of mappings and sessions of a host at most so many; 0: any number. */
+struct limit {
+	u32 mappings;
+	u32 sessions;
+};
+
+struct limits {
+	u32 on;			       /* there are any */
+	u32 new_mappings;	       /* of a host in a tick */
+	struct limit all;	       /* of all classes together */
+	struct limit by[ACCOUNTS + 1]; /* none in the last: it is there for who has two bits as an index */
 };
 
 /*
@@ -253,7 +306,9 @@ struct config {
 	u64 left[ADDRESS_WORDS]; /* a bit an index: its address has left, and no flow with it exists */
 	struct interface interfaces[MAX_INTERFACES];
 	struct interface buckets[INTERFACE_BUCKETS];
+	u8 stations[MAX_INTERFACES][8]; /* hardware addresses, and two zeros */
 	struct prefix networks[MAX_NETWORKS];
+	u64 servers[SERVER_WORDS]; /* bits of inside addresses with full NAT: server_maybe() */
 	u32 network_count; /* of all listed inside interfaces; others serve whatever is routed there */
 	u16 port_min;
 	u16 port_max;
@@ -266,7 +321,7 @@ struct config {
 	u64 netns; /* whose sockets are the router's own: the cookie of its network namespace */
 	/* Virtual time and chance, for tests: programs built with them read these instead of the machine's. */
 	u32 test_now;
-	u32 zero2;
+	u32 test_ifindex; /* the device of the next packet at XDP */
 	u64 test_random;
 	/* Of the interfaces in `alone`: which addresses look free, a bit an index; and which address has an index. */
 	u64 vacant[MAX_OUTSIDE][ADDRESS_WORDS];
@@ -274,10 +329,17 @@ struct config {
 	u64 indexes[MAX_POOL_ADDRESSES];
 	struct prefix pass_through[MAX_PASS_THROUGH];
 	u32 pass_through_count;
-	u32 defrag; /* the device where fragments are put in order; 0: none */
+	u8 tell; /* whom no mapping can be made for is told by ICMP */
+	u8 zero3[3];
+	u32 defrag;		       /* the device where fragments are put in order; 0: none */
+	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
+	u64 swept; /* when the last pass of the sweep ended that counted what hosts have */
+	struct limits limits;
+	struct shares shares[MAX_OUTSIDE];
 	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */
 	u64 apart[8];
 	u64 identifications[IDENTIFICATIONS];
+	u64 told; /* refusals that were told in a tick: the tick, and in the low half how many */
 	u64 apart_too[8];
 };
 

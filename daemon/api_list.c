@@ -78,6 +78,7 @@ static bool session_write(struct listing *l, u32 at, struct text *t)
 	text_string(t, "state", states[row.state]);
 	text_boolean(t, "own", row.own);
 	text_boolean(t, "hairpin", row.hairpin);
+	text_boolean(t, "full_nat", row.full);
 	text_number(t, "idle", row.idle);
 	text_number(t, "lifetime", row.lifetime);
 	text_number(t, "packets_out", row.packets_out);
@@ -102,6 +103,23 @@ static bool mapping_write(struct listing *l, u32 at, struct text *t)
 	text_interface(l, t, row.interface);
 	text_boolean(t, "own", row.own);
 	text_boolean(t, "static", row.fixed);
+	text_boolean(t, "full_nat", row.full);
+	text_number(t, "idle", row.idle);
+	text_number(t, "generation", row.generation);
+	return true;
+}
+
+static bool block_write(struct listing *l, u32 at, struct text *t)
+{
+	struct block_row row;
+
+	if (!list_block(&l->view, &l->filter, at, &row))
+		return false;
+	text_address(t, "inside_address", row.inside_address);
+	text_address(t, "outside_address", row.outside_address);
+	text_number(t, "first_port", row.first);
+	text_number(t, "last_port", row.last);
+	text_interface(l, t, row.interface);
 	text_number(t, "idle", row.idle);
 	text_number(t, "generation", row.generation);
 	return true;
@@ -148,6 +166,7 @@ static bool pool_write(struct listing *l, u32 at, struct text *t)
 	text_boolean(t, "pool", row.flags & ADDRESS_POOL);
 	text_boolean(t, "local", row.flags & ADDRESS_LOCAL);
 	text_boolean(t, "reserved", row.flags & (ADDRESS_RESERVED | ADDRESS_INBOUND));
+	text_boolean(t, "full_nat", row.flags & ADDRESS_CLIENTS);
 	text_classes(t, "ports_used", row.used);
 	text_classes(t, "ports_free", row.free);
 	return true;
@@ -266,6 +285,13 @@ void answer_sessions(struct request *request)
 void answer_mappings(struct request *request)
 {
 	static const struct list list = { "mappings", LIST_MAPPINGS, mapping_write };
+
+	listing_start(request, &list);
+}
+
+void answer_blocks(struct request *request)
+{
+	static const struct list list = { "blocks", LIST_BLOCKS, block_write };
 
 	listing_start(request, &list);
 }

@@ -17,6 +17,7 @@ static const struct route routes[] = {
 	{ "/v1/hosts", "GET", "host outside interface limit cursor", answer_hosts },
 	{ "/v1/mappings", "GET", "host outside protocol interface limit cursor", answer_mappings },
 	{ "/v1/sessions", "GET", "host outside protocol interface limit cursor", answer_sessions },
+	{ "/v1/blocks", "GET", "host outside interface limit cursor", answer_blocks },
 	{ "/v1/pools", "GET", "outside interface limit cursor", answer_pools },
 	{ "/v1/reasons", "GET", "interface", answer_reasons },
 	{ "/v1/config", "GET", "", answer_config },

@@ -75,4 +75,5 @@ void answer_reset_report(struct request *request);
 void answer_sessions(struct request *request);
 void answer_mappings(struct request *request);
 void answer_hosts(struct request *request);
+void answer_blocks(struct request *request);
 void answer_pools(struct request *request);

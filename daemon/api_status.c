@@ -61,7 +61,7 @@ static json_t *json_sweep(const struct sweep_report *sweep)
 
 static const char *acceleration_name(const struct keepnat_interface *interface)
 {
-	return interface->fast ? "tc" : "off";
+	return interface->fast & FAST_XDP ? "xdp" : interface->fast ? "tc" : "off";
 }
 
 static json_t *json_hook(const struct keepnat_interface *interface)
@@ -111,17 +111,15 @@ void answer_status(struct request *request)
 {
 	struct keepnat *k = request->api->k;
 	struct timespec now;
-	struct list_view view;
 	json_t *json = json_object();
 
-	list_open(&view, k);
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	json_object_set_new(json, "version", json_string(KEEPNAT_VERSION));
 	json_object_set_new(json, "instance", json_name(k->instance));
 	json_object_set_new(json, "started", json_time(k->started));
 	json_object_set_new(json, "uptime", json_integer(now.tv_sec - request->api->started.tv_sec));
 	json_object_set_new(json, "mode", json_string("tc"));
-	json_object_set_new(json, "memory", json_pack("{s:o}", "bytes", json_u64(list_memory(&view))));
+	json_object_set_new(json, "memory", json_pack("{s:o}", "bytes", json_u64(sizes_bytes(&k->sizes))));
 	status_add_shared(json, k);
 	request_json(request, json);
 }
@@ -140,11 +138,8 @@ static const struct {
 };
 
 static const char *const verdicts[] = {
-	[VERDICT_PASS] = "pass",
-	[VERDICT_TRANSLATE] = "translate",
-	[VERDICT_DROP] = "drop",
-	[VERDICT_ANSWER] = "answer",
-	[VERDICT_DIVERT] = "divert",
+	[VERDICT_PASS] = "pass",     [VERDICT_TRANSLATE] = "translate", [VERDICT_DROP] = "drop",
+	[VERDICT_ANSWER] = "answer", [VERDICT_DIVERT] = "divert",
 };
 
 /* "packets_drop", "bytes_drop" and so on. */

@@ -36,6 +36,7 @@ enum settings_accelerate {
 	SETTINGS_ACCELERATE_AUTO,
 	SETTINGS_ACCELERATE_OFF,
 	SETTINGS_ACCELERATE_TC,
+	SETTINGS_ACCELERATE_XDP,
 };
 
 /* A run of outside addresses, and the line that it came from (0: the command line). */
@@ -49,6 +50,14 @@ struct settings_network {
 	unsigned int line;
 };
 
+/* RFC 7422: each host of an inside network has ports of its own, of an outside interface's pool. */
+struct settings_deterministic {
+	struct settings_network inside; /* line 0: it is off */
+	u32 algorithm;			/* enum algorithm */
+	u32 ratio;			/* hosts to an outside address; 0: as few as serve all */
+	u32 dynamic;			/* so many parts more, for blocks that are lent */
+};
+
 struct settings_interface {
 	char name[SETTINGS_NAME_SIZE]; /* printable ASCII, no blank, '/' or ':' */
 	enum role role;
@@ -60,6 +69,7 @@ struct settings_interface {
 	/* Outside only. None: the interface's own addresses, as they come and go. In the order of the file. */
 	struct settings_range *pool;
 	unsigned int pool_count;
+	struct settings_deterministic deterministic;
 
 	/* Inside only. None: whatever is routed there. */
 	struct settings_network *networks;
@@ -90,7 +100,11 @@ struct settings_nat {
 	struct settings_ports ports;
 	bool ports_preserve; /* keep the inside port when it is free */
 	bool ports_parity;   /* else take one of the same parity (RFC 4787 REQ-4) */
+	u32 block_size;	     /* ports; 0: no blocks are lent */
+	u32 block_max;	     /* to a host */
 	bool hairpin;
+	bool tell;	      /* on_exhaustion: icmp */
+	struct limits limits; /* of a host; `on` is not used here */
 	struct settings_timers timers;
 };
 
@@ -115,6 +129,7 @@ struct settings_port_mapping {
 	struct in_addr outside, inside;
 	u16 outside_port, inside_port; /* the first of each */
 	u16 count;		       /* of ports: 1 to 65535 */
+	bool full_nat;		       /* the inside host sees an address of the router, not its clients' */
 	unsigned int line;
 };
 
@@ -145,6 +160,7 @@ struct settings {
 	struct settings_interface *interfaces;
 	unsigned int interface_count;
 	struct settings_nat nat;
+	unsigned int block_line; /* where nat.blocks.size stands; 0: nowhere */
 	struct settings_reservation *reservations;
 	unsigned int reservation_count;
 	struct settings_port_mapping *port_mappings;

@@ -122,7 +122,7 @@ bool config_range_take(struct config_reader *reader, const char *path, unsigned 
 }
 
 /* A network of hosts. */
-static bool prefix_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
+bool config_prefix_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
 			struct settings_network *taken)
 {
 	char meant[ADDRESS_TEXT_SIZE] = "";
@@ -147,7 +147,7 @@ bool config_network_take(struct config_reader *reader, const char *path, unsigne
 	struct settings_network taken;
 	void *grown;
 
-	if (!prefix_take(reader, path, line, text, &taken))
+	if (!config_prefix_take(reader, path, line, text, &taken))
 		return false;
 	if (reader->networks == MAX_NETWORKS) {
 		report_what(reader->report, line, "%s: more than %u networks", path, MAX_NETWORKS);
@@ -172,7 +172,7 @@ bool config_pass_through_take(struct config_reader *reader, const char *path, un
 	struct settings_network taken;
 	void *grown;
 
-	if (!prefix_take(reader, path, line, text, &taken))
+	if (!config_prefix_take(reader, path, line, text, &taken))
 		return false;
 	if (settings->pass_through_count == MAX_PASS_THROUGH) {
 		report_what(reader->report, line, "%s: more than %u networks", path, MAX_PASS_THROUGH);
@@ -412,6 +412,7 @@ void config_check(struct config_reader *reader)
 	role_check(reader, ROLE_INSIDE, "inside", MAX_INSIDE);
 	networks_check(reader);
 	pass_through_check(reader);
+	config_deterministic_check(reader);
 	pools = pools_check(reader, &count);
 	reader->interfaces_refused |= reader->report->count > notes;
 	if (!pools || config_fixed_check(reader, pools, count))

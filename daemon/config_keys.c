@@ -40,9 +40,9 @@ static const struct config_word filtering_words[] = {
 	{ 0 },
 };
 static const struct config_word accelerate_words[] = {
-	{ "auto", SETTINGS_ACCELERATE_AUTO },  { "off", SETTINGS_ACCELERATE_OFF },
-	{ "tc", SETTINGS_ACCELERATE_TC },      { "xdp", SETTINGS_ACCELERATE_TC + 1 },
-	{ "all", SETTINGS_ACCELERATE_TC + 2 }, { 0 },
+	{ "auto", SETTINGS_ACCELERATE_AUTO },	{ "off", SETTINGS_ACCELERATE_OFF },
+	{ "tc", SETTINGS_ACCELERATE_TC },	{ "xdp", SETTINGS_ACCELERATE_XDP },
+	{ "all", SETTINGS_ACCELERATE_XDP + 1 }, { 0 },
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
 static const struct config_word clamp_words[] = { { "off", 0 }, { "auto", 1 }, { 0 } };
@@ -52,9 +52,28 @@ static const struct config_word protocol_words[] = {
 	{ "both", SETTINGS_TCP | SETTINGS_UDP },
 	{ 0 },
 };
-static const struct config_word auto_words[] = { { "auto", 0 }, { 0 } };
 static const struct config_word dump_words[] = {
 	{ "none", 0 }, { "small", 1 }, { "state", 2 }, { "core", 3 }, { 0 },
+};
+
+static const struct config_word auto_words[] = { { "auto", 0 }, { 0 } };
+static const struct config_word algorithm_words[] = {
+	{ "sequential", ALGORITHM_SEQUENTIAL },
+	{ "staggered", ALGORITHM_STAGGERED },
+	{ "round_robin", ALGORITHM_ROUND_ROBIN },
+	{ "interlaced", ALGORITHM_INTERLACED },
+	{ 0 },
+};
+
+/* Words for 7422's I, A, C and D. */
+static const struct config_key deterministic_keys[] = {
+	KEY("inside", CONFIG_PREFIX, .required = true, FIELD(settings_interface, deterministic.inside)),
+	KEY("algorithm", CONFIG_WORD, FIELD(settings_interface, deterministic.algorithm),
+	    .words = algorithm_words),
+	KEY("ratio", CONFIG_NUMBER, FIELD(settings_interface, deterministic.ratio), .min = 1, .max = 65535,
+	    .words = auto_words),
+	KEY("dynamic", CONFIG_NUMBER, FIELD(settings_interface, deterministic.dynamic), .max = 65535),
+	{ 0 },
 };
 
 const struct config_key config_interface_keys[] = {
@@ -63,6 +82,7 @@ const struct config_key config_interface_keys[] = {
 	KEY("mode", CONFIG_WORD, .quiet = true, FIELD(settings_interface, address_only), .words = mode_words),
 	KEY("pool", CONFIG_POOL),
 	KEY("networks", CONFIG_NETWORKS),
+	KEY("deterministic", CONFIG_SECTION, .quiet = true, .keys = deterministic_keys),
 	KEY("accelerate", CONFIG_WORD, FIELD(settings_interface, accelerate),
 	    .initial = SETTINGS_ACCELERATE_DEFAULT, .words = accelerate_words),
 	{ 0 },
@@ -94,6 +114,7 @@ static const struct config_key port_mapping_keys[] = {
 	    .words = protocol_words),
 	KEY("outside", CONFIG_OUTSIDE_PORTS, .required = true),
 	KEY("inside", CONFIG_INSIDE_PORTS, .required = true),
+	KEY("full_nat", CONFIG_BOOLEAN, FIELD(settings_port_mapping, full_nat)),
 	{ 0 },
 };
 
@@ -138,15 +159,24 @@ static const struct config_key port_keys[] = {
 };
 
 static const struct config_key block_keys[] = {
-	KEY("size", CONFIG_NUMBER, .max = 65535),
-	KEY("max", CONFIG_NUMBER, .min = 1, .max = 1024),
+	KEY("size", CONFIG_NUMBER, FIELD(settings, nat.block_size),
+	    .line = offsetof(struct settings, block_line), .least = BLOCK_MIN, .max = 32768),
+	KEY("max", CONFIG_NUMBER, FIELD(settings, nat.block_max), .initial = 4, .min = 1, .max = MAX_BLOCKS),
 	{ 0 },
 };
 
+#define LIMIT(key, member) KEY(key, CONFIG_NUMBER, FIELD(settings, nat.limits.member), .max = 65535)
+
 static const struct config_key limit_keys[] = {
-	KEY("mappings_per_host", CONFIG_NUMBER, .max = 10000000),
-	KEY("sessions_per_host", CONFIG_NUMBER, .max = 10000000),
-	KEY("new_mappings_per_second", CONFIG_NUMBER, .max = 10000000),
+	LIMIT("mappings_per_host", all.mappings),
+	LIMIT("tcp_mappings_per_host", by[CLASS_TCP].mappings),
+	LIMIT("udp_mappings_per_host", by[CLASS_UDP].mappings),
+	LIMIT("icmp_mappings_per_host", by[CLASS_ICMP].mappings),
+	LIMIT("sessions_per_host", all.sessions),
+	LIMIT("tcp_sessions_per_host", by[CLASS_TCP].sessions),
+	LIMIT("udp_sessions_per_host", by[CLASS_UDP].sessions),
+	LIMIT("icmp_sessions_per_host", by[CLASS_ICMP].sessions),
+	LIMIT("new_mappings_per_second", new_mappings),
 	{ 0 },
 };
 
@@ -158,7 +188,8 @@ static const struct config_key nat_keys[] = {
 	KEY("ports", CONFIG_SECTION, .keys = port_keys),
 	KEY("blocks", CONFIG_SECTION, .keys = block_keys),
 	KEY("limits", CONFIG_SECTION, .keys = limit_keys),
-	KEY("on_exhaustion", CONFIG_WORD, .words = exhaustion_words),
+	KEY("on_exhaustion", CONFIG_WORD, FIELD(settings, nat.tell), .initial = true,
+	    .words = exhaustion_words),
 	KEY("hairpin", CONFIG_BOOLEAN, FIELD(settings, nat.hairpin), .initial = true),
 	KEY("mss_clamp", CONFIG_NUMBER, .min = 536, .max = 65495, .words = clamp_words),
 	KEY("timers", CONFIG_SECTION, .keys = timer_keys),
@@ -210,13 +241,8 @@ static const struct {
 	const char *now;
 } laters[] = {
 	{ "nat.mapping_type", "eim" },
-	{ "interfaces.accelerate", "auto tc off" },
-	{ "nat.accelerate", "auto tc off" },
-	{ "nat.blocks.size", "0" },
-	{ "nat.limits.mappings_per_host", "0" },
-	{ "nat.limits.sessions_per_host", "0" },
-	{ "nat.limits.new_mappings_per_second", "0" },
-	{ "nat.on_exhaustion", "silent" },
+	{ "interfaces.accelerate", "auto xdp tc off" },
+	{ "nat.accelerate", "auto xdp tc off" },
 	{ "nat.mss_clamp", "off" },
 	{ "recovery", "" },
 	{ "api.listen", "" },

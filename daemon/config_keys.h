@@ -23,6 +23,7 @@ enum config_type {
 	CONFIG_BOOLEAN,
 	CONFIG_PORTS,	      /* FIRST-LAST */
 	CONFIG_ADDRESS,	      /* of a host */
+	CONFIG_PREFIX,	      /* one network, a struct settings_network */
 	CONFIG_OUTSIDE_PORTS, /* ADDRESS:PORTS or INTERFACE:PORTS, of a port mapping */
 	CONFIG_INSIDE_PORTS,  /* ADDRESS:PORTS, of a port mapping */
 	CONFIG_TEXT,
@@ -50,11 +51,13 @@ struct config_key {
 	const char *name; /* NULL ends the list */
 	enum config_type type;
 	bool required;
-	bool quiet;	    /* nothing is said of it when it holds what is not written */
-	u16 size;	    /* bytes of the field that holds it; 0: it is checked and kept nowhere */
+	bool quiet; /* nothing is said of it when it holds what is not written; of a section: of all of it */
+	u16 size;   /* bytes of the field that holds it; 0: it is checked and kept nowhere */
 	size_t offset;	    /* of that field in its struct */
+	size_t line;	    /* offset there of an unsigned int for the line where it stands; 0: nobody asks */
 	u32 initial;	    /* what holds when it is not written; ports: min << 16 | max */
 	u32 min, max;	    /* numbers */
+	u32 least;	    /* numbers: 0, or as many or more */
 	u32 advice;	    /* numbers: below this is allowed, with a warning that names... */
 	const char *source; /* ...where it stands, */
 	const char *unit;   /* and for people: "seconds" */

@@ -32,6 +32,20 @@ static bool section_is_held(const struct config_key *keys)
 	return false;
 }
 
+/* Everything in a section is as if it were not written. */
+static bool section_is_default(const struct config_key *keys, const void *base)
+{
+	const struct settings_network *network;
+
+	for (; keys->name; keys++) {
+		network = (const void *)((const char *)base + keys->offset);
+		if (keys->type == CONFIG_PREFIX ? network->line != 0
+						: config_field_get(keys, base) != keys->initial)
+			return false;
+	}
+	return true;
+}
+
 static int section_walk(const struct walk *walk, const struct config_key *key, const void *base)
 {
 	int error;
@@ -126,12 +140,21 @@ static int address_walk(const struct walk *walk, const struct config_key *key, c
 	return walk->visitor->text(walk->context, key->name, address_format(text, address));
 }
 
+static int prefix_walk(const struct walk *walk, const struct config_key *key, const void *base)
+{
+	const struct settings_network *network = (const void *)((const char *)base + key->offset);
+	char text[ADDRESS_TEXT_SIZE];
+
+	return walk->visitor->text(walk->context, key->name, address_prefix_format(text, &network->prefix));
+}
+
 static int key_walk(const struct walk *walk, const struct config_key *key, const void *base)
 {
 	const struct settings_interface *interface = base;
 	char endpoint[CONFIG_ENDPOINT_SIZE];
 
-	if (key->quiet && config_field_get(key, base) == key->initial)
+	if (key->quiet && (key->type == CONFIG_SECTION ? section_is_default(key->keys, base)
+						       : config_field_get(key, base) == key->initial))
 		return 0;
 	switch (key->type) {
 	case CONFIG_SECTION:
@@ -149,6 +172,8 @@ static int key_walk(const struct walk *walk, const struct config_key *key, const
 		return walk->visitor->text(walk->context, key->name, (const char *)base + key->offset);
 	case CONFIG_ADDRESS:
 		return address_walk(walk, key, base);
+	case CONFIG_PREFIX:
+		return prefix_walk(walk, key, base);
 	case CONFIG_OUTSIDE_PORTS:
 		return walk->visitor->text(walk->context, key->name, config_outside_format(endpoint, base));
 	case CONFIG_INSIDE_PORTS:

@@ -192,8 +192,9 @@ static void value_read(struct config_reader *reader, const struct config_key *ke
 			items_read(reader, key, node, base, path);
 		break;
 	default:
-		if (config_value_read(reader, key, node, base, path))
-			later_check(reader, node, path);
+		if (config_value_read(reader, key, node, base, path) && later_check(reader, node, path) &&
+		    key->line)
+			memcpy((char *)base + key->line, &node->line, sizeof(node->line));
 	}
 }
 

@@ -38,6 +38,8 @@ bool config_range_take(struct config_reader *reader, const char *path, unsigned 
 		       struct settings_interface *interface);
 bool config_network_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
 			 struct settings_interface *interface);
+bool config_prefix_take(struct config_reader *reader, const char *path, unsigned int line, const char *text,
+			struct settings_network *taken);
 bool config_pass_through_take(struct config_reader *reader, const char *path, unsigned int line,
 			      const char *text);
 
@@ -49,6 +51,9 @@ void config_interface_check(struct config_reader *reader, void *item);
 
 /* One item of the list of port mappings, a struct settings_port_mapping: do its two runs fit? */
 void config_port_mapping_check(struct config_reader *reader, void *item);
+
+/* Across interfaces, blocks and reservations: can the ports be shared out as they shall? */
+void config_deterministic_check(struct config_reader *reader);
 
 /* Across interfaces: their number, names, pools and networks; then config_fixed_check(). */
 void config_check(struct config_reader *reader);

@@ -22,8 +22,10 @@ static const char *number_shape(char shape[CONFIG_SHAPE_SIZE], const struct conf
 	char words[CONFIG_SHAPE_SIZE];
 
 	words_list(words, key->words);
+	if (key->least)
+		report_list_add(words, sizeof(words), "0", ", ");
 	snprintf(shape, CONFIG_SHAPE_SIZE, "write %.100s%sa whole number from %u to %u%s", words,
-		 words[0] ? ", or " : "", key->min, key->max, unit);
+		 words[0] ? ", or " : "", key->least ? key->least : key->min, key->max, unit);
 	if (key->unit && key->size) {
 		size_t used = strlen(shape);
 
@@ -43,6 +45,7 @@ const char *config_value_shape(char shape[CONFIG_SHAPE_SIZE], const struct confi
 		[CONFIG_BOOLEAN] = "write true or false, without quotes",
 		[CONFIG_PORTS] = "write FIRST-LAST, two ports from 1 to 65535, such as 1024-65535",
 		[CONFIG_ADDRESS] = "write an IPv4 address, such as 198.51.100.101",
+		[CONFIG_PREFIX] = "write ADDRESS/LENGTH, such as 10.0.0.0/16",
 		[CONFIG_OUTSIDE_PORTS] =
 			"write \"198.51.100.101:8080\", or \"wan0:5000-5009\" with an outside interface",
 		[CONFIG_INSIDE_PORTS] = "write \"10.0.0.50:80\" or \"10.0.0.50:5000-5009\"",
@@ -161,7 +164,7 @@ static bool number_read(struct config_reader *reader, const struct config_key *k
 							   node->text[0] == '0'
 						   ? "is a number with a leading zero"
 						   : "is not a whole number");
-	if (value < key->min || value > key->max)
+	if (value < key->min || (value && value < key->least) || value > key->max)
 		return config_value_refuse(reader, key, node, path, "is out of range");
 	number_advise(reader, key, node, path, value);
 	field_store(key, base, (u32)value);
@@ -371,6 +374,9 @@ bool config_value_read(struct config_reader *reader, const struct config_key *ke
 		return ports_read(reader, key, node, base, path);
 	case CONFIG_ADDRESS:
 		return address_read(reader, key, node, base, path);
+	case CONFIG_PREFIX:
+		return config_prefix_take(reader, path, node->line, node->text,
+					  (struct settings_network *)((char *)base + key->offset));
 	case CONFIG_OUTSIDE_PORTS:
 		return outside_read(reader, key, node, base, path);
 	case CONFIG_INSIDE_PORTS:

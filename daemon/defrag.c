@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -71,13 +72,21 @@ static int namespace_hold(const char *path)
 	return mount(ns_self, path, "none", MS_BIND, NULL) ? -errno : 0;
 }
 
+/* The number may have become another's. */
+static bool device_is_ours(u32 ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	return ifindex && if_indextoname(ifindex, name) && !strncmp(name, outer_prefix, strlen(outer_prefix));
+}
+
 static void namespace_drop(const struct keepnat *k)
 {
 	u32 ifindex = k->nat.config->defrag;
-	char path[DEFRAG_PATH], name[IF_NAMESIZE];
+	char path[DEFRAG_PATH];
 
 	device_store(k, 0);
-	if (ifindex && if_indextoname(ifindex, name) && !strncmp(name, outer_prefix, strlen(outer_prefix)))
+	if (device_is_ours(ifindex))
 		(void)defrag_link_remove(ifindex);
 	defrag_path(k, path);
 	(void)umount2(path, MNT_DETACH);
@@ -92,7 +101,7 @@ static int namespace_fill(const struct keepnat *k, int home, const char *outer)
 	if (!error)
 		error = defrag_link_add(inner_name, outer, home);
 	if (!error)
-		error = defrag_link_up(if_nametoindex("lo")); /* without it there is no table of local routes, and no other */
+		error = defrag_link_up(if_nametoindex("lo")); /* else no table of routes works */
 	if (!error)
 		error = defrag_link_up(if_nametoindex(inner_name));
 	if (!error)
@@ -133,57 +142,70 @@ static int device_ready(struct keepnat *k, const char *outer)
 	return error;
 }
 
-/* *lost: we could not come back. 0 or -errno. */
-static int defrag_make(struct keepnat *k, bool *lost)
+/*
+ * Back to our own. If the kernel refuses, no step could be undone where we are: packets go on without the daemon, and its
+ * successor finds all as it was.
+ */
+static void namespace_leave(int home)
+{
+	if (!setns(home, CLONE_NEWNET))
+		return;
+	log_error("cannot return to its network namespace: %s; start it anew", strerror(errno));
+	exit(EXIT_FAILURE);
+}
+
+/* 0 or -errno. */
+static int defrag_make(struct keepnat *k)
 {
 	int home = open(ns_self, O_RDONLY | O_CLOEXEC), error;
 	char outer[IF_NAMESIZE] = "";
 
 	if (home < 0)
 		return -errno;
-	error = unshare(CLONE_NEWNET) ? -errno : namespace_make(k, home, outer);
-	if (setns(home, CLONE_NEWNET) && *outer) {
-		*lost = true;
-		error = -errno;
+	error = unshare(CLONE_NEWNET) ? -errno : 0;
+	if (!error) {
+		error = namespace_make(k, home, outer);
+		namespace_leave(home);
 	}
 	close(home);
 	return error ? error : device_ready(k, outer);
 }
 
+static const char *cure(int error)
+{
+	if (error == -EPERM)
+		return "give it CAP_SYS_ADMIN";
+	if (error == -EROFS || error == -EACCES)
+		return "make /proc/sys writable";
+	return "it needs veth, nf_tables and nft_tproxy of the kernel";
+}
+
 int defrag_start(struct keepnat *k)
 {
-	bool lost = false;
 	int error;
 
 	namespace_drop(k);
-	error = defrag_make(k, &lost);
-	if (lost) {
-		log_error("cannot return to its network namespace: %s; start it anew", strerror(-error));
-		return error;
-	}
+	error = defrag_make(k);
 	if (!error) {
 		keepnat_unwarn(k, "fragments: ");
 		return 0;
 	}
 	namespace_drop(k);
 	keepnat_warn(k,
-		     "fragments: those that overtake the first one of their datagram are dropped, for a network "
-		     "namespace cannot be set up: %s%s",
-		     strerror(-error),
-		     error == -EPERM ? "; give it CAP_SYS_ADMIN"
-		     : error == -EROFS || error == -EACCES
-			     ? "; make /proc/sys writable"
-			     : "; it needs veth, nf_tables and nft_tproxy of the kernel");
+		     "fragments: those that overtake the first one are dropped, for a network namespace "
+		     "cannot be set up: %s; %s",
+		     strerror(-error), cure(error));
 	return 0;
 }
 
 void defrag_check(struct keepnat *k)
 {
 	u32 ifindex = k->nat.config->defrag;
-	char name[IF_NAMESIZE];
 
-	if (ifindex && !if_indextoname(ifindex, name))
-		(void)defrag_start(k);
+	if (!ifindex || (device_is_ours(ifindex) && !defrag_link_up(ifindex)))
+		return;
+	log_notice("fragments: the device is gone by which they are put in order; it is made anew");
+	(void)defrag_start(k);
 }
 
 void defrag_stop(struct keepnat *k, bool leave)

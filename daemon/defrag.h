@@ -18,10 +18,10 @@
 
 struct keepnat;
 
-/* Make it anew. 0, also without it; -errno: the process is in the wrong namespace, and must end. */
+/* Make it anew. 0, also without it: then a warning says why. */
 int defrag_start(struct keepnat *k);
 
-/* Make it anew if somebody took its device away. */
+/* Make it anew if somebody took its device away; and up if it is down. */
 void defrag_check(struct keepnat *k);
 
 /* leave: it goes on. */

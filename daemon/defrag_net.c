@@ -15,6 +15,7 @@
 #include "daemon/netlink.h"
 
 enum { DEFRAG_MTU = 65535, MESSAGE_ROOM = 2048, CHAIN_PRIORITY = -450 };
+enum { GATEWAY = 0xc0000201u }; /* 192.0.2.1: nobody, one neighbour for all */
 
 /*
  * Devices and routes
@@ -88,7 +89,7 @@ int defrag_route_add(u32 ifindex)
 	head->rtm_type = RTN_UNICAST;
 	head->rtm_flags = RTNH_F_ONLINK;
 	mnl_attr_put_u32(request, RTA_OIF, ifindex);
-	mnl_attr_put_u32(request, RTA_GATEWAY, htonl(0xc0000201)); /* 192.0.2.1: nobody, one neighbour for all */
+	mnl_attr_put_u32(request, RTA_GATEWAY, htonl(GATEWAY));
 	return netlink_ask(NETLINK_ROUTE, request, request->nlmsg_len, NULL, NULL);
 }
 
@@ -151,7 +152,9 @@ static void rule_expressions(struct nlmsghdr *message)
 					  { NFTA_PAYLOAD_OFFSET, 16 /* the destination */ },
 					  { NFTA_PAYLOAD_LEN, 4 },
 					  { 0, 0 } };
-	static const u32 compare[][2] = { { NFTA_CMP_SREG, NFT_REG_1 }, { NFTA_CMP_OP, NFT_CMP_EQ }, { 0, 0 } };
+	static const u32 compare[][2] = { { NFTA_CMP_SREG, NFT_REG_1 },
+					  { NFTA_CMP_OP, NFT_CMP_EQ },
+					  { 0, 0 } };
 	static const u32 immediate[][2] = { { NFTA_IMMEDIATE_DREG, NFT_REG_1 }, { 0, 0 } };
 	static const u32 tproxy[][2] = { { NFTA_TPROXY_FAMILY, NFPROTO_IPV4 },
 					 { NFTA_TPROXY_REG_PORT, NFT_REG_1 },
@@ -173,8 +176,7 @@ int defrag_rule_add(void)
 	size_t used = 0;
 	struct nlmsghdr *message;
 
-	batch_done(&used,
-		   batch_add(buffer, &used, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES));
+	batch_done(&used, batch_add(buffer, &used, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES));
 	message = batch_table(buffer, &used, NFT_MSG_NEWTABLE, 0);
 	mnl_attr_put_strz(message, NFTA_TABLE_NAME, table_name);
 	batch_done(&used, message);

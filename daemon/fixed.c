@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/clients.h"
 #include "daemon/config.h"
 #include "daemon/keepnat.h"
 #include "daemon/list.h"
@@ -180,7 +181,7 @@ static void hosts_collect(struct keepnat *k, const struct pool_address *addresse
 }
 
 static void run_collect(struct fixed_want *want, const struct settings_port_mapping *m, u8 class,
-			u8 interface, __be32 outside)
+			u8 interface, __be32 outside, __be32 client)
 {
 	for (u32 i = 0; i < m->count; i++)
 		want->mappings[want->mapping_count++] = (struct fixed_mapping){
@@ -188,6 +189,8 @@ static void run_collect(struct fixed_want *want, const struct settings_port_mapp
 			.outside = { .addr = outside, .port = htons((u16)(m->outside_port + i)) },
 			.class = class,
 			.interface = interface,
+			.full = m->full_nat,
+			.client = client,
 		};
 }
 
@@ -206,10 +209,11 @@ static void mappings_collect(struct keepnat *k, const struct pool_address *addre
 		if (interface == NO_INTERFACE ||
 		    (m->interface[0] && !own_address(addresses, count, interface, &outside)))
 			continue; /* until it is there */
+		__be32 client = clients_address(k->clients, m->inside.s_addr);
 		if (m->protocols & SETTINGS_TCP)
-			run_collect(want, m, CLASS_TCP, interface, outside);
+			run_collect(want, m, CLASS_TCP, interface, outside, client);
 		if (m->protocols & SETTINGS_UDP)
-			run_collect(want, m, CLASS_UDP, interface, outside);
+			run_collect(want, m, CLASS_UDP, interface, outside, client);
 	}
 }
 

@@ -34,12 +34,9 @@ static void interface_setting(const char *name, const char *setting, char path[S
 static void conntrack_check(struct keepnat *k)
 {
 	static const char name[] = "net/netfilter/nf_conntrack_tcp_be_liberal";
-	bool fast = false;
 	int error = -ENOENT;
 
-	for (unsigned int i = 0; i < k->interface_count; i++)
-		fast |= k->interfaces[i].fast;
-	if (fast)
+	if (keepnat_fast(k))
 		error = sysctl_set(k->sysctls, name, "1");
 	else
 		sysctls_undo(k->sysctls, name);

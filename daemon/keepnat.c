@@ -15,6 +15,14 @@ const struct keepnat_interface *keepnat_interface_numbered(const struct keepnat 
 	return NULL;
 }
 
+bool keepnat_fast(const struct keepnat *k)
+{
+	for (unsigned int i = 0; i < k->interface_count; i++)
+		if (k->interfaces[i].fast)
+			return true;
+	return false;
+}
+
 static bool warning_known(const struct keepnat *k, const char *text)
 {
 	for (unsigned int i = 0; i < k->warning_count; i++)

@@ -23,6 +23,7 @@ struct link_watch;
 struct api;
 struct arp;
 struct claims;
+struct clients;
 struct fixed;
 struct pool;
 struct sweeper;
@@ -53,13 +54,15 @@ struct keepnat_interface {
 	u8 number;   /* in the data path's configuration: counters and generations */
 	bool bare;   /* no Ethernet header */
 	bool up;     /* running */
+	bool full;   /* inside: there is full NAT */
 	bool listed; /* inside: only its networks, of the configuration, are inside there */
 	u32 mtu;
-	u8 mac[6];	  /* not bare */
-	u8 accelerate;	  /* enum settings_accelerate, as configured */
-	bool fast;	  /* it takes part in the fast path */
-	const char *why;  /* it does, or does not */
-	const char *hook; /* "tcx", "clsact", or NULL: not attached */
+	u8 mac[6];	    /* not bare */
+	u8 accelerate;	    /* enum settings_accelerate, as configured */
+	u8 fast;	    /* FAST_*: how it takes part in the fast path */
+	const char *why;    /* it does so, or does not */
+	const char *no_xdp; /* why the device did not take our program, or NULL */
+	const char *hook;   /* "tcx", "clsact", or NULL: not attached */
 };
 
 struct keepnat {
@@ -88,6 +91,7 @@ struct keepnat {
 	struct watch *watch;
 	struct pool *pool;
 	struct fixed *fixed;
+	struct clients *clients;
 	struct arp *arp;
 	struct link_watch *link;
 	struct sweeper *sweeper;
@@ -97,6 +101,9 @@ struct keepnat {
 
 /* The interface that has this number, or NULL. Under the lock, or by who alone writes the interfaces. */
 const struct keepnat_interface *keepnat_interface_numbered(const struct keepnat *k, unsigned int number);
+
+/* Does any interface take part in the fast path? */
+bool keepnat_fast(const struct keepnat *k);
 
 /* Say something to the operator that `status` shows until it no longer holds. Takes the lock. */
 void keepnat_warn(struct keepnat *k, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -13,7 +13,9 @@
 
 #include "daemon/arp.h"
 #include "daemon/claim.h"
+#include "daemon/clients.h"
 #include "daemon/config.h"
+#include "daemon/device.h"
 #include "daemon/fixed.h"
 #include "daemon/forwarding.h"
 #include "daemon/keepnat.h"
@@ -22,6 +24,7 @@
 #include "daemon/netlink.h"
 #include "daemon/pool.h"
 #include "daemon/publish.h"
+#include "daemon/watch.h"
 
 /* How often addresses that somebody takes away are put back, until it is only said. */
 enum { PUT_BACK_MAX = 10, PUT_BACK_SECONDS = 10 };
@@ -91,17 +94,21 @@ static const struct link_state *link_named(const struct link_watch *w, const cha
 	return NULL;
 }
 
-/* The fast path takes Ethernet headers from what the kernel sends; without one there is nothing to take. */
+/* What the device can do at XDP is asked only where that matters: this is done again and again. */
 static void interface_accelerate(struct keepnat_interface *interface)
 {
-	bool off = interface->accelerate == SETTINGS_ACCELERATE_OFF;
+	struct device device = { .bare = interface->bare };
 
-	interface->fast = !off && !interface->bare;
-	interface->why = off		   ? "it is configured so"
-			 : interface->bare ? "the device has no Ethernet header"
-			 : interface->accelerate == SETTINGS_ACCELERATE_TC
-				 ? "it is configured so"
-				 : "the device has an Ethernet header";
+	if (!interface->bare && (interface->accelerate == SETTINGS_ACCELERATE_AUTO ||
+				 interface->accelerate == SETTINGS_ACCELERATE_XDP))
+		device_ask(interface->ifindex, interface->name, &device);
+	interface->fast = device_fast(&device, interface->accelerate, &interface->why);
+	if (interface->full) /* clients are translated at TC egress, which XDP passes by */
+		interface->fast &= (u8)~FAST_TARGET;
+	if (interface->no_xdp && interface->fast & FAST_XDP) {
+		interface->fast &= (u8)~FAST_XDP;
+		interface->why = interface->no_xdp;
+	}
 }
 
 static void interface_fill(struct keepnat_interface *interface, const struct link_state *link)
@@ -173,6 +180,7 @@ static void interfaces_name(struct keepnat *k)
 
 		memcpy(k->interfaces[i].name, from->name, sizeof(k->interfaces[i].name));
 		k->interfaces[i].role = (u8)from->role;
+		k->interfaces[i].full = from->role == ROLE_INSIDE && clients_wanted(k->settings);
 		k->interfaces[i].listed = from->network_count != 0;
 		k->interfaces[i].accelerate =
 			(u8)(from->accelerate == SETTINGS_ACCELERATE_DEFAULT ? k->settings->nat.accelerate
@@ -236,6 +244,7 @@ static void interface_leave(struct keepnat *k, struct keepnat_interface *interfa
 	claim_give(k, interface->ifindex);
 	arp_forget(k->arp, interface->ifindex);
 	interface->ifindex = 0;
+	interface->no_xdp = NULL;
 	interface->up = false;
 	keepnat_warn(k, "%s: the interface is gone; what it served waits until it is back", interface->name);
 }
@@ -286,6 +295,8 @@ static int interface_refresh(struct keepnat *k, unsigned int i)
 		interface_leave(k, &next);
 	if (link)
 		error = interface_enter(k, &next, link);
+	if (next.fast != k->interfaces[i].fast)
+		watch_changed(k);
 	if (interface_is_news(&k->interfaces[i], &next))
 		pool_announce(k, &next);
 	interface_commit(k, i, &next);
@@ -343,10 +354,44 @@ static unsigned int address_flags(const struct settings_interface *settings,
 	return address->ours ? 0 : ADDRESS_LIVE | ADDRESS_LOCAL;
 }
 
+static bool want_has(const struct link_watch *w, __be32 addr)
+{
+	for (unsigned int i = 0; i < w->want_count; i++)
+		if (w->want[i].addr == addr)
+			return true;
+	return false;
+}
+
+/* The addresses for clients of full NAT; an outside address cannot be one. */
+static int want_clients(struct keepnat *k)
+{
+	struct pool_address address;
+	int error = 0;
+
+	for (unsigned int i = 0; clients_get(k->clients, i, &address) && !error; i++)
+		if (address.addr && !want_has(k->link, address.addr))
+			error = want_add(k->link, address.addr, address.interface, address.flags);
+	return error;
+}
+
+/* Whence the router speaks on an inside interface: its first address there. */
+static void router_publish(struct keepnat *k, const struct keepnat_interface *interface)
+{
+	const struct link_watch *w = k->link;
+	__be32 found = 0;
+
+	for (unsigned int i = 0; i < w->addresses.count && interface->ifindex && !found; i++)
+		if (w->addresses.items[i].ifindex == interface->ifindex &&
+		    w->addresses.items[i].scope < RT_SCOPE_LINK)
+			found = w->addresses.items[i].addr;
+	__atomic_store_n(&k->nat.config->router[interface->number], found, __ATOMIC_RELEASE);
+}
+
 /* Tell the data path the addresses of the last dump. */
 static int addresses_publish(struct keepnat *k)
 {
 	struct link_watch *w = k->link;
+	bool moved = clients_look(k);
 	struct pool_change change;
 	int error = 0;
 
@@ -354,6 +399,8 @@ static int addresses_publish(struct keepnat *k)
 	for (unsigned int i = 0; i < k->interface_count; i++) {
 		const struct keepnat_interface *interface = &k->interfaces[i];
 
+		if (interface->role == ROLE_INSIDE)
+			router_publish(k, interface);
 		for (unsigned int j = 0; j < w->addresses.count && interface->role == ROLE_OUTSIDE && !error;
 		     j++) {
 			const struct link_address *address = &w->addresses.items[j];
@@ -366,8 +413,10 @@ static int addresses_publish(struct keepnat *k)
 		}
 	}
 	if (!error)
+		error = want_clients(k);
+	if (!error)
 		error = pool_apply(k->pool, w->want, w->want_count, &change);
-	if (!error && (!w->started || change.came || change.left || change.renewed))
+	if (!error && (!w->started || moved || change.came || change.left || change.renewed))
 		error = fixed_publish(k, w->want, w->want_count);
 	if (error)
 		return error;

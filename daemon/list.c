@@ -18,6 +18,8 @@ void list_open(struct list_view *view, struct keepnat *k)
 	for (unsigned int i = 0; i < k->interface_count; i++)
 		if (k->interfaces[i].number < MAX_INTERFACES)
 			memcpy(view->names[k->interfaces[i].number], k->interfaces[i].name, IF_NAMESIZE);
+	for (u32 i = 0; i < MAX_OUTSIDE; i++)
+		view->full[i] = !*view->names[i] && *view->names[clients_number(i)];
 	pthread_mutex_unlock(&k->lock);
 }
 
@@ -29,12 +31,20 @@ u32 list_slots(const struct list_view *view, enum list_kind kind)
 	case LIST_SESSIONS:
 		return c->flow_mask + 1;
 	case LIST_MAPPINGS:
+	case LIST_BLOCKS:
 		return c->mapping_mask + 1;
 	case LIST_HOSTS:
 		return c->host_mask + 1;
 	default:
 		return c->address_mask + 1;
 	}
+}
+
+/* The interface that a row is on; *full: it is a client's. */
+static u8 interface_shown(const struct list_view *view, u8 interface, bool *full)
+{
+	*full = view->full[interface & (MAX_OUTSIDE - 1)];
+	return *full ? (u8)clients_number(interface) : interface;
 }
 
 static bool filter_wants(const struct list_filter *f, u8 protocol, u8 interface)
@@ -84,14 +94,14 @@ static int session_age(const struct list_view *view, const struct flow *f, u64 o
 }
 
 /* What one flow says of its session. */
-static void session_ends(struct session_row *row, const struct flow *f)
+static void session_ends(const struct list_view *view, struct session_row *row, const struct flow *f)
 {
 	bool out = f->direction == DIRECTION_OUT;
 
 	row->protocol = f->protocol;
-	row->interface = f->interface;
+	row->interface = interface_shown(view, f->interface, &row->full);
 	row->own = f->own & 1;
-	row->hairpin = f->own & FLOW_HAIRPIN;
+	row->hairpin = f->own & FLOW_HAIRPIN && !row->full;
 	row->generation = word_gen(f->word);
 	row->inside_address = out ? f->saddr : f->addr;
 	row->inside_port = out ? f->sport : f->port;
@@ -121,7 +131,7 @@ int list_session(struct list_view *view, const struct list_filter *filter, u32 a
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_FLOWS, at, w, &copy) ||
 	    f->direction == DIRECTION_PERMIT || !flow_stands(c, w, f->interface, f->own, f->index))
 		return 0;
-	session_ends(row, f);
+	session_ends(view, row, f);
 	if (!filter_wants(filter, row->protocol, row->interface) ||
 	    !filter_wants_endpoints(filter, row->inside_address, row->outside_address, row->outside_port))
 		return 0;
@@ -133,7 +143,7 @@ int list_session(struct list_view *view, const struct list_filter *filter, u32 a
 		return !paired && session_age(view, f, 0, w, row);
 	}
 	session_counts(row, f, paired ? peer : NULL);
-	row->hairpin = row->hairpin || (paired && peer->own & FLOW_HAIRPIN);
+	row->hairpin = row->hairpin || (paired && peer->own & FLOW_HAIRPIN && !row->full);
 	return session_age(view, f, w, paired ? peer->word : 0, row);
 }
 
@@ -165,13 +175,14 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	u64 w = LOAD(&env_slot(nat, TABLE_MAPPINGS, at)->word), other;
 
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_MAPPINGS, at, w, &copy) ||
-	    i->half & HALF_OUTSIDE || word_flags(w) & RESTING ||
+	    i->half & HALF_OUTSIDE || i->class >= CLASSES || word_flags(w) & RESTING ||
 	    mapping_stale(nat->config, i->interface, i->own, w))
 		return 0;
 	row->protocol = protocol_of_class(i->class);
-	row->interface = i->interface;
+	row->interface = interface_shown(view, i->interface, &row->full);
 	row->own = i->own & OWN_ROUTER;
 	row->fixed = i->own & OWN_FIXED;
+	row->full = row->full || i->own & OWN_FULL;
 	row->inside_address = i->key_addr;
 	row->inside_port = i->key_port;
 	row->outside_address = i->addr;
@@ -185,6 +196,32 @@ int list_mapping(struct list_view *view, const struct list_filter *filter, u32 a
 	if (other && word_age(other, nat->now) < row->idle)
 		row->idle = word_age(other, nat->now);
 	return other != 0;
+}
+
+int list_block(struct list_view *view, const struct list_filter *filter, u32 at, struct block_row *row)
+{
+	struct nat_instance *nat = &view->nat;
+	struct insert copy;
+	const struct mapping *i = &copy.mapping;
+	u64 w = LOAD(&env_slot(nat, TABLE_MAPPINGS, at)->word);
+
+	if (word_state(w) != LIVE || !slot_read(nat, TABLE_MAPPINGS, at, w, &copy) ||
+	    i->half & HALF_OUTSIDE || i->class != CLASS_BLOCK ||
+	    mapping_stale(nat->config, i->interface, i->own, w) || !mapping_other(view, i))
+		return 0;
+	u32 size = nat->config->shares[i->interface & (MAX_OUTSIDE - 1)].block_size;
+	u32 first = be16_to_host(i->port) * size, wanted = be16_to_host(filter->outside_port);
+	row->interface = i->interface;
+	row->inside_address = i->key_addr;
+	row->outside_address = i->addr;
+	row->first = (u16)first;
+	row->last = (u16)(first + size - 1);
+	row->idle = word_age(w, nat->now);
+	row->generation = word_gen(w);
+	return (!filter->by_interface || filter->interface == row->interface) &&
+	       (!filter->by_host || filter->host == row->inside_address) &&
+	       (!filter->by_outside || filter->outside == row->outside_address) &&
+	       (!filter->by_port || (wanted >= row->first && wanted <= row->last));
 }
 
 /* The arrays of two passes change places when one ends: which is the last is asked for each row. */

@@ -26,6 +26,7 @@ struct list_view {
 	struct nat_instance nat; /* nat.now: the time of the list */
 	u32 cpus;
 	char names[MAX_INTERFACES][IF_NAMESIZE]; /* by number; "": unknown */
+	bool full[MAX_OUTSIDE];			 /* it is clients' behind an inside interface */
 	const struct sweep *sweep;		 /* whose last pass counted per host; NULL: nobody did */
 };
 
@@ -47,6 +48,7 @@ struct session_row {
 	u8 interface;
 	bool own;     /* the inside endpoint is the router's own */
 	bool hairpin; /* the remote is itself an outside endpoint of ours */
+	bool full;    /* full NAT: inside is a client, outside the router in its place, remote the server */
 	enum session_state state;
 	__be32 inside_address, outside_address, remote_address;
 	__be16 inside_port, outside_port, remote_port;
@@ -61,9 +63,19 @@ struct mapping_row {
 	u8 interface;
 	bool own;
 	bool fixed; /* by the configuration: a port mapping */
+	bool full;  /* with full NAT; or a client's, as above */
 	__be32 inside_address, outside_address;
 	__be16 inside_port, outside_port;
 	u32 idle; /* since a session was made by it */
+	u32 generation;
+};
+
+/* A block of outside ports that is lent to a host. */
+struct block_row {
+	u8 interface;
+	__be32 inside_address, outside_address;
+	u16 first, last; /* ports */
+	u32 idle;	 /* since a mapping was made in it, or the sweep found one */
 	u32 generation;
 };
 
@@ -90,12 +102,13 @@ struct pool_row {
 /* Look at the state of now; takes k->lock for a moment. */
 void list_open(struct list_view *view, struct keepnat *k);
 
-enum list_kind { LIST_SESSIONS, LIST_MAPPINGS, LIST_HOSTS, LIST_POOLS };
+enum list_kind { LIST_SESSIONS, LIST_MAPPINGS, LIST_BLOCKS, LIST_HOSTS, LIST_POOLS };
 u32 list_slots(const struct list_view *view, enum list_kind kind);
 
 /* The row of slot `at`, below list_slots(): 1 and *row; 0: there is none that the filter wants. */
 int list_session(struct list_view *view, const struct list_filter *filter, u32 at, struct session_row *row);
 int list_mapping(struct list_view *view, const struct list_filter *filter, u32 at, struct mapping_row *row);
+int list_block(struct list_view *view, const struct list_filter *filter, u32 at, struct block_row *row);
 int list_host(struct list_view *view, const struct list_filter *filter, u32 at, struct host_row *row);
 int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, struct pool_row *row);
 
@@ -104,9 +117,6 @@ struct counter list_reason(const struct list_view *view, u32 interface, enum rea
 
 /* Has each host of this outside interface an address of its pool to itself? */
 bool list_address_only(const struct list_view *view, u32 interface);
-
-/* Bytes of all arrays together. */
-u64 list_memory(const struct list_view *view);
 
 /* "udp", "gre", ...; NULL for a number that has no name here. And back, also from digits: 0 for any other word. */
 const char *protocol_name(u8 protocol);

@@ -31,12 +31,12 @@ int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, 
 	} found = { .word = LOAD(env_address(&view->nat, at)) };
 	const struct outside_address *a = &found.address;
 
-	if (!(a->flags & ADDRESS_LIVE) || a->index >= c->addresses)
+	if (!(a->flags & (ADDRESS_LIVE | ADDRESS_CLIENTS)) || a->index >= c->addresses)
 		return 0;
+	row->interface = a->flags & ADDRESS_CLIENTS ? (u8)clients_number(a->interface) : a->interface;
 	if ((filter->by_outside && filter->outside != a->addr) ||
-	    (filter->by_interface && filter->interface != a->interface))
+	    (filter->by_interface && filter->interface != row->interface))
 		return 0;
-	row->interface = a->interface;
 	row->flags = a->flags;
 	row->address = a->addr;
 	for (u32 class = 0; class < PORT_AREAS; class ++) {
@@ -68,18 +68,6 @@ bool list_address_only(const struct list_view *view, u32 interface)
 	return interface_alone(view->nat.config, interface);
 }
 
-u64 list_memory(const struct list_view *view)
-{
-	const struct config *c = view->nat.config;
-	u64 flows = c->flow_mask + 1ull, mappings = c->mapping_mask + 1ull, hosts = c->host_mask + 1ull;
-
-	return sizeof(*c) + flows * sizeof(struct flow) + mappings * sizeof(struct mapping) +
-	       hosts * sizeof(struct host) + (c->fragment_mask + 1ull) * sizeof(struct fragment) +
-	       (u64)c->addresses * PORT_AREAS * PORT_AREA * sizeof(u64) +
-	       (c->address_mask + 1ull) * sizeof(u64) + (u64)MAX_OUTSIDE * POOL_BUCKETS * sizeof(u64) +
-	       view->cpus * sizeof(struct counters);
-}
-
 static const struct {
 	const char *name;
 	u8 number;
@@ -93,7 +81,7 @@ static const struct {
 		  { "6in4", 41 },
 		  { "gre", 47 },
 		  { "esp", 50 },
-		  { "ah", 51 } };
+		  { "ah", PROTOCOL_AH } };
 
 const char *protocol_name(u8 protocol)
 {

@@ -18,9 +18,10 @@
 #include "keepnat.skel.h"
 
 const char *const program_names[PROGRAMS] = {
-	"out_ethernet", "in_ethernet",	"hairpin_ethernet", "learn_ethernet", "out_bare", "in_bare",
-	"hairpin_bare", "ordered",	"connect4",	"connect6",	    "sendmsg4",	      "sendmsg6", "recvmsg4",
-	"recvmsg6",	"getpeername4", "getpeername6",	    "clock_read",
+	"out_ethernet", "in_ethernet",	"hairpin_ethernet", "learn_ethernet", "client_ethernet", "out_bare",
+	"in_bare",	"hairpin_bare", "client_bare",	    "xdp_out",	      "xdp_in",		 "ordered",
+	"connect4",	"connect6",	"sendmsg4",	    "sendmsg6",	      "recvmsg4",	 "recvmsg6",
+	"getpeername4", "getpeername6", "clock_read",
 };
 
 /* What libbpf complained of last. It has one printer for the whole process, so this cannot hang on the instance. */

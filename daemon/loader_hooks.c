@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Where the programs are attached. TCX links from kernel 6.6 on: pinned, so that they outlive us, and updated in place, so
- * that no packet misses a program. Before that clsact filters, which live with the device and are replaced in place, too.
+ * Where the programs are attached. XDP links, and at TC TCX links from kernel 6.6 on: pinned, so that they outlive us, and
+ * updated in place, so that no packet misses a program. Before that clsact filters, which live with the device and are
+ * replaced in place, too.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,14 +21,26 @@
 enum { TCX_INGRESS = 46, TCX_EGRESS = 47 };
 enum { CLSACT_HANDLE = 1, CLSACT_PRIORITY = 1 };
 
-static const char *const place_names[PLACES] = { "egress", "ingress" };
+static const char *const place_names[PLACES] = { "egress", "ingress", "xdp" };
+
+/* Behind the kernel's routing: full NAT learns for the fast path, too. */
+static enum program program_inside_egress(const struct keepnat_interface *interface)
+{
+	if (interface->full)
+		return interface->bare ? PROGRAM_CLIENT_BARE : PROGRAM_CLIENT_ETHERNET;
+	return interface->fast ? PROGRAM_LEARN_ETHERNET : PROGRAM_NONE;
+}
 
 enum program program_for(const struct keepnat_interface *interface, enum place place)
 {
+	if (place == PLACE_XDP)
+		return !(interface->fast & FAST_XDP)	? PROGRAM_NONE
+		       : interface->role == ROLE_INSIDE ? PROGRAM_XDP_OUT
+							: PROGRAM_XDP_IN;
+	if (interface->role == ROLE_INSIDE && place == PLACE_EGRESS)
+		return program_inside_egress(interface);
 	if (interface->role == ROLE_INSIDE)
-		return place == PLACE_EGRESS ? (interface->fast ? PROGRAM_LEARN_ETHERNET : PROGRAM_NONE)
-		       : interface->bare     ? PROGRAM_HAIRPIN_BARE
-					     : PROGRAM_HAIRPIN_ETHERNET;
+		return interface->bare ? PROGRAM_HAIRPIN_BARE : PROGRAM_HAIRPIN_ETHERNET;
 	if (place == PLACE_EGRESS)
 		return interface->bare ? PROGRAM_OUT_BARE : PROGRAM_OUT_ETHERNET;
 	return interface->bare ? PROGRAM_IN_BARE : PROGRAM_IN_ETHERNET;
@@ -64,7 +78,18 @@ static void link_drop(const struct keepnat *k, unsigned int number, enum place p
 	fd_close(link);
 }
 
-/* A TCX link with our program on the device: that which is there, or a new one. -EINVAL: the kernel has no TCX. */
+/* A new link at this place of a device. The descriptor or -1. */
+static int link_create(int program, u32 ifindex, enum place place)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = place == PLACE_XDP ? XDP_FLAGS_DRV_MODE : 0);
+	static const int types[PLACES] = {
+		[PLACE_EGRESS] = TCX_EGRESS, [PLACE_INGRESS] = TCX_INGRESS, [PLACE_XDP] = BPF_XDP
+	};
+
+	return bpf_link_create(program, (int)ifindex, (enum bpf_attach_type)types[place], &options);
+}
+
+/* A link with our program on the device: that which is there, or a new one. At TC -EINVAL: the kernel has no TCX. */
 static int link_attach(struct keepnat *k, const struct keepnat_interface *interface, enum place place,
 		       enum program program)
 {
@@ -81,9 +106,7 @@ static int link_attach(struct keepnat *k, const struct keepnat_interface *interf
 			return 0;
 	}
 	link_drop(k, interface->number, place);
-	*link = bpf_link_create(l->programs[program], (int)interface->ifindex,
-				(enum bpf_attach_type)(place == PLACE_EGRESS ? TCX_EGRESS : TCX_INGRESS),
-				NULL);
+	*link = link_create(l->programs[program], interface->ifindex, place);
 	if (*link < 0)
 		return -errno;
 	if (!bpf_obj_pin(*link, path))
@@ -101,12 +124,14 @@ static struct bpf_tc_hook clsact_hook(u32 ifindex, enum place place)
 	return hook;
 }
 
-/* The program at our place in clsact. Its number; 0: none. */
+/* The program at our place in clsact. Its number; 0: none, as always at XDP. */
 static u32 clsact_read(u32 ifindex, enum place place)
 {
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
 	struct bpf_tc_hook hook = clsact_hook(ifindex, place);
 
+	if (place == PLACE_XDP)
+		return 0;
 	return bpf_tc_query(&hook, &options) ? 0 : options.prog_id;
 }
 
@@ -146,6 +171,12 @@ int loader_ordered(struct keepnat *k, u32 ifindex)
 	int error = bpf_tc_hook_create(&hook);
 
 	return error ? error : bpf_tc_attach(&hook, &options);
+}
+
+/* Are our programs at this place filters in clsact, not links? */
+static bool clsact_holds(const struct keepnat_interface *interface, enum place place)
+{
+	return place != PLACE_XDP && interface->hook && !strcmp(interface->hook, "clsact");
 }
 
 static void clsact_detach(u32 ifindex, enum place place)
@@ -197,7 +228,7 @@ static enum owner program_owner(const struct loader *l, u32 id)
 	return OWNER_OTHER;
 }
 
-/* Does another instance's program sit at this place, though that instance may not run? */
+/* Does another instance's program sit at this place at TC, though that instance may not run? */
 static bool place_is_taken(const struct keepnat *k, const struct keepnat_interface *interface,
 			   enum place place)
 {
@@ -250,6 +281,8 @@ static int place_attach(struct keepnat *k, struct keepnat_interface *interface, 
 	if (error)
 		return error;
 	error = link_attach(k, interface, place, program);
+	if (place == PLACE_XDP)
+		return error;
 	interface->hook = "tcx";
 	if (error != -EINVAL)
 		return error;
@@ -257,15 +290,31 @@ static int place_attach(struct keepnat *k, struct keepnat_interface *interface, 
 	return clsact_attach(k, interface, place, program);
 }
 
+/* Without XDP the interface is as fast as TC is: that is no reason to refuse it. */
+static void xdp_attach(struct keepnat *k, struct keepnat_interface *interface)
+{
+	int error = place_attach(k, interface, PLACE_XDP);
+
+	if (!error)
+		return;
+	interface->fast &= (u8)~FAST_XDP;
+	interface->no_xdp = error == -EBUSY ? "another XDP program is on the device"
+					    : "the device did not take the XDP program";
+	interface->why = interface->no_xdp;
+	keepnat_warn(k, "%s: no XDP, but TC: %s (%s)", interface->name, interface->why, strerror(-error));
+}
+
 int loader_attach(struct keepnat *k, struct keepnat_interface *interface)
 {
 	int error = 0;
 
-	for (int place = 0; place < PLACES && !error; place++)
+	for (int place = 0; place < PLACE_XDP && !error; place++)
 		if (!interface->hook && place_is_taken(k, interface, (enum place)place))
 			error = -EBUSY;
-	for (int place = 0; place < PLACES && !error; place++)
+	for (int place = 0; place < PLACE_XDP && !error; place++)
 		error = place_attach(k, interface, (enum place)place);
+	if (!error)
+		xdp_attach(k, interface);
 	if (error)
 		interface->hook = NULL;
 	return error;
@@ -275,7 +324,7 @@ void loader_detach(struct keepnat *k, struct keepnat_interface *interface)
 {
 	for (int place = PLACES; place--;) {
 		link_drop(k, interface->number, (enum place)place);
-		if (interface->ifindex && interface->hook && !strcmp(interface->hook, "clsact"))
+		if (interface->ifindex && clsact_holds(interface, (enum place)place))
 			clsact_detach(interface->ifindex, (enum place)place);
 	}
 	clsact_drop(k, interface);
@@ -307,12 +356,15 @@ void loader_hooks_tidy(struct keepnat *k)
 static int program_try(const struct loader *l, enum program program)
 {
 	u8 packet[64] = { [12] = 8, [14] = 0x45 };
+	bool xdp = program == PROGRAM_XDP_OUT || program == PROGRAM_XDP_IN;
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = sizeof(packet),
 		    .repeat = 1);
 	bool out = program == PROGRAM_OUT_ETHERNET || program == PROGRAM_OUT_BARE;
 
 	if (bpf_prog_test_run_opts(l->programs[program], &options))
 		return -errno;
+	if (xdp)
+		return options.retval == XDP_PASS ? 0 : -EPROTO;
 	return options.retval == (out ? 2 /* TC_ACT_SHOT */ : (u32)-1 /* TC_ACT_UNSPEC */) ? 0 : -EPROTO;
 }
 
@@ -325,7 +377,7 @@ static int place_check(const struct keepnat *k, const struct keepnat_interface *
 
 	if (program == PROGRAM_NONE)
 		return 0;
-	if (!strcmp(interface->hook, "clsact")) {
+	if (clsact_holds(interface, place)) {
 		ifindex = interface->ifindex;
 		id = clsact_read(ifindex, place);
 	} else {

@@ -34,9 +34,13 @@ enum program {
 	PROGRAM_IN_ETHERNET,
 	PROGRAM_HAIRPIN_ETHERNET,
 	PROGRAM_LEARN_ETHERNET,
+	PROGRAM_CLIENT_ETHERNET,
 	PROGRAM_OUT_BARE,
 	PROGRAM_IN_BARE,
 	PROGRAM_HAIRPIN_BARE,
+	PROGRAM_CLIENT_BARE,
+	PROGRAM_XDP_OUT,
+	PROGRAM_XDP_IN,
 	PROGRAM_ORDERED,
 	PROGRAM_CONNECT4, /* and seven more, in the order of program_names[] */
 	PROGRAM_CLOCK = PROGRAM_CONNECT4 + SOCKET_PROGRAMS,
@@ -47,8 +51,8 @@ enum program {
 /* The programs' names, as bpf/keepnat.bpf.c has them. */
 extern const char *const program_names[PROGRAMS];
 
-/* Egress last: while an interface is taken down, nothing leaves untranslated before the other hook is gone. */
-enum place { PLACE_EGRESS, PLACE_INGRESS, PLACES };
+/* Taken down from behind: egress last, so that nothing leaves untranslated before the other hooks are gone. */
+enum place { PLACE_EGRESS, PLACE_INGRESS, PLACE_XDP, PLACES };
 
 struct loader {
 	int maps[ARRAYS]; /* descriptors here and below; -1: none */

@@ -342,8 +342,10 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 			stop = signal_take(signals);
 		if (!stop && fds[1].revents)
 			stop = stop_take(k->stop_fd);
-		if (!stop && fds[2].revents)
+		if (!stop && fds[2].revents) {
 			link_event(k);
+			defrag_check(k);
+		}
 		if (!stop && fds[3].revents)
 			arp_run(k->arp);
 		idle = n ? 0 : idle + 1;

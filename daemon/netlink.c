@@ -39,12 +39,36 @@ int netlink_ask(int family, const void *requests, size_t length, netlink_each *e
 	return error;
 }
 
-/* Ask for one thing of interfaces, addresses and the like. */
-static int route_ask(struct nlmsghdr *request, netlink_each *each, void *context)
+static int request_ask(int family, struct nlmsghdr *request, netlink_each *each, void *context)
 {
 	request->nlmsg_seq = 1;
 	request->nlmsg_flags |= NLM_F_REQUEST;
-	return netlink_ask(NETLINK_ROUTE, request, request->nlmsg_len, each, context);
+	return netlink_ask(family, request, request->nlmsg_len, each, context);
+}
+
+static int route_ask(struct nlmsghdr *request, netlink_each *each, void *context)
+{
+	return request_ask(NETLINK_ROUTE, request, each, context);
+}
+
+/* Ask for all there is, anew where changes overtook the answer. `begin`, if any, is called before each time. */
+static int netlink_dump(struct nlmsghdr *request, netlink_each *each, void (*begin)(void *context),
+			void *context)
+{
+	int error = -EINTR;
+
+	request->nlmsg_flags = NLM_F_DUMP;
+	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
+		if (begin)
+			begin(context);
+		error = route_ask(request, each, context);
+	}
+	return error;
+}
+
+int netlink_generic(struct nlmsghdr *request, netlink_each *each, void *context)
+{
+	return request_ask(NETLINK_GENERIC, request, each, context);
 }
 
 /*
@@ -101,26 +125,26 @@ static int link_take(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
+static void links_forget(void *context)
+{
+	struct link_list *list = context;
+
+	free(list->items);
+	memset(list, 0, sizeof(*list));
+}
+
 int netlink_links(struct link_list *list)
 {
 	char buffer[256];
-	int error = -EINTR;
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *head;
 
+	request->nlmsg_type = RTM_GETLINK;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->ifi_family = AF_UNSPEC;
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	memset(list, 0, sizeof(*list));
-	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
-		struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-		struct ifinfomsg *head;
-
-		request->nlmsg_type = RTM_GETLINK;
-		request->nlmsg_flags = NLM_F_DUMP;
-		head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-		head->ifi_family = AF_UNSPEC;
-		mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-		free(list->items);
-		memset(list, 0, sizeof(*list));
-		error = route_ask(request, link_take, list);
-	}
-	return error;
+	return netlink_dump(request, link_take, links_forget, list);
 }
 
 /*
@@ -165,25 +189,25 @@ static int address_take(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
+static void addresses_forget(void *context)
+{
+	struct address_list *list = context;
+
+	free(list->items);
+	memset(list, 0, sizeof(*list));
+}
+
 int netlink_addresses(struct address_list *list)
 {
 	char buffer[256];
-	int error = -EINTR;
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifaddrmsg *head;
 
+	request->nlmsg_type = RTM_GETADDR;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->ifa_family = AF_INET;
 	memset(list, 0, sizeof(*list));
-	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
-		struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-		struct ifaddrmsg *head;
-
-		request->nlmsg_type = RTM_GETADDR;
-		request->nlmsg_flags = NLM_F_DUMP;
-		head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-		head->ifa_family = AF_INET;
-		free(list->items);
-		memset(list, 0, sizeof(*list));
-		error = route_ask(request, address_take, list);
-	}
-	return error;
+	return netlink_dump(request, address_take, addresses_forget, list);
 }
 
 static int address_change(u16 type, u16 flags, u32 ifindex, __be32 addr)
@@ -220,25 +244,69 @@ int netlink_address_remove(u32 ifindex, __be32 addr)
 }
 
 /*
+ * Routes
+ */
+
+/* A way by one device, and what it begins with. */
+struct way {
+	u32 ifindex;
+	__be32 source;
+};
+
+static int way_attribute(const struct nlattr *attribute, void *context)
+{
+	struct way *way = context;
+
+	if (mnl_attr_get_type(attribute) == RTA_OIF)
+		way->ifindex = mnl_attr_get_u32(attribute);
+	if (mnl_attr_get_type(attribute) == RTA_PREFSRC)
+		memcpy(&way->source, mnl_attr_get_payload(attribute), sizeof(way->source));
+	return MNL_CB_OK;
+}
+
+static int way_take(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
+
+	if (message->nlmsg_type == RTM_NEWROUTE && head->rtm_type == RTN_UNICAST)
+		mnl_attr_parse(message, sizeof(*head), way_attribute, context);
+	return MNL_CB_OK;
+}
+
+int netlink_route(__be32 to, u32 *ifindex, __be32 *source)
+{
+	char buffer[256];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct way way = { 0 };
+	struct rtmsg *head;
+	int error;
+
+	request->nlmsg_type = RTM_GETROUTE;
+	request->nlmsg_flags = NLM_F_ACK;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->rtm_family = AF_INET;
+	head->rtm_dst_len = 32;
+	mnl_attr_put_u32(request, RTA_DST, to);
+	error = route_ask(request, way_take, &way);
+	*ifindex = way.ifindex;
+	*source = way.source;
+	return error ? error : way.source ? 0 : -ENETUNREACH;
+}
+
+/*
  * Neighbours
  */
 
-int netlink_neighbours(int (*each)(const struct nlmsghdr *message, void *context), void *context)
+int netlink_neighbours(netlink_each *each, void *context)
 {
 	char buffer[256];
-	int error = -EINTR;
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ndmsg *head;
 
-	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
-		struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-		struct ndmsg *head;
-
-		request->nlmsg_type = RTM_GETNEIGH;
-		request->nlmsg_flags = NLM_F_DUMP;
-		head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
-		head->ndm_family = AF_INET;
-		error = route_ask(request, each, context);
-	}
-	return error;
+	request->nlmsg_type = RTM_GETNEIGH;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->ndm_family = AF_INET;
+	return netlink_dump(request, each, NULL, context);
 }
 
 /*

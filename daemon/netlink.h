@@ -61,6 +61,9 @@ int netlink_addresses(struct address_list *list);
 int netlink_address_add(u32 ifindex, __be32 addr);
 int netlink_address_remove(u32 ifindex, __be32 addr);
 
+/* The way of the router's own packets to an address: the device, and their source. 0 or -errno. */
+int netlink_route(__be32 to, u32 *ifindex, __be32 *source);
+
 /* How many tc filters there are in the clsact of an interface. -errno. */
 int netlink_filters(u32 ifindex);
 
@@ -73,8 +76,10 @@ int netlink_watch_open(void);
 /* A socket of a family that hears these groups; it does not block. The descriptor or -errno. */
 int netlink_listen(int family, const u32 *groups, unsigned int count);
 
+/* Send a request of generic netlink, and hand the answer to `each`. 0 or -errno. */
+int netlink_generic(struct nlmsghdr *request, netlink_each *each, void *context);
+
 /* Hand each IPv4 neighbour of this network namespace to `each`. 0 or -errno. */
-struct nlmsghdr;
-int netlink_neighbours(int (*each)(const struct nlmsghdr *message, void *context), void *context);
+int netlink_neighbours(netlink_each *each, void *context);
 
 int netlink_watch_drain(int fd);

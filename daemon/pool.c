@@ -19,8 +19,10 @@ union entry {
 
 struct pool {
 	struct nat_instance *nat;
-	u32 clock; /* counts departures */
-	u32 *left; /* of each place: when its address left; 0: before our time */
+	u32 clock;		       /* counts departures */
+	u32 *left;		       /* of each place: when its address left; 0: before our time */
+	__be32 *numbered[MAX_OUTSIDE]; /* addresses of interfaces whose buckets go by numbers; NULL: others */
+	u32 numbers[MAX_OUTSIDE];
 };
 
 struct pool *pool_open(struct nat_instance *nat)
@@ -41,6 +43,8 @@ void pool_close(struct pool *pool)
 {
 	if (!pool)
 		return;
+	for (u32 i = 0; i < MAX_OUTSIDE; i++)
+		free(pool->numbered[i]);
 	free(pool->left);
 	free(pool);
 }
@@ -470,9 +474,30 @@ static void bucket_store(const struct pool *pool, u32 interface, u32 bucket, u64
 		STORE(at, word);
 }
 
+/* Each bucket has the pool's address of its number, if that serves. */
+static void buckets_number(const struct pool *pool, u32 interface)
+{
+	for (u32 bucket = 0; bucket < POOL_BUCKETS; bucket++) {
+		union entry e = { .word = 0 };
+		u32 place = NO_PLACE;
+
+		if (bucket < pool->numbers[interface])
+			place = place_find(pool, pool->numbered[interface][bucket]);
+		if (place != NO_PLACE)
+			e = entry_at(pool, place);
+		if (e.address.interface != interface || !(e.address.flags & ADDRESS_POOL))
+			e.word = 0;
+		bucket_store(pool, interface, bucket, e.word);
+	}
+}
+
 /* Fill the buckets of an interface from the address table. 0 or -ENOMEM. */
 static int buckets_fill(const struct pool *pool, u32 interface)
 {
+	if (pool->numbered[interface]) {
+		buckets_number(pool, interface);
+		return 0;
+	}
 	struct matching *m = malloc(sizeof(*m));
 	int error = m ? matching_open(m, pool, interface) : -ENOMEM;
 
@@ -492,6 +517,20 @@ out:
 		matching_close(m);
 	free(m);
 	return error;
+}
+
+int pool_number(struct pool *pool, unsigned int interface, const __be32 *addresses, u32 count)
+{
+	__be32 *copy = count ? malloc(count * sizeof(*copy)) : NULL;
+
+	if (count && !copy)
+		return -ENOMEM;
+	if (count)
+		memcpy(copy, addresses, count * sizeof(*copy));
+	free(pool->numbered[interface]);
+	pool->numbered[interface] = copy;
+	pool->numbers[interface] = count;
+	return buckets_fill(pool, interface);
 }
 
 /* Where an address is one host's alone, packets ask for vacant ones by number. */

@@ -45,6 +45,12 @@ void pool_close(struct pool *pool);
 int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int count,
 	       struct pool_change *change);
 
+/*
+ * From now on the buckets of an interface have these addresses by their numbers, where hosts' own ports follow from those
+ * (deterministic.h); count 0: by rendezvous. 0 or -ENOMEM.
+ */
+int pool_number(struct pool *pool, unsigned int interface, const __be32 *addresses, u32 count);
+
 /* The generations of these kinds (1 << enum table) of an interface: one more. One atomic step. */
 void pool_generation_bump(struct nat_instance *nat, unsigned int interface, u32 tables);
 

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "core/env.h"
+#include "daemon/clients.h"
 #include "daemon/config.h"
+#include "daemon/deterministic.h"
 #include "daemon/fixed.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
@@ -178,6 +180,17 @@ static void pass_through_publish(struct config *c, const struct settings *settin
 	__atomic_store_n(&c->pass_through_count, settings->pass_through_count, __ATOMIC_SEQ_CST);
 }
 
+static void limits_publish(struct config *c, const struct limits *from, u32 now)
+{
+	struct limits limits = *from;
+
+	limits.on = limits.new_mappings || limits.all.mappings || limits.all.sessions;
+	for (unsigned int i = 0; i < ACCOUNTS; i++)
+		limits.on |= limits.by[i].mappings || limits.by[i].sessions;
+	STORE(&c->swept, now); /* the sweep will begin at once */
+	c->limits = limits;
+}
+
 static void settings_publish(struct config *c, const struct settings *settings)
 {
 	const struct settings_nat *nat = &settings->nat;
@@ -189,6 +202,7 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	c->port_preserve = nat->ports_preserve;
 	c->port_parity = nat->ports_parity;
 	c->hairpin = nat->hairpin;
+	c->tell = nat->tell;
 	c->filtering[CLASS_UDP] = c->filtering[CLASS_ICMP] = nat->filtering_udp;
 	c->filtering[CLASS_TCP] = nat->filtering_tcp;
 	timers_publish(&c->timers, &nat->timers);
@@ -233,6 +247,73 @@ static void modes_publish(struct keepnat *k)
 	interfaces_renew(k, changed);
 	if (loader_adopted(k->loader))
 		log_notice("the mode of an interface changed: sessions, mappings and hosts begin anew there");
+}
+
+static void shares_log(const struct settings_interface *interface, const struct shares *s)
+{
+	const struct settings_deterministic *d = &interface->deterministic;
+	char inside[ADDRESS_TEXT_SIZE], pool[256] = "";
+
+	if (s->block_count)
+		log_info("%s lends blocks of %u ports, %u to a host at most, from %u to %u", interface->name,
+			 s->block_size, s->block_max, s->block_first * s->block_size,
+			 (s->block_first + s->block_count) * s->block_size - 1);
+	if (!s->hosts)
+		return;
+	for (unsigned int i = 0; i < interface->pool_count; i++) {
+		char range[ADDRESS_TEXT_SIZE];
+		size_t used = strlen(pool);
+
+		snprintf(pool + used, sizeof(pool) - used, " %s",
+			 address_range_format(range, &interface->pool[i].range));
+	}
+	log_notice("%s is deterministic: algorithm %u, inside %s, outside%s, ratio %u, dynamic %u, %u ports "
+		   "each from "
+		   "%u on, %u blocks at most",
+		   interface->name, s->algorithm, address_prefix_format(inside, &d->inside.prefix), pool,
+		   s->ratio, d->dynamic, s->each, s->first, s->block_count ? s->block_max : 0u);
+}
+
+/* The addresses of a pool by their numbers, where ports go by those. 0 or -ENOMEM. */
+static int addresses_number(struct keepnat *k, u8 number, const struct settings_interface *settings,
+			    const struct shares *shares)
+{
+	static __be32 addresses[MAX_POOL_ADDRESSES];
+
+	for (u32 i = 0; i < shares->addresses && i < MAX_POOL_ADDRESSES; i++)
+		addresses[i] = deterministic_address(settings, i).s_addr;
+	return pool_number(k->pool, number, addresses, shares->addresses);
+}
+
+/*
+ * Which ports hosts may have: as with modes. Buckets go by it, too. 0 or -ENOMEM. The daemon logs what ports are shared out
+ * by, at each change, since only with that a record of an outside port leads to a host (RFC 7422 section 4).
+ */
+static int shares_publish(struct keepnat *k)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
+		const struct settings_interface *settings = &k->settings->interfaces[i];
+		u8 number = k->interfaces[i].number;
+		struct shares wanted, *at;
+
+		if (settings->role != ROLE_OUTSIDE)
+			continue;
+		at = &k->nat.config->shares[number];
+		(void)deterministic_shares(k->settings, settings, &wanted);
+		bool changed = memcmp(at, &wanted, sizeof(wanted));
+		if (changed) /* before and after: what is made in between by the old shares ends as well */
+			interfaces_renew(k, 1u << number);
+		*at = wanted;
+		if (changed || wanted.hosts)
+			error = addresses_number(k, number, settings, &wanted);
+		if (changed)
+			interfaces_renew(k, 1u << number);
+		if (changed || wanted.hosts)
+			shares_log(settings, &wanted);
+	}
+	return error;
 }
 
 /* What never changes while the arrays live. */
@@ -281,21 +362,25 @@ int publish_start(struct keepnat *k)
 		return error;
 	}
 	settings_publish(k->nat.config, k->settings);
+	limits_publish(k->nat.config, &k->settings->nat.limits, loader_tick(k->loader));
 	modes_publish(k);
 	former_forget(k);
 	__atomic_store_n(&k->nat.config->layout, LAYOUT_VERSION,
 			 __ATOMIC_RELEASE); /* last: now others may adopt it */
 	k->pool = pool_open(&k->nat);
 	k->fixed = fixed_open(k->settings);
-	return k->pool && k->fixed ? 0 : -ENOMEM;
+	k->clients = clients_open(k);
+	return k->pool && k->fixed && k->clients ? shares_publish(k) : -ENOMEM;
 }
 
 void publish_stop(struct keepnat *k, bool leave)
 {
 	char path[128];
 
+	clients_close(k->clients);
 	fixed_close(k->fixed);
 	pool_close(k->pool);
+	k->clients = NULL;
 	k->fixed = NULL;
 	k->pool = NULL;
 	numbers_path(k, path);
@@ -327,6 +412,15 @@ static struct interface *bucket_find(struct config *c, u32 ifindex, bool make)
 	return make ? room : NULL;
 }
 
+/* Its hardware address, as config.stations has it. */
+static u64 station_word(const struct keepnat_interface *interface)
+{
+	u64 word = 0;
+
+	memcpy(&word, interface->mac, sizeof(interface->mac));
+	return word;
+}
+
 int publish_interface(struct keepnat *k, const struct keepnat_interface *interface)
 {
 	struct config *c = k->nat.config;
@@ -340,6 +434,7 @@ int publish_interface(struct keepnat *k, const struct keepnat_interface *interfa
 	r.interface.number = interface->number;
 	r.interface.listed = interface->listed;
 	r.interface.fast = interface->fast;
+	STORE((u64 *)(void *)c->stations[interface->number], station_word(interface));
 	STORE(record_at(bucket), r.word);
 	STORE(record_at(&c->interfaces[interface->number]), r.word);
 	return 0;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "daemon/clients.h"
 #include "daemon/config.h"
 #include "daemon/pool.h"
 
@@ -35,19 +36,23 @@ static u32 sessions_auto(u64 memory)
 	return sessions;
 }
 
+/* Of more than MAX_POOL_ADDRESSES, which the largest pools have already, the interfaces' own are refused with a warning. */
 static u32 addresses_wanted(const struct settings *settings)
 {
+	bool clients = clients_wanted(settings);
 	u64 addresses = 0;
 
 	for (unsigned int i = 0; i < settings->interface_count; i++) {
 		const struct settings_interface *interface = &settings->interfaces[i];
 
-		if (interface->role != ROLE_OUTSIDE)
+		if (interface->role != ROLE_OUTSIDE && !clients)
 			continue;
 		addresses += ADDRESSES_OWN;
 		for (unsigned int j = 0; j < interface->pool_count; j++)
 			addresses += address_range_count(&interface->pool[j].range);
 	}
+	if (addresses > MAX_POOL_ADDRESSES)
+		return MAX_POOL_ADDRESSES;
 	return addresses < ADDRESSES_MIN ? ADDRESSES_MIN : (u32)addresses;
 }
 

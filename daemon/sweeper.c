@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/sweep.h"
+#include "daemon/address.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
@@ -88,6 +89,19 @@ static unsigned int period_of(const struct config *c, double last_pass)
 	if (period < modest)
 		period = modest;
 	return period < PERIOD_MAX ? period : PERIOD_MAX;
+}
+
+/* RFC 7422 section 2.1 step 4, RFC 6888 REQ-14: of what is lent, a line for each block. */
+static void block_log(void *context, u32 interface, struct endpoint block, __be32 inside, int lent)
+{
+	const struct sweeper *s = context;
+	u32 size = s->nat.config->shares[interface & (MAX_OUTSIDE - 1)].block_size;
+	u32 first = be16_to_host(block.port) * size;
+	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE];
+
+	log_info("block %s:%u-%u %s %s", address_format(from, (struct in_addr){ block.addr }), first,
+		 first + size - 1, lent ? "is lent to" : "is returned by",
+		 address_format(to, (struct in_addr){ inside }));
 }
 
 static void pass_begin(struct sweeper *s)
@@ -191,6 +205,10 @@ static struct sweeper *sweeper_new(struct keepnat *k)
 	s->k = k;
 	s->nat = k->nat;
 	s->sweep = sweep_memory_new(&s->nat);
+	if (s->sweep) {
+		s->sweep->block_tell = block_log;
+		s->sweep->block_context = s;
+	}
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->slice, NULL);
 	pthread_condattr_init(&attributes);

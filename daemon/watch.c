@@ -26,14 +26,6 @@ static const u32 routing_groups[] = { RTNLGRP_LINK,	  RTNLGRP_NEIGH,     RTNLGRP
 				      RTNLGRP_NEXTHOP };
 static const u32 filter_groups[] = { NFNLGRP_NFTABLES };
 
-static bool watch_is_wanted(const struct keepnat *k)
-{
-	for (unsigned int i = 0; i < k->interface_count; i++)
-		if (k->interfaces[i].fast)
-			return true;
-	return false;
-}
-
 /* A message of the routing socket: does it say that something changed? */
 static bool message_is_change(struct watch *w, const struct nlmsghdr *message)
 {
@@ -78,6 +70,14 @@ static void watch_say(struct keepnat *k)
 	STORE(&k->nat.config->watch, word.word);
 }
 
+void watch_changed(struct keepnat *k)
+{
+	if (!k->watch)
+		return;
+	k->watch->changed = loader_tick(k->loader);
+	watch_say(k);
+}
+
 /* The kernel may learn of nftables later than we start. */
 static void filter_open(struct watch *w)
 {
@@ -95,7 +95,7 @@ int watch_start(struct keepnat *k)
 	k->watch = w;
 	w->routing = w->filter = -1;
 	w->changed = loader_tick(k->loader);
-	if (!watch_is_wanted(k))
+	if (!keepnat_fast(k))
 		return 0;
 	w->routing = netlink_listen(NETLINK_ROUTE, routing_groups,
 				    sizeof(routing_groups) / sizeof(routing_groups[0]));
@@ -144,6 +144,7 @@ void watch_look(struct keepnat *k)
 	changed = routing_drain(w);
 	changed |= w->filter >= 0 && netlink_watch_drain(w->filter);
 	if (changed)
-		w->changed = loader_tick(k->loader);
-	watch_say(k);
+		watch_changed(k);
+	else
+		watch_say(k);
 }

@@ -18,9 +18,11 @@ struct watch;
 int watch_start(struct keepnat *k);
 void watch_stop(struct keepnat *k, bool leave);
 
-/* Descriptors that become readable when there is something to take, or -1. */
-enum { WATCH_FDS = 2 };
+/* Two descriptors, 0 and 1, that become readable when there is something to take, or -1. */
 int watch_fd(const struct keepnat *k, unsigned int which);
+
+/* What leases rest on has changed: none that was given so far holds. */
+void watch_changed(struct keepnat *k);
 
 /* Take what there is, and say that somebody watches: once a second or more often. */
 void watch_look(struct keepnat *k);

@@ -173,8 +173,7 @@ static bool misplaced(const struct fixing *f, __be32 inside, u8 interface, __be3
 	if (host)
 		return host->outside != outside;
 	if (interface_alone(f->nat->config, interface) &&
-	    host_find(f->nat, f->nat->config, host_key(outside, HOST_OUTSIDE | interface), &w, &number,
-		      &value) &&
+	    host_find(f->nat, host_key(outside, HOST_OUTSIDE | interface), &w, &number, &value) &&
 	    value.own & OWN_FIXED)
 		return true;
 	return address_find(f->nat, f->nat->config, outside).flags & ADDRESS_RESERVED;
@@ -184,7 +183,8 @@ static void mapping_judge(struct fixing *f, const struct insert *half)
 {
 	const struct mapping *i = &half->mapping;
 	const struct fixed_mapping *own = wanted_inside(f, i);
-	bool same = own && own->outside.addr == i->addr && own->outside.port == i->port;
+	bool same = own && own->outside.addr == i->addr && own->outside.port == i->port &&
+		    own->full == !!(i->own & OWN_FULL);
 
 	if (i->own & OWN_FIXED ? !same : same)
 		mapping_end(f->nat, half); /* no longer wanted; or to be made anew, fixed */
@@ -197,7 +197,8 @@ static void mappings_judge(struct fixing *f)
 	struct insert half;
 
 	for (u32 at = 0; at <= f->nat->config->mapping_mask; at++)
-		if (entry_read(f->nat, TABLE_MAPPINGS, at, &half) && !(half.mapping.half & HALF_OUTSIDE))
+		if (entry_read(f->nat, TABLE_MAPPINGS, at, &half) && !(half.mapping.half & HALF_OUTSIDE) &&
+		    half.mapping.class < CLASSES)
 			mapping_judge(f, &half);
 }
 
@@ -264,6 +265,18 @@ static u32 entry_put(struct nat_instance *nat, enum table t, u64 key, const u64 
 	return t == TABLE_HOSTS ? hosts_insert(nat, ins) : mappings_insert(nat, ins);
 }
 
+/* The address for clients of full NAT is one that packets read in one load. Nobody else writes that word. */
+static void client_fix(const struct fixing *f, u32 at, const struct insert *found, const u64 *value)
+{
+	union mapping_value is = { .word = found->words[2], .rest = found->words[3] },
+			    wanted = { .word = value[0], .rest = value[1] };
+
+	if (is.host == wanted.host)
+		return;
+	is.host = wanted.host;
+	STORE(&env_slot(f->nat, TABLE_MAPPINGS, at)->data[2], is.rest);
+}
+
 /* Put an entry there, in place of whatever has the key. end: ends what is found, of that slot. */
 static void entry_fix(struct fixing *f, enum table t, u64 key, const u64 *value,
 		      void (*end)(struct fixing *f, const struct insert *found))
@@ -280,8 +293,11 @@ static void entry_fix(struct fixing *f, enum table t, u64 key, const u64 *value,
 		if (result != INSERT_FOUND || !entry_read(f->nat, t, ins.slot, &found) ||
 		    found.words[1] != key)
 			continue;
-		if (found.words[2] == value[0])
+		if (found.words[2] == value[0]) {
+			if (t == TABLE_MAPPINGS)
+				client_fix(f, ins.slot, &found, value);
 			return;
+		}
 		end(f, &found);
 	}
 	f->report->refused++;
@@ -334,10 +350,10 @@ static void half_fix(struct fixing *f, const struct fixed_mapping *m, u32 half)
 	union mapping_value value = { .word = 0, .rest = 0 };
 
 	value.interface = m->interface;
-	value.own = OWN_FIXED;
+	value.own = m->full ? OWN_FIXED | OWN_FULL : OWN_FIXED;
 	value.port = other.port;
 	value.addr = other.addr;
-	value.host = NO_SLOT;
+	value.host = m->full ? (u32)m->client : NO_SLOT;
 	value.created = f->nat->now;
 	entry_fix(f, TABLE_MAPPINGS, mapping_key(key, m->class, half, m->interface),
 		  (u64[]){ value.word, value.rest }, half_found_end);
@@ -371,7 +387,7 @@ static bool flow_agrees(struct nat_instance *nat, const struct flow *f)
 	u32 at;
 
 	if (protocol_class(f->protocol) < 0)
-		return host_find(nat, nat->config, host_key(inside.addr, f->interface), &w, &at, &host) &&
+		return host_find(nat, host_key(inside.addr, f->interface), &w, &at, &host) &&
 		       host.outside == (out ? f->addr : f->daddr);
 	return table_find(nat, nat->config, TABLE_MAPPINGS, table_hash(nat->config, TABLE_MAPPINGS, &key),
 			  &key, &w, &at) &&

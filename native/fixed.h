@@ -26,6 +26,8 @@ struct fixed_mapping {
 	struct endpoint inside, outside;
 	u8 class; /* CLASS_UDP or CLASS_TCP */
 	u8 interface;
+	bool full;     /* full NAT (core/clients.h), and */
+	__be32 client; /* the router's address for its clients; 0: none is known */
 };
 
 /* All that shall be fixed. An inside host, an inside endpoint and an outside one are there once on an interface. */

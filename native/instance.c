@@ -110,7 +110,7 @@ static u64 seed_next(u64 *state)
 	return z ^ z >> 31;
 }
 
-/* The defaults of the configuration file. */
+/* The defaults of the configuration file, but that nobody is told of refusals: frames would need room for it. */
 static void config_begin(struct config *c, const struct native_sizes *s, u64 seed)
 {
 	static const struct timers timers = {
@@ -293,9 +293,9 @@ void native_interface_listed(struct nat_instance *nat, u32 number)
 	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
 }
 
-void native_interface_fast(struct nat_instance *nat, u32 number)
+void native_interface_fast(struct nat_instance *nat, u32 number, u32 fast)
 {
-	nat->config->interfaces[number].fast = 1;
+	nat->config->interfaces[number].fast = (u8)fast;
 	(void)bucket_place(nat->config, &nat->config->interfaces[number]);
 }
 
@@ -320,8 +320,24 @@ static u64 pool_winner(const u64 *words, u32 count, u32 bucket)
 	return winner;
 }
 
+/* The address with this number of those that hosts had or have; 0: it serves no more, or there is none. */
+static u64 pool_numbered(const struct nat_instance *nat, u32 interface, u32 number)
+{
+	for (u32 index = 0; index < nat->config->addresses; index++)
+		for (u32 i = 0; i <= nat->config->address_mask; i++) {
+			union packed_address at = { .word = nat->addresses[i] };
+			int left = !at.address.flags, pool = at.address.flags & ADDRESS_POOL;
+			if (!at.word || at.address.index != index || at.address.interface != interface ||
+			    !(left || pool) || number--)
+				continue;
+			return pool ? at.word : 0;
+		}
+	return 0;
+}
+
 static void pool_fill(struct nat_instance *nat, u32 interface)
 {
+	u32 numbered = nat->config->shares[interface].hosts ? nat->config->shares[interface].addresses : 0;
 	u64 serve[MAX_POOL_ADDRESSES];
 	u32 count = 0;
 
@@ -332,6 +348,10 @@ static void pool_fill(struct nat_instance *nat, u32 interface)
 			serve[count++] = at.word;
 	}
 	vacant_fill(nat, interface);
+	for (u32 i = 0; i < numbered; i++)
+		STORE(&nat->pools[interface * POOL_BUCKETS + i], pool_numbered(nat, interface, i));
+	if (numbered)
+		return;
 	for (u32 i = 0; i < POOL_BUCKETS; i++)
 		STORE(&nat->pools[interface * POOL_BUCKETS + i], pool_winner(serve, count, i));
 }
@@ -376,6 +396,12 @@ int native_address_set(struct nat_instance *nat, u32 interface, __be32 addr, u32
 void native_interface_alone(struct nat_instance *nat, u32 interface)
 {
 	nat->config->alone |= (u16)(1u << interface);
+	pool_fill(nat, interface);
+}
+
+void native_interface_shares(struct nat_instance *nat, u32 interface, const struct shares *shares)
+{
+	nat->config->shares[interface] = *shares;
 	pool_fill(nat, interface);
 }
 

@@ -85,8 +85,8 @@ void native_interface_listed(struct nat_instance *nat, u32 number);
 /* A destination that is not translated: as native_network_add(). */
 int native_pass_through_add(struct nat_instance *nat, __be32 addr, __be32 mask);
 
-/* Known flows may take the fast path from and to this interface. */
-void native_interface_fast(struct nat_instance *nat, u32 number);
+/* Known flows may take the fast path from and to this interface: FAST_*. */
+void native_interface_fast(struct nat_instance *nat, u32 number, u32 fast);
 
 /*
  * An outside address of an interface, ADDRESS_* flags; flags 0: it leaves, and its index waits for it. The pool's buckets
@@ -96,6 +96,12 @@ int native_address_set(struct nat_instance *nat, u32 interface, __be32 addr, u32
 
 /* Each address of the interface's pool shall be one host's alone. Before packets. */
 void native_interface_alone(struct nat_instance *nat, u32 interface);
+
+/*
+ * Which ports hosts of the interface may have, see core/shares.h. The addresses of its pool are numbered as they were added.
+ * Before packets.
+ */
+void native_interface_shares(struct nat_instance *nat, u32 interface, const struct shares *shares);
 
 /* A socket of the router; addresses and ports as on the wire, remote 0: not connected. 0 or -ENOSPC. */
 int native_socket_add(struct nat_instance *nat, enum class class, __be32 local, __be16 port, __be32 remote,

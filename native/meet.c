@@ -5,8 +5,6 @@
 #include "core/translate.h"
 #include "native/meet.h"
 
-enum { ETHERTYPE_AT = 12, ETHERTYPE_IPV4 = 0x0800, VIRTUAL_MTU = 1500 };
-
 static int frame_is_ipv4(const struct native_frame *f)
 {
 	if (!f->l3)
@@ -14,36 +12,50 @@ static int frame_is_ipv4(const struct native_frame *f)
 	return f->length >= f->l3 && be16_to_host(get16(f->data, ETHERTYPE_AT)) == ETHERTYPE_IPV4;
 }
 
-/* Is it for the NAT at all? If not, the plan says so. */
-static int concerns(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f,
+/* Is it for the NAT at all? What makes its destination ours (struct meeting); 0: no, and the plan says so. */
+static u32 concerns(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f,
 		    enum native_hook hook, struct plan *plan)
 {
 	u32 reason = REASON_not_ipv4;
 
 	if (frame_is_ipv4(f)) {
 		if (hook != NATIVE_HAIRPIN)
-			return 1;
+			return ADDRESS_LIVE;
 		u8 *ip = packet_bytes(b, f->l3, IP_MIN);
-		if (ip && address_is_ours(nat, nat->config, get32(ip, IPV4_TARGET)))
-			return 1;
+		u32 ours = ip ? address_find(nat, nat->config, get32(ip, IPV4_TARGET)).flags &
+					   (ADDRESS_LIVE | ADDRESS_CLIENTS)
+			      : 0;
+		if (ours)
+			return ours;
 		reason = REASON_inside_other;
 	}
 	plan_because(plan, reason);
 	return 0;
 }
 
-static void meeting_fill(const struct nat_instance *nat, const struct native_frame *f, enum native_hook hook,
-			 const struct interface *at, struct meeting *m)
+/* Does it go to a host that may be a server of full NAT? */
+static int to_server(const struct nat_instance *nat, const struct bytes *b, const struct native_frame *f)
 {
+	u8 *ip = frame_is_ipv4(f) ? packet_bytes(b, f->l3, IP_MIN) : NULL;
+
+	return ip && server_maybe(nat->config, get32(ip, IPV4_TARGET));
+}
+
+static void meeting_fill(const struct nat_instance *nat, const struct native_frame *f, enum native_hook hook,
+			 const struct interface *at, u32 ours, struct meeting *m)
+{
+	int leaves = hook == NATIVE_OUT || hook == NATIVE_CLIENT;
 	const struct interface *from = at; /* by which the packet came */
 
 	m->now = nat->now & TIME;
 	m->interface = at->number;
-	m->local = hook == NATIVE_OUT && !f->ingress_ifindex;
-	if (hook == NATIVE_OUT)
+	m->ours = (u8)ours;
+	m->local = leaves && !f->ingress_ifindex;
+	if (leaves)
 		from = m->local ? NULL : interface_find(nat->config, f->ingress_ifindex);
 	m->from = from ? from->role : (u8)ROLE_NONE;
 	m->listed = from ? from->listed : 0;
+	m->by = from ? from->number : (u8)NO_INTERFACE;
 }
 
 /* A fragment that is to be put in order first: the plan says so. */
@@ -51,10 +63,15 @@ static int diverts(struct nat_instance *nat, const struct bytes *b, const struct
 		   enum native_hook hook)
 {
 	u8 *ip = frame_is_ipv4(f) ? packet_bytes(b, f->l3, IP_MIN) : NULL;
+	u8 direction = hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT;
 
-	if (hook == NATIVE_OUT || !nat->config->defrag || f->ordered || !ip || !fragment_is(ip) ||
-	    !fragment_order(nat, nat->config, nat->work, ip,
-			    hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT))
+	if ((hook != NATIVE_IN && hook != NATIVE_HAIRPIN) || !nat->config->defrag || !ip || !fragment_is(ip))
+		return 0;
+	if (f->ordered) {
+		(void)rewrite_hops(b, f->l3, 1);
+		return 0;
+	}
+	if (!fragment_order(nat, nat->config, nat->work, ip, direction))
 		return 0;
 	plan_because(&nat->work->plan, REASON_fragment_diverted);
 	return 1;
@@ -69,36 +86,59 @@ static void translate(struct nat_instance *nat, enum native_hook hook)
 	case NATIVE_IN:
 		translate_in(nat, nat->config, nat->work);
 		break;
+	case NATIVE_CLIENT:
+		translate_client(nat, nat->config, nat->work);
+		break;
 	default:
 		translate_hairpin(nat, nat->config, nat->work);
 		break;
 	}
 }
 
-/* A hairpinned packet does not see the kernel's routing: one hop less is our business. 0 or a reason. */
-static u32 hop(const struct bytes *b, const struct packet *p)
+static void count(struct nat_instance *nat, u32 interface, u32 reason, const struct native_frame *f)
 {
-	if (p->ttl <= 1)
-		return REASON_hairpin_ttl;
-	return rewrite_ttl(b, p->ip.l3) ? REASON_internal : 0;
+	struct counter *counter = &nat->counters->by[interface][reason];
+
+	counter->packets++;
+	counter->bytes += f->length - f->l3;
+}
+
+/* The packet becomes an answer to its sender. Bytes of the frame afterwards; 0: it has no room. */
+static u32 answer(const struct config *c, struct work *work, struct bytes *b, const struct native_frame *f)
+{
+	const struct packet *p = &work->packet;
+	u32 quoted = answer_quoted(p), length;
+	u8 *ip = f->data + f->l3;
+
+	if (work->plan.reason == REASON_session_lost) {
+		length = answer_reset(b, p);
+		return length ? f->l3 + length : 0;
+	}
+	length = f->l3 + ANSWER_ROOM + quoted;
+	if (f->room < length)
+		return 0;
+	memmove(ip + ANSWER_ROOM, ip, quoted);
+	b->end = f->data + length;
+	u32 by = work->meeting.by < MAX_INTERFACES ? work->meeting.by : 0;
+	return answer_unreachable(b, p, answer_code(work->plan.reason), c->router[by]) ? 0 : length;
 }
 
 /* Carry out the plan. Bytes of the frame afterwards. */
-static u32 act(struct work *work, const struct bytes *b, u32 length)
+static u32 act(const struct config *c, struct work *work, struct bytes *b, const struct native_frame *f)
 {
 	struct plan *plan = &work->plan;
-	u32 reason = 0;
+	u32 reason = 0, length = f->length;
 
 	if (plan->verdict == VERDICT_ANSWER) {
-		u32 answer = answer_reset(b, &work->packet);
-		if (answer)
-			return work->packet.ip.l3 + answer;
+		u32 answered = answer(c, work, b, f);
+		if (answered)
+			return answered;
 		reason = REASON_internal;
 	} else if (plan->verdict != VERDICT_TRANSLATE) {
 		return length;
 	}
 	if (!reason && plan->hairpin)
-		reason = hop(b, &work->packet);
+		reason = rewrite_hairpin_ttl(b, &work->packet);
 	if (!reason && rewrite(b, &work->packet, plan))
 		reason = REASON_internal;
 	if (reason)
@@ -124,30 +164,28 @@ static int frame_ordinary(const struct native_frame *f, const struct bytes *b, s
 	return f->l3 && frame_is_ipv4(f) && packet_ordinary(b, p, f->l3, f->length - f->l3);
 }
 
+/* p: the ordinary packet in the frame. */
 static int fly(struct nat_instance *nat, enum native_hook hook, const struct interface *at,
-	       const struct native_frame *f, struct native_result *result)
+	       const struct native_frame *f, const struct packet *p, struct native_result *result)
 {
 	struct bytes b = { .data = f->data, .end = f->data + f->length };
 	struct plan plan = { .verdict = VERDICT_TRANSLATE };
 	struct flight flight;
-	struct packet p;
 
-	if (!at->fast || !frame_ordinary(f, &b, &p) || f->data[f->l3 + IPV4_TTL] <= 1)
+	if (!at->fast || f->data[f->l3 + IPV4_TTL] <= 1)
 		return 0;
 	int reason =
-		hit_fast(nat, nat->config, &p, at->number, hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT,
-			 p.length, nat->now & TIME, &flight);
+		hit_fast(nat, nat->config, p, at->number, hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT,
+			 p->length, nat->now & TIME, &flight, 0, 1);
 	if (reason == NO_SESSION)
 		return 0;
 	plan.ip = flight.to;
 	memcpy(f->data, flight.hop.frame, sizeof(flight.hop.frame));
-	if (rewrite_ttl(&b, f->l3) || rewrite(&b, &p, &plan))
+	if (rewrite_ttl(&b, f->l3) || rewrite(&b, p, &plan))
 		reason = REASON_internal;
 	*result = (struct native_result){ reason_verdict((u32)reason), (u32)reason, flight.interface,
 					  f->length };
-	struct counter *counter = &nat->counters->by[flight.interface][reason];
-	counter->packets++;
-	counter->bytes += f->length - f->l3;
+	count(nat, flight.interface, (u32)reason, f);
 	return 1;
 }
 
@@ -155,7 +193,7 @@ static int fly(struct nat_instance *nat, enum native_hook hook, const struct int
 static void learn(struct nat_instance *nat, enum native_hook hook, const struct native_frame *f,
 		  const struct packet *p)
 {
-	int in = hook == NATIVE_LEARN;
+	int in = hook != NATIVE_OUT;
 	const struct interface *from =
 		fast_interface(nat, f->ingress_ifindex, in ? ROLE_OUTSIDE : ROLE_INSIDE);
 	const struct interface *at = fast_interface(nat, f->ifindex, in ? ROLE_INSIDE : ROLE_OUTSIDE);
@@ -172,9 +210,16 @@ static void learn(struct nat_instance *nat, enum native_hook hook, const struct 
 	memcpy(offer->hop.frame, f->data, sizeof(offer->hop.frame));
 	offer->hop.mtu = VIRTUAL_MTU;
 	offer->hop.from = from->number;
+	offer->hop.can = at->fast & FAST_TARGET ? HOP_REDIRECT : 0;
 	offer->hop.ifindex = f->ifindex;
 	offer->hop.priority = PRIORITY_BY_SERVICE;
 	lease_renew(nat, nat->work);
+}
+
+/* Of the interface whose hook it is. */
+static enum role hook_role(enum native_hook hook)
+{
+	return hook == NATIVE_HAIRPIN || hook == NATIVE_CLIENT ? ROLE_INSIDE : ROLE_OUTSIDE;
 }
 
 struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,
@@ -188,21 +233,22 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 	struct packet ordinary;
 	int known = frame_ordinary(f, &b, &ordinary);
 
-	if (hook == NATIVE_LEARN) {
-		if (known)
-			learn(nat, hook, f, &ordinary);
+	if (known && (hook == NATIVE_LEARN || hook == NATIVE_CLIENT))
+		learn(nat, hook, f, &ordinary);
+	if (hook == NATIVE_LEARN)
 		return result;
-	}
-	if (!at || at->role != (hook == NATIVE_HAIRPIN ? ROLE_INSIDE : ROLE_OUTSIDE))
+	if (!at || at->role != hook_role(hook) || (hook == NATIVE_CLIENT && !to_server(nat, &b, f)))
 		return (struct native_result){ .verdict = hook == NATIVE_OUT ? VERDICT_DROP : VERDICT_PASS,
 					       .reason = REASONS,
 					       .length = length };
-	if (hook != NATIVE_OUT && fly(nat, hook, at, f, &result))
+	if (known && (hook == NATIVE_IN || hook == NATIVE_HAIRPIN) &&
+	    fly(nat, hook, at, f, &ordinary, &result))
 		return result;
 	memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
-	if (!diverts(nat, &b, f, hook) && concerns(nat, &b, f, hook, &work->plan)) {
-		meeting_fill(nat, f, hook, at, &work->meeting);
+	u32 ours = diverts(nat, &b, f, hook) ? 0 : concerns(nat, &b, f, hook, &work->plan);
+	if (ours) {
+		meeting_fill(nat, f, hook, at, ours, &work->meeting);
 		memset(&work->packet, 0, sizeof(work->packet));
 		work->packet.ip.l3 = (u16)f->l3;
 		u32 reason = (u32)packet_parse(&b, &work->packet, f->length - f->l3);
@@ -210,11 +256,9 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 			plan_because(&work->plan, reason);
 		else
 			translate(nat, hook);
-		length = act(work, &b, length);
+		length = act(nat->config, work, &b, f);
 	}
-	struct counter *counter = &nat->counters->by[work->plan.interface][work->plan.reason];
-	counter->packets++;
-	counter->bytes += f->length - f->l3;
+	count(nat, work->plan.interface, work->plan.reason, f);
 	if (known && work->plan.reason == REASON_out_session)
 		learn(nat, hook, f, &ordinary);
 	return (struct native_result){ work->plan.verdict, work->plan.reason, work->plan.interface, length };

@@ -11,6 +11,7 @@ enum native_hook {
 	NATIVE_IN,	/* came in by an outside interface */
 	NATIVE_HAIRPIN, /* came in by an inside interface */
 	NATIVE_LEARN,	/* leaves by an inside interface; never changed */
+	NATIVE_CLIENT,	/* the same where there is full NAT */
 };
 
 struct native_frame {
@@ -18,17 +19,18 @@ struct native_frame {
 	u32 length;	     /* of the frame */
 	u32 l3;		     /* bytes before the IP header: 14, or 0 on a device without an Ethernet header */
 	u32 ifindex;	     /* the interface whose hook it is */
-	u32 ingress_ifindex; /* NATIVE_OUT, NATIVE_LEARN: by which it came, 0: the router's own */
+	u32 ingress_ifindex; /* but for NATIVE_IN, NATIVE_HAIRPIN: by which it came, 0: the router's own */
 	u16 ethertype;	     /* without an Ethernet header: what the device says it is; 0: IPv4 */
-	u16 ordered;	     /* a fragment that comes back from where it was put in order */
+	u32 room; /* bytes that data has: ICMP in answer may be longer than the packet. 0: none beyond it */
+	u16 ordered; /* a fragment that comes back from where it was put in order */
 };
 
-/* What came of it. reason REASONS: the interface has no such role, nothing was counted. */
+/* What came of it. reason REASONS: the interface has no such role, or it goes to no server; nothing was counted. */
 struct native_result {
 	enum verdict verdict;
 	u32 reason;
 	u32 interface; /* whose counters */
-	u32 length;    /* of the frame afterwards: an answer is shorter */
+	u32 length;    /* of the frame afterwards: an answer has its own */
 };
 
 struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,

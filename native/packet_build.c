@@ -256,6 +256,18 @@ void packet_reset(const struct packet_spec *sent, struct packet_spec *reset)
 			sent->sequence + sent->payload_length + (sent->tcp_flags & FIN ? 1 : 0);
 }
 
+void packet_unreachable(const struct packet_spec *sent, uint8_t code, __be32 from, struct packet_spec *icmp)
+{
+	*icmp = (struct packet_spec){
+		.protocol = ICMP, .icmp_type = 3, .icmp_code = code, .dont_fragment = true
+	};
+	icmp->tos = sent->tos & 0xfc;
+	icmp->saddr = from;
+	icmp->daddr = sent->saddr;
+	icmp->quote = sent;
+	icmp->quote_bytes = (uint16_t)(20 + sent->options_length + (sent->protocol == TCP ? 20 : 8));
+}
+
 /* The transport of a whole packet; bits as for packet_check(). */
 static unsigned int transport_check(const uint8_t *ip, size_t length)
 {

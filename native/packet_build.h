@@ -61,6 +61,9 @@ int packet_build(const struct packet_spec *spec, uint8_t *ip, size_t room);
 /* The RST that the sender of this TCP segment must get for it (RFC 9293 section 3.10.7.1), with the segment's IP options. */
 void packet_reset(const struct packet_spec *sent, struct packet_spec *reset);
 
+/* The ICMP "destination unreachable" that the sender of this packet must get for it, from an address; *sent is quoted. */
+void packet_unreachable(const struct packet_spec *sent, uint8_t code, __be32 from, struct packet_spec *icmp);
+
 /* Which checksums of a packet are wrong. Those of fragments and cut quotes are not looked at. */
 enum {
 	PACKET_BAD_IP = 1,

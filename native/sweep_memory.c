@@ -28,6 +28,7 @@ struct sweep *sweep_memory_new(struct nat_instance *nat)
 	s->host_sessions = array(hosts, sizeof(u32), &missing);
 	s->last_host_mappings = array(hosts, sizeof(u32), &missing);
 	s->last_host_sessions = array(hosts, sizeof(u32), &missing);
+	s->accounts = array(hosts, sizeof(*s->accounts), &missing);
 	s->inbound = array((flows + 63) / 64, sizeof(u64), &missing);
 	s->aged = array((flows + 63) / 64, sizeof(u64), &missing);
 	s->paired = array((flows + 63) / 64, sizeof(u64), &missing);
@@ -35,6 +36,9 @@ struct sweep *sweep_memory_new(struct nat_instance *nat)
 		s->wanted[t] = array((size_t)table_mask(c, (enum table)t) + 1, 1, &missing);
 	s->claimed = array(ports, sizeof(u64), &missing);
 	s->missed = array(ports, sizeof(u64), &missing);
+	s->block_used = array((size_t)c->addresses * BLOCK_WORDS, sizeof(u64), &missing);
+	s->last_block_used = array((size_t)c->addresses * BLOCK_WORDS, sizeof(u64), &missing);
+	s->block_told = array((size_t)c->addresses * BLOCK_WORDS * 64, sizeof(__be32), &missing);
 	if (!missing)
 		return s;
 	sweep_memory_free(s);
@@ -50,6 +54,7 @@ void sweep_memory_free(struct sweep *s)
 	free(s->host_sessions);
 	free(s->last_host_mappings);
 	free(s->last_host_sessions);
+	free(s->accounts);
 	free(s->inbound);
 	free(s->aged);
 	free(s->paired);
@@ -57,5 +62,8 @@ void sweep_memory_free(struct sweep *s)
 		free(s->wanted[t]);
 	free(s->claimed);
 	free(s->missed);
+	free(s->block_used);
+	free(s->last_block_used);
+	free(s->block_told);
 	free(s);
 }

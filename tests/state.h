@@ -86,10 +86,32 @@ static inline int state_port_bit(struct nat_instance *nat, u32 at, struct state_
 	struct outside_address a = address_find(nat, nat->config, m->key_addr);
 	u32 port = be16_to_host(m->key_port);
 
-	if (!(m->half & HALF_OUTSIDE) || !a.addr)
+	if (!(m->half & HALF_OUTSIDE) || !a.addr || m->class >= CLASSES)
 		return 0;
 	if (!(*env_port_word(nat, port_area(a.index, m->class) + (port >> 6)) >> (port & 63) & 1))
 		return state_wrong(fault, "a claimed port looks free", TABLE_MAPPINGS, at);
+	return 0;
+}
+
+/* Where all ports are lent in blocks: a claimed port, at rest or not, is of a block that is its host's. */
+static inline int state_block(struct nat_instance *nat, u32 at, struct state_fault *fault)
+{
+	const struct mapping *m = (const struct mapping *)env_slot(nat, TABLE_MAPPINGS, at);
+	const struct shares *s = &nat->config->shares[m->interface & (MAX_OUTSIDE - 1)];
+	struct insert block;
+	u32 number;
+	u64 w;
+
+	if (!(m->half & HALF_OUTSIDE) || m->class >= CLASSES || m->own || !s->block_count || s->hosts)
+		return 0;
+	u64 key =
+		block_key(m->key_addr, be16_to_host(m->key_port) / s->block_size, HALF_OUTSIDE, m->interface);
+	if (!table_find(nat, nat->config, TABLE_MAPPINGS, table_hash(nat->config, TABLE_MAPPINGS, &key), &key,
+			&w, &number) ||
+	    !slot_read(nat, TABLE_MAPPINGS, number, w, &block))
+		return state_wrong(fault, "a port in a block that nobody has", TABLE_MAPPINGS, at);
+	if (block.mapping.addr != m->addr)
+		return state_wrong(fault, "a port in another host's block", TABLE_MAPPINGS, at);
 	return 0;
 }
 
@@ -121,6 +143,8 @@ static inline int state_slot(struct nat_instance *nat, enum table t, u32 at, int
 		return state_wrong(fault, "an entry is not found, or twice in its table", t, at);
 	if (t == TABLE_FLOWS)
 		return state_flow(nat, at, fault);
+	if (t == TABLE_MAPPINGS && state_block(nat, at, fault))
+		return -1;
 	return quiet && t == TABLE_MAPPINGS ? state_port_bit(nat, at, fault) : 0;
 }
 

@@ -30,7 +30,11 @@ my %doors = (
 	'daemon/loader_arrays.c' => $libbpf,
 	'daemon/loader_hooks.c' => $libbpf,
 	'daemon/loader_sockets.c' => $libbpf,
+	'daemon/clients.c' => qr{^core/clients\.h$},			# it writes what this reads
 	'daemon/pool.c' => qr{^core/(?:host|ports)\.h$},			# it writes what these read
+	'daemon/deterministic.c' => qr{^core/shares\.h$},		# the arithmetic of RFC 7422, in both homes and here
+	'daemon/config_deterministic.c' => qr{^core/shares\.h$},
+	'cli/lookup.c' => qr{^daemon/deterministic\.h$},		# `lookup` answers from the configuration alone
 	'cli/config.c' => qr{^daemon/config\.h$},			# `check` reads as the daemon does
 );
 my $broken = 0;

@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clients.h"
 #include "core/sweep.h"
+#include "native/fixed.h"
 #include "native/packet_build.h"
 #include "native/sweep_memory.h"
 #include "tests/way/way.h"
@@ -51,7 +53,7 @@ static int device_add(struct lab *lab, const char *name, enum role role)
 
 	for (int i = 0; i < 2 && ifindex > 0; i++) {
 		int number = native_interface_add(&lab->ways[i]->nat, (u32)ifindex, role);
-		native_interface_fast(&lab->ways[i]->nat, (u32)number);
+		native_interface_fast(&lab->ways[i]->nat, (u32)number, FAST_TC);
 		if (role == ROLE_INSIDE)
 			native_interface_listed(&lab->ways[i]->nat, (u32)number);
 	}
@@ -71,8 +73,46 @@ static void settings_choose(struct lab *lab)
 	for (u32 i = 0; i < FILTERINGS; i++)
 		like.filtering[i] = (u8)chance(lab, 3);
 	like.timers.udp_timeout = 20 + chance(lab, 100);
+	like.tell = (u8)chance(lab, 2);
+	like.router[MAX_OUTSIDE] = chance(lab, 2) ? 0 : address(10, 0, 0, 254);
+	like.limits.on = chance(lab, 2);
+	like.limits.new_mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 20);
+	like.limits.all.mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 100);
+	like.limits.all.sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 200);
+	like.limits.by[CLASS_TCP].sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 50);
+	if (!chance(lab, 3)) /* where both addresses have room for eight hosts each, each has its own ports */
+		(void)shares_own(&like.shares[0], (enum algorithm)chance(lab, 4),
+				 be32_to_host(address(10, 0, 0, 0)), 16, 2, 0, 8, like.port_min,
+				 like.port_max);
+	if (like.port_min == 1024 && chance(lab, 2))
+		shares_lend(&like.shares[0], 64, 1 + chance(lab, 3), 60000, 60400);
 	for (int i = 0; i < 2; i++)
 		*lab->ways[i]->nat.config = like;
+}
+
+static __be32 server(void) { return address(10, 0, 0, 6); }
+static __be32 router(void) { return address(10, 0, 255, 1); }
+
+/* A server with full NAT on two ports, and without on a third. */
+static int servers_add(struct nat_instance *nat)
+{
+	struct fixed_mapping mappings[3];
+	struct fixed_want want = { .mappings = mappings, .mapping_count = 3 };
+	struct fixed_report report;
+
+	for (u32 i = 0; i < 3; i++)
+		mappings[i] = (struct fixed_mapping){
+			.inside = { .addr = server(), .port = host_to_be16(i < 2 ? 7 : 8) },
+			.outside = { .addr = address(198, 51, 100, 1 + i / 2), .port = host_to_be16(4000) },
+			.class = i == 1 ? CLASS_TCP : CLASS_UDP,
+			.full = i < 2,
+			.client = router(),
+		};
+	server_add(nat->config, server());
+	if (native_address_set(nat, clients_number(MAX_OUTSIDE), router(), ADDRESS_CLIENTS | ADDRESS_LOCAL) <
+	    0)
+		return -1;
+	return fixed_apply(nat, &want, &report) || report.refused ? -1 : 0;
 }
 
 static int round_begin(struct lab *lab)
@@ -81,7 +121,7 @@ static int round_begin(struct lab *lab)
 					    .mappings = 1024,
 					    .hosts = 64,
 					    .fragments = 64,
-					    .addresses = 4 };
+					    .addresses = 5 };
 	u64 seed = chance(lab, 0xffffffff);
 
 	for (int i = 0; i < 2; i++)
@@ -91,6 +131,9 @@ static int round_begin(struct lab *lab)
 	lab->inside = (u32)device_add(lab, "lan0", ROLE_INSIDE);
 	lab->outside[0] = (u32)device_add(lab, "wan0", ROLE_OUTSIDE);
 	lab->outside[1] = (u32)device_add(lab, "wan1", ROLE_OUTSIDE);
+	lab->now = chance(lab, 0x100000);
+	for (int i = 0; i < 2; i++)
+		way_clock(lab->ways[i], lab->now);
 	for (int i = 0; i < 2; i++) {
 		struct nat_instance *nat = &lab->ways[i]->nat;
 		native_network_add(nat, address(10, 0, 0, 0), address(255, 255, 0, 0));
@@ -100,6 +143,8 @@ static int round_begin(struct lab *lab)
 		native_address_set(nat, 0, address(198, 51, 100, 2), ADDRESS_LIVE | ADDRESS_POOL);
 		native_address_set(nat, 1, address(192, 0, 2, 1),
 				   ADDRESS_LIVE | ADDRESS_LOCAL | ADDRESS_POOL);
+		if (servers_add(nat))
+			return -1;
 		lab->sweeps[i] = sweep_memory_new(nat);
 		if (!lab->sweeps[i])
 			return -1;
@@ -112,9 +157,6 @@ static int round_begin(struct lab *lab)
 			return -1;
 	lab->first_sent = false;
 	lab->last_frame.ifindex = 0;
-	lab->now = chance(lab, 0x100000);
-	for (int i = 0; i < 2; i++)
-		way_clock(lab->ways[i], lab->now);
 	return lab->inside && lab->outside[0] && lab->outside[1] ? 0 : -1;
 }
 
@@ -170,6 +212,30 @@ static __be32 any_address(struct lab *lab)
 	}
 }
 
+/* To a server, or from it to the address that stands for its clients. */
+static void spec_full(struct lab *lab, enum native_hook hook, struct packet_spec *s)
+{
+	if (hook == NATIVE_CLIENT) {
+		if (!chance(lab, 4))
+			s->saddr = chance(lab, 3) ? outside_some(lab) : router();
+		else if (chance(lab, 20))
+			s->saddr = remote_some(lab);
+		s->sport = (u16)(7 + chance(lab, 3));
+		s->daddr = server();
+		s->dport = (u16)(7 + chance(lab, 2));
+	} else if (hook == NATIVE_HAIRPIN && !chance(lab, 3)) {
+		s->daddr = router();
+		s->dport = (u16)(chance(lab, 2) ? 7 + chance(lab, 3) : port_some(lab));
+		if (chance(lab, 4)) {
+			s->saddr = server();
+			s->sport = 7;
+		}
+	} else if (hook == NATIVE_OUT && !chance(lab, 8)) {
+		s->saddr = server();
+		s->sport = (u16)(7 + chance(lab, 2));
+	}
+}
+
 static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_spec *s)
 {
 	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47, 33, 132, 136 };
@@ -187,6 +253,7 @@ static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_sp
 					       : remote_some(lab);
 	s->sport = in ? (u16)(7 + chance(lab, 3)) : port_some(lab);
 	s->dport = in || back ? port_some(lab) : (u16)(7 + chance(lab, 3));
+	spec_full(lab, hook, s);
 	s->icmp_type = types[chance(lab, 9)];
 	s->tcp_flags = chance(lab, 3) ? TCP_ACK : (u8)chance(lab, 64);
 	s->ttl = (u8)(1 + chance(lab, 255));
@@ -230,13 +297,17 @@ static void error_choose(struct lab *lab, enum native_hook hook, struct packet_s
 	s->quote_bytes = (u16)(chance(lab, 2) ? 0 : chance(lab, 100));
 }
 
-/* Break some bytes, most of all of the headers; or cut it. */
-static u32 break_some(struct lab *lab, u8 *ip, u32 length)
+/* Break some bytes, most of all of the headers; or cut it. What goes to a server still does: else nobody would count it. */
+static u32 break_some(struct lab *lab, enum native_hook hook, u8 *ip, u32 length)
 {
+	__be32 to = server();
+
 	u32 n = chance(lab, 4) ? 0 : 1 + chance(lab, 3);
 
 	for (u32 i = 0; i < n; i++)
 		ip[chance(lab, chance(lab, 4) && length > 60 ? 60 : length)] = (u8)chance(lab, 256);
+	if (hook == NATIVE_CLIENT)
+		memcpy(ip + 16, &to, sizeof(to));
 	if (!chance(lab, 12) && length > 21)
 		length = 20 + chance(lab, length - 20);
 	return length;
@@ -270,6 +341,7 @@ static void both_meet(struct lab *lab, enum native_hook hook, const struct nativ
 		f.l3 = lab->ways[i]->l3;
 		f.length = length + f.l3;
 		f.ethertype = 0x0800;
+		f.room = ROOM;
 		memset(f.data, 2, ETHERNET_HEADER);
 		f.data[12] = 8;
 		f.data[13] = 0;
@@ -311,7 +383,15 @@ static void later_op(struct lab *lab)
 	s.fragment_bytes = (u16)(8 * (1 + chance(lab, 4)));
 	int length = packet_build(&s, ip, sizeof(ip));
 	if (length > 0)
-		both_meet(lab, lab->first_hook, &lab->first_frame, ip, break_some(lab, ip, (u32)length));
+		both_meet(lab, lab->first_hook, &lab->first_frame, ip,
+			  break_some(lab, lab->first_hook, ip, (u32)length));
+}
+
+static bool to_server(const u8 *ip)
+{
+	__be32 to = server();
+
+	return !memcmp(ip + 16, &to, sizeof(to));
 }
 
 /* The last packet once more, past all hooks on its way: the flow's next one. */
@@ -330,20 +410,22 @@ static void again_op(struct lab *lab)
 		both_meet(lab, lab->last_hook, &f, ip, (u32)length);
 	memcpy(inside, lab->after, (size_t)length);
 	if (lab->last_hook == NATIVE_IN && !lab->wrong[0])
-		both_meet(lab, NATIVE_LEARN, &end, inside, (u32)length);
+		both_meet(lab, to_server(inside) ? NATIVE_CLIENT : NATIVE_LEARN, &end, inside, (u32)length);
 }
 
 static void packet_op(struct lab *lab)
 {
 	static u8 ip[ROOM];
-	enum native_hook hook = (enum native_hook)chance(lab, 4);
+	enum native_hook hook = (enum native_hook)chance(lab, 5);
 	struct packet_spec s, quote;
 	u32 which = chance(lab, 4) ? 0 : 1;
-	bool inside = hook == NATIVE_HAIRPIN || hook == NATIVE_LEARN;
+	bool inside = hook >= NATIVE_HAIRPIN;
 	struct native_frame f = { .ifindex = inside ? lab->inside : lab->outside[which] };
 
 	if (hook == NATIVE_LEARN)
 		f.ingress_ifindex = chance(lab, 6) ? lab->outside[which] : 0;
+	if (hook == NATIVE_CLIENT)
+		f.ingress_ifindex = chance(lab, 4) ? lab->outside[which] : chance(lab, 2) ? lab->inside : 0;
 	if (hook == NATIVE_OUT)
 		f.ingress_ifindex = chance(lab, 6) ? lab->inside : chance(lab, 3) ? 0 : lab->outside[!which];
 	if (chance(lab, 6))
@@ -366,7 +448,7 @@ static void packet_op(struct lab *lab)
 	}
 	int length = packet_build(&s, ip, sizeof(ip));
 	if (length > 0)
-		both_meet(lab, hook, &f, ip, break_some(lab, ip, (u32)length));
+		both_meet(lab, hook, &f, ip, break_some(lab, hook, ip, (u32)length));
 }
 
 static void time_op(struct lab *lab)

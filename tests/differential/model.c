@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "tests/differential/model.h"
@@ -267,6 +268,84 @@ static void limbo_sweep(struct model *m)
 }
 
 /*
+ * Limits of a host
+ */
+
+static struct model_tally *tally_of(struct model *m, __be32 inside) { return &m->tally[ntohl(inside) & 255]; }
+
+/* The rare classes count with those that they are like. */
+static enum class counts_as(enum class class) {
+	return class < ACCOUNTS		? class
+	       : class == CLASS_UDPLITE ? CLASS_UDP
+					: CLASS_TCP;
+}
+
+static bool limit_met(const u32 have[CLASSES], enum class class, u32 most, u32 most_of_class)
+{
+	u32 all = have[CLASS_UDP] + have[CLASS_TCP] + have[CLASS_ICMP];
+
+	return (most && all >= most) || (most_of_class && have[counts_as(class)] >= most_of_class);
+}
+
+static bool mappings_met(const struct model *m, enum class class, const u32 have[CLASSES])
+{
+	const struct limits *l = &m->settings.limits;
+
+	return limit_met(have, class, l->all.mappings, l->by[counts_as(class)].mappings);
+}
+
+static bool sessions_met(const struct model *m, enum class class, const u32 have[CLASSES])
+{
+	const struct limits *l = &m->settings.limits;
+
+	return limit_met(have, class, l->all.sessions, l->by[counts_as(class)].sessions);
+}
+
+/* What the host surely has. */
+static struct model_tally tally_sure(const struct model *m, __be32 inside)
+{
+	struct model_tally t = { 0 };
+
+	for (u32 i = 0; i < m->binding_count; i++)
+		if (m->bindings[i].live && !m->bindings[i].doubt && m->bindings[i].inside.addr == inside)
+			t.mappings[counts_as(m->bindings[i].class)]++;
+	for (u32 i = 0; i < m->session_count; i++) {
+		const struct model_session *s = &m->sessions[i];
+		if (s->live && !s->out.doubt && !s->in.doubt && s->inside.addr == inside)
+			t.sessions[counts_as(s->class)]++;
+	}
+	return t;
+}
+
+/* May it have one more? */
+static const char *limits_judge(const struct model *m, enum class class, __be32 inside, bool mapping)
+{
+	struct model_tally t = tally_sure(m, inside);
+
+	if (mapping && mappings_met(m, class, t.mappings))
+		return "a host got more mappings than it may have";
+	return sessions_met(m, class, t.sessions) ? "a host got more sessions than it may have" : NULL;
+}
+
+static void tally_sweep(struct model *m)
+{
+	memset(m->tally, 0, sizeof(m->tally));
+	for (u32 i = 0; i < m->binding_count; i++)
+		tally_of(m, m->bindings[i].inside.addr)->mappings[counts_as(m->bindings[i].class)]++;
+	for (u32 i = 0; i < m->session_count; i++)
+		tally_of(m, m->sessions[i].inside.addr)->sessions[counts_as(m->sessions[i].class)]++;
+}
+
+/* Refused for its limits: right if it may have so many. */
+static bool limit_refuses(struct model *m, enum class class, __be32 inside, u32 reason)
+{
+	struct model_tally *t = tally_of(m, inside);
+
+	return reason == IS_host_mappings ? mappings_met(m, class, t->mappings)
+					  : sessions_met(m, class, t->sessions);
+}
+
+/*
  * TCP: what each direction has shown, and how long the session may then be idle.
  */
 
@@ -328,6 +407,7 @@ static void side_renew(struct model *m, struct model_session *s, struct model_si
 {
 	if (reason != IS_out_created && reason != IS_in_created)
 		return;
+	tally_of(m, s->inside.addr)->sessions[counts_as(s->class)]++; /* perhaps: if nothing of it was left */
 	side->flags = 0;
 	for (u32 i = 0; i < m->binding_count; i++)
 		if (m->bindings[i].live && m->bindings[i].class == s->class &&
@@ -414,6 +494,7 @@ void model_sweep(struct model *m)
 	m->binding_count = bindings;
 	limbo_sweep(m);
 	hosts_sweep(m);
+	tally_sweep(m);
 }
 
 /* A session ends before its time: its endpoint keeps its port for as long as it might have lived. */
@@ -435,6 +516,7 @@ void model_reset_flows(struct model *m)
 		lease_give(m, &m->sessions[i]);
 	m->session_count = 0;
 	m->permit_count = 0;
+	tally_sweep(m);
 }
 
 /* Sessions of an address that left are gone; when it is back, none of before are. */
@@ -479,6 +561,7 @@ void model_reset_mappings(struct model *m)
 		if (m->bindings[i].live)
 			limbo_add(m, &m->bindings[i]);
 	m->binding_count = 0;
+	tally_sweep(m);
 }
 
 void model_reset_hosts(struct model *m) { m->host_count = 0; }
@@ -620,6 +703,7 @@ static const char *binding_make(struct model *m, const struct model_packet *p, s
 	if (m->binding_count == MODEL_BINDINGS)
 		return "the model has no room for bindings";
 	limbo_end(m, in_limbo(m, p->class, chosen));
+	tally_of(m, inside.addr)->mappings[counts_as(p->class)]++;
 	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
 								  .own = own,
 								  .class = p->class,
@@ -648,6 +732,7 @@ static bool binding_wake(struct model *m, enum class class, struct model_end ins
 			limbo_forsake(l);
 		return false;
 	}
+	tally_of(m, inside.addr)->mappings[counts_as(class)]++;
 	m->bindings[m->binding_count++] = (struct model_binding){ .live = true,
 								  .own = l->own,
 								  .class = class,
@@ -671,6 +756,7 @@ static struct model_session *session_make(struct model *m, const struct model_pa
 	if (m->session_count == MODEL_SESSIONS)
 		return s - 1;
 	m->session_count++;
+	tally_of(m, inside.addr)->sessions[counts_as(p->class)]++;
 	*s = (struct model_session){ .live = true,
 				     .protocol = p->protocol,
 				     .class = p->class,
@@ -703,7 +789,7 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 	struct model_binding *b = binding_of_inside(m, p->class, p->from);
 	struct model_host *h = host_of(m, p->from.addr);
 	bool got = o->verdict == VERDICT_TRANSLATE || o->reason == IS_filtered;
-	const char *wrong;
+	const char *wrong, *over = limits_judge(m, p->class, p->from.addr, !b);
 
 	/* While there is no other address to go to, all that belongs to one which has left waits for it. */
 	if (!got && !(own ? address_serves(m, p->from.addr, true) : any_serves(m)))
@@ -727,6 +813,8 @@ static const char *open_judge(struct model *m, const struct model_packet *p, str
 	}
 	if (b && !end_is(b->outside, o->from))
 		return "the endpoint has another mapping (RFC 4787 REQ-1)";
+	if (!own && over)
+		return over;
 	if (!b) {
 		wrong = binding_make(m, p, p->from, o->from, own);
 		if (wrong)
@@ -764,6 +852,25 @@ static const char *answer_judge(struct model *m, const struct model_packet *p)
 	return "a RST for a connection that goes on";
 }
 
+static const char *out_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o);
+
+/* A refusal that its sender was told of: it must be right as one that he was not. */
+static const char *told_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
+{
+	struct model_outcome silent = *o;
+
+	if (!m->settings.tell)
+		return "a sender was told, though nobody shall be";
+	silent.verdict = VERDICT_DROP;
+	silent.reason = o->reason == IS_told_no_port ? IS_no_port
+			: o->reason != IS_told_full  ? IS_host_sessions
+			: any_serves(m)		     ? IS_hosts_full
+						     : IS_no_address;
+	if (o->reason == IS_told_limit && !limit_refuses(m, p->class, p->from.addr, IS_host_sessions))
+		silent.reason = IS_host_mappings;
+	return out_judge(m, p, &silent);
+}
+
 /* Was it right to refuse a packet from inside that wanted a session? */
 static const char *refusal_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o)
 {
@@ -797,12 +904,22 @@ static const char *out_judge(struct model *m, const struct model_packet *p, cons
 			      "a source that is not inside was not refused");
 	if (!own && p->to.addr == m->untranslated)
 		return unless(passed(o, IS_pass_through_out), "a destination that is not translated");
+	if (o->verdict == VERDICT_ANSWER && o->reason != IS_session_lost)
+		return own ? "the router was told of its own refusal" : told_judge(m, p, o);
 	if (o->verdict == VERDICT_ANSWER)
 		return unless(!own && p->class == CLASS_TCP, "an answer to what is no TCP from inside")
 			       ?: answer_judge(m, p);
 	if (p->class == CLASS_ICMP && !p->request)
 		return unless(own ? passed(o, IS_own_error) : dropped(o, IS_reply_no_session),
 			      "an ICMP reply that nobody asked for");
+	if (!own && (dropped(o, IS_host_mappings) || dropped(o, IS_host_sessions))) {
+		struct model_binding *b = binding_of_inside(m, p->class, p->from);
+		if (b)
+			b->touched = m->now;
+		return unless(!(b && o->reason == IS_host_mappings) &&
+				      limit_refuses(m, p->class, p->from.addr, o->reason),
+			      "refused for a limit that is not reached");
+	}
 	if (o->verdict == VERDICT_DROP) {
 		const char *wrong = open_judge(m, p, p->to, o, own, &s);
 		return wrong ? wrong : refusal_judge(m, p, o);
@@ -874,6 +991,12 @@ static const char *in_judge(struct model *m, const struct model_packet *p, const
 	if (!lets)
 		return unless(dropped(o, IS_filtered), "not filtered");
 	b->touched = m->now;
+	if (!b->own && dropped(o, IS_host_sessions))
+		return unless(limit_refuses(m, p->class, b->inside.addr, o->reason),
+			      "a session from outside was refused for a limit that is not reached");
+	const char *over = b->own ? NULL : limits_judge(m, p->class, b->inside.addr, false);
+	if (over)
+		return over;
 	s = session_make(m, p, b->inside, b->outside, p->from);
 	side_pass(m, &s->in, p->segment);
 	return unless(o->verdict == VERDICT_TRANSLATE && end_is(o->to, b->inside) && end_is(o->from, p->from),

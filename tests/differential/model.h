@@ -69,6 +69,12 @@ struct model_host {
 	bool doubt; /* it was idle when another came: it may have given way */
 };
 
+/* What a host was given since the last sweep, and had then: at least what it has. */
+struct model_tally {
+	u32 mappings[CLASSES];
+	u32 sessions[CLASSES];
+};
+
 /* A port whose last owner is gone: it rests for hold_down_timeout, and may be kept from others for a while longer. */
 struct model_limbo {
 	enum class class;
@@ -109,6 +115,7 @@ struct model {
 	u32 session_count;
 	struct model_host hosts[MODEL_HOSTS];
 	u32 host_count;
+	struct model_tally tally[256]; /* by the last byte of the inside address */
 	struct model_limbo limbo[MODEL_LIMBO];
 	u32 limbo_count;
 	struct model_former former[MODEL_FORMER];

@@ -47,6 +47,20 @@ static __be32 address(u32 a, u32 b, u32 c, u32 d) { return host_to_be32(a << 24 
  * What a round is like
  */
 
+/* In half of the rounds hosts have limits, few enough to be met. */
+static void limits_choose(struct lab *lab, struct limits *l)
+{
+	l->on = chance(lab, 2);
+	if (!l->on)
+		return;
+	l->all.mappings = chance(lab, 2) ? 0 : 4 + chance(lab, 20);
+	l->all.sessions = chance(lab, 2) ? 0 : 4 + chance(lab, 40);
+	for (u32 i = 0; i < ACCOUNTS; i++) {
+		l->by[i].mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 10);
+		l->by[i].sessions = chance(lab, 2) ? 0 : 1 + chance(lab, 20);
+	}
+}
+
 static void settings_choose(struct lab *lab, struct config *c)
 {
 	static const u16 ranges[][2] = { { 1024, 65535 },  { 1024, 65535 }, { 1, 65535 },
@@ -66,6 +80,9 @@ static void settings_choose(struct lab *lab, struct config *c)
 	c->timers.tcp_trans_open_timeout = 10 + chance(lab, 100);
 	c->timers.tcp_trans_close_timeout = 10 + chance(lab, 100);
 	c->timers.hold_down_timeout = 1 + chance(lab, 100);
+	limits_choose(lab, &c->limits);
+	c->tell = (u8)chance(lab, 2);
+	c->router[MAX_OUTSIDE] = chance(lab, 2) ? 0 : address(10, 0, 0, 254);
 }
 
 static void lab_address(struct lab *lab, __be32 addr, u8 flags)
@@ -110,7 +127,10 @@ static int round_begin(struct lab *lab)
 	lab->clock = chance(lab, 0x100000);
 	lab->nat.now = lab->clock & TIME;
 	lab->sweep = sweep_memory_new(&lab->nat);
-	return lab->sweep ? 0 : -1;
+	if (!lab->sweep)
+		return -1;
+	sweep_pass(lab->sweep, lab->nat.now); /* limits hold while somebody sweeps */
+	return 0;
 }
 
 static void round_end(struct lab *lab)
@@ -221,7 +241,8 @@ static struct native_result lab_send(struct lab *lab, enum native_hook hook, u32
 	u8 *data = frame + 2;
 	struct native_frame f = { data,	    length + ETHERNET,
 				  ETHERNET, hook == NATIVE_HAIRPIN ? IN_IFINDEX : OUT_IFINDEX,
-				  from,	    0,	0 };
+				  from,	    0,
+				  ROOM };
 
 	memset(data, 2, ETHERNET);
 	data[12] = 8;
@@ -229,7 +250,7 @@ static struct native_result lab_send(struct lab *lab, enum native_hook hook, u32
 	memcpy(data + ETHERNET, ip, length);
 	lab->in = hook == NATIVE_IN;
 	struct native_result r = native_meet(&lab->nat, hook, &f);
-	memcpy(ip, data + ETHERNET, length);
+	memcpy(ip, data + ETHERNET, r.length - ETHERNET);
 	lab->packets++;
 	lab->dropped += r.verdict == VERDICT_DROP;
 	return r;
@@ -328,7 +349,8 @@ static void packet_op(struct lab *lab, struct model_packet *p)
 		lab_send(lab, hook_of[p->hook], p->hook == MODEL_OUT ? IN_IFINDEX : 0, ip, (u32)length);
 	o.verdict = r.verdict;
 	o.reason = r.reason;
-	ends_read(&s, ip, &o.from, &o.to);
+	if (r.verdict != VERDICT_ANSWER)
+		ends_read(&s, ip, &o.from, &o.to);
 	if (p->hook == MODEL_HAIRPIN && r.reason == REASON_filtered)
 		sender_peek(lab, p, &o);
 	story_tell(lab, p, &r, &o);
@@ -337,7 +359,12 @@ static void packet_op(struct lab *lab, struct model_packet *p)
 	if (r.verdict == VERDICT_PASS && memcmp(before, ip, (size_t)length))
 		wrong_set(lab, "a packet that passed was changed");
 	if (r.verdict == VERDICT_ANSWER) {
-		packet_reset(&s, &reset);
+		__be32 router = lab->nat.config->router[MAX_OUTSIDE];
+		if (r.reason == REASON_session_lost)
+			packet_reset(&s, &reset);
+		else
+			packet_unreachable(&s, r.reason == REASON_told_limit ? 13 : 1,
+					   router ? router : s.daddr, &reset);
 		bytes_judge(lab, &reset, ip, r.length - ETHERNET);
 		return;
 	}
@@ -419,6 +446,8 @@ static void hairpin_op(struct lab *lab)
 {
 	struct model_packet p = { .hook = MODEL_HAIRPIN };
 
+	if (lab->model->settings.limits.on) /* which of the two hosts was refused does not show */
+		return;
 	class_choose(lab, &p);
 	p.from = inside_some(lab);
 	p.to = outside_some(lab, p.class);
@@ -722,7 +751,7 @@ static void reset_op(struct lab *lab)
 /* An address of the pool leaves, or comes back. */
 static void address_op(struct lab *lab)
 {
-	if (!lab->pool)
+	if (!lab->pool || lab->model->settings.limits.on) /* what waits for an address counts for the core */
 		return;
 	__be32 addr = address(198, 51, 100, 2 + chance(lab, lab->pool));
 	bool live = model_address_flags(lab->model, addr) & ADDRESS_LIVE;

@@ -236,13 +236,21 @@ static int translate_fits(struct world *world, struct words *words, const struct
 	return bytes_fit(world, e, &wanted) || id_fits(world, words, e) ? -1 : 0;
 }
 
-/* An answer is a RST for the packet, and nothing else. */
-static int reset_fits(struct world *world, const struct event *e)
+/* An answer is a RST for the packet, or the ICMP error that its reason asks for, and nothing else. */
+static int answer_fits(struct world *world, const struct event *e)
 {
 	static struct packet_text wanted;
+	const struct packet_spec *sent = &e->packet->spec;
+	__be32 router = world->ways[0]->nat.config->router[MAX_OUTSIDE];
 
 	memset(&wanted, 0, sizeof(wanted));
-	packet_reset(&e->packet->spec, &wanted.spec);
+	if (e->result.reason == REASON_session_lost) {
+		packet_reset(sent, &wanted.spec);
+	} else {
+		wanted.quote = *sent;
+		packet_unreachable(&wanted.quote, e->result.reason == REASON_told_limit ? 13 : 1,
+				   router ? router : sent->daddr, &wanted.spec);
+	}
 	return bytes_fit(world, e, &wanted);
 }
 
@@ -256,7 +264,7 @@ static int invariants_hold(struct world *world, const struct event *e)
 	    difference(e->before, e->after, e->length) >= 0)
 		return world_fail(world, "a packet that passed was changed (%s)", met);
 	if (e->result.verdict == VERDICT_ANSWER)
-		return reset_fits(world, e);
+		return answer_fits(world, e);
 	if (e->result.verdict != VERDICT_TRANSLATE)
 		return 0;
 	/* What was right stays right, what was wrong stays wrong (RFC 3022 section 4.2). */

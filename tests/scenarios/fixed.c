@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <string.h>
 
-#include "core/host.h"
+#include "core/clients.h"
 #include "tests/scenarios/world.h"
 
 /* Give it to each way; their chance is not asked, so they stay equal. */
@@ -54,7 +54,24 @@ int reserve_run(struct world *w, struct words *words)
 	return fixed_give(w);
 }
 
-/* map INTERFACE udp|tcp OUTSIDE:PORT INSIDE:PORT */
+/* Full NAT in the name of an inside address of the router: as the daemon tells the data path. */
+static int full_give(struct world *w, struct fixed_mapping *mapping, const char *text)
+{
+	struct world_interface *lan = interface_first(w, ROLE_INSIDE);
+
+	if (!lan || address_parse(text, &mapping->client))
+		return world_fail(w, "map ... full ADDRESS");
+	mapping->full = true;
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
+		server_add(nat->config, mapping->inside.addr);
+		if (native_address_set(nat, clients_number(lan->number), mapping->client,
+				       ADDRESS_CLIENTS | ADDRESS_LOCAL) < 0)
+			return world_fail(w, "no room for another outside address");
+	}
+	return 0;
+}
+
+/* map INTERFACE udp|tcp OUTSIDE:PORT INSIDE:PORT [full ADDRESS] */
 int map_run(struct world *w, struct words *words)
 {
 	struct world_interface *at = interface_named(w, words_next(words));
@@ -67,11 +84,13 @@ int map_run(struct world *w, struct words *words)
 	if (!at || w->mapped_count == FIXED_MAX || class_parse(words_next(words), &class) ||
 	    endpoint_parse(words_next(words), &mapping.outside.addr, &outside) ||
 	    endpoint_parse(words_next(words), &mapping.inside.addr, &inside))
-		return world_fail(w, "map INTERFACE udp|tcp OUTSIDE:PORT INSIDE:PORT");
+		return world_fail(w, "map INTERFACE udp|tcp OUTSIDE:PORT INSIDE:PORT [full ADDRESS]");
 	mapping.interface = (u8)at->number;
 	mapping.class = (u8) class;
 	mapping.outside.port = host_to_be16(outside);
 	mapping.inside.port = host_to_be16(inside);
+	if (words_take(words, "full") && full_give(w, &mapping, words_next(words)))
+		return -1;
 	w->mapped[w->mapped_count++] = mapping;
 	return fixed_give(w);
 }

@@ -21,7 +21,7 @@ static void state_count(struct nat_instance *nat, u32 *sessions, u32 *mappings, 
 		bool rests = word_flags(m->word) & RESTING;
 		*resting += word_state(m->word) == LIVE && rests;
 		*mappings += word_state(m->word) == LIVE && !rests && !(m->half & HALF_OUTSIDE) &&
-			     !mapping_stale(c, m->interface, m->own, m->word);
+			     m->class < CLASSES && !mapping_stale(c, m->interface, m->own, m->word);
 	}
 	for (u32 i = 0; i <= c->host_mask; i++) {
 		const struct host *h = (const struct host *)env_slot(nat, TABLE_HOSTS, i);
@@ -40,6 +40,19 @@ static u32 ports_taken(struct nat_instance *nat, enum class class, __be32 addr)
 	return taken;
 }
 
+/* Blocks that are lent at an outside address. */
+static u32 blocks_lent(struct nat_instance *nat, __be32 addr)
+{
+	u32 lent = 0;
+
+	for (u32 i = 0; i <= nat->config->mapping_mask; i++) {
+		const struct mapping *m = (const struct mapping *)env_slot(nat, TABLE_MAPPINGS, i);
+		lent += word_state(m->word) == LIVE && m->class == CLASS_BLOCK && !(m->half & HALF_OUTSIDE) &&
+			m->addr == addr && !mapping_stale(nat->config, m->interface, m->own, m->word);
+	}
+	return lent;
+}
+
 static int number_wanted(struct world *w, struct words *words, const char *what, u32 met)
 {
 	u32 wanted;
@@ -49,7 +62,7 @@ static int number_wanted(struct world *w, struct words *words, const char *what,
 	return wanted == met ? 0 : world_fail(w, "%u %s, wanted %u", met, what, wanted);
 }
 
-/* expect [sessions N] [mappings N] [hosts N] [resting N] [ports udp A N] */
+/* expect [sessions N] [mappings N] [hosts N] [resting N] [ports udp A N] [blocks A N] */
 int expect_run(struct world *w, struct words *words)
 {
 	u32 sessions, mappings, hosts, resting;
@@ -65,6 +78,11 @@ int expect_run(struct world *w, struct words *words)
 			rc = number_wanted(w, words, "hosts", hosts);
 		} else if (words_take(words, "resting")) {
 			rc = number_wanted(w, words, "resting", resting);
+		} else if (words_take(words, "blocks")) {
+			__be32 addr;
+			if (address_parse(words_next(words), &addr))
+				return world_fail(w, "expect blocks A N");
+			rc = number_wanted(w, words, "blocks", blocks_lent(&w->ways[0]->nat, addr));
 		} else if (words_take(words, "ports")) {
 			enum class class;
 			__be32 addr;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * runner.c - run scenarios and print TAP: one test for each scenario and way (native, ethernet, bare; native-fast and
- * ethernet-fast: with the fast path on, and what takes it must come to the same).
+ * runner.c - run scenarios and print TAP: one test for each scenario and way (native, ethernet, bare; native-fast,
+ * ethernet-fast and ethernet-xdp: with the fast path on, and what takes it must come to the same).
  *
  *	runner.test [--way WAY] [FILE.scn ...]		all of tests/scenarios/ if none is named
  */
@@ -122,7 +122,8 @@ static void all_skip(struct tap *tap, const glob_t *paths, const char *way, cons
 static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64 *reasons)
 {
 	static struct world world;
-	bool native = !strncmp(name, "native", 6), roads = strstr(name, "-fast") != NULL;
+	bool native = !strncmp(name, "native", 6), xdp = strstr(name, "-xdp") != NULL,
+	     roads = xdp || strstr(name, "-fast");
 	struct way *other = native ? NULL : !strcmp(name, "bare") ? way_bpf_bare() : way_bpf_ethernet();
 
 	if (!native && !other) {
@@ -137,6 +138,7 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 	}
 	memset(&world, 0, sizeof(world));
 	world.roads = roads;
+	world.xdp = xdp;
 	world.ways[world.way_count++] = way_native(other ? other->l3 : ETHERNET_HEADER);
 	if (!world.ways[0]) {
 		printf("Bail out! out of memory\n");
@@ -146,11 +148,15 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 		world.ways[world.way_count++] = other;
 	for (size_t i = 0; i < paths->gl_pathc; i++)
 		scenario_test(tap, &world, paths->gl_pathv[i], name);
-	printf("# %s: %u packets, %u of them by the fast path\n", name, world.packets, world.fast_packets);
+	printf("# %s: %u packets, %u of them by the fast path, %u at XDP\n", name, world.packets,
+	       world.fast_packets, other ? other->redirected : 0);
 	if (roads && paths->gl_pathc > 1) {
-		tap->failed += !world.fast_packets;
-		printf("%s %u - %s: packets took the fast path\n", world.fast_packets ? "ok" : "not ok",
-		       ++tap->count, name);
+		bool took =
+			xdp ? other->redirected * world.way_count == world.fast_packets && world.fast_packets
+			    : world.fast_packets != 0;
+		tap->failed += !took;
+		printf("%s %u - %s: packets took the fast path\n", took ? "ok" : "not ok", ++tap->count,
+		       name);
 	}
 	for (u32 r = 0; r < REASONS; r++)
 		reasons[r] += world.reasons[r];
@@ -160,7 +166,8 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 
 int main(int argc, char **argv)
 {
-	static const char *const ways[] = { "native", "ethernet", "bare", "native-fast", "ethernet-fast" };
+	static const char *const ways[] = { "native",	   "ethernet",	    "bare",
+					    "native-fast", "ethernet-fast", "ethernet-xdp" };
 	const char *source = getenv("KEEPNAT_SOURCE"), *only = NULL;
 	u64 reasons[REASONS] = { 0 };
 	char pattern[4096];

@@ -11,6 +11,7 @@
 #include "native/packet_build.h"
 #include "tests/way/way.h"
 
+enum { STATION = 0x02 }; /* each byte of all hardware addresses */
 enum {
 	WORDS_MAX = 160,
 	LINE_MAX_BYTES = 4096,
@@ -56,6 +57,7 @@ struct world {
 	bool sweeping;
 	bool roads; /* packets meet all hooks on their way, and may take the fast path */
 	bool fast;  /* interfaces take part in the fast path */
+	bool xdp;   /* and packets meet it at XDP first */
 	u32 fast_packets;
 	struct sweep *sweeps[2];
 	struct world_interface interfaces[MAX_INTERFACES];

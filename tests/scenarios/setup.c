@@ -2,7 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/host.h"
+#include "core/clients.h"
+#include "core/shares.h"
 #include "tests/scenarios/world.h"
 
 /*
@@ -54,6 +55,7 @@ static int config_switch(struct world *w, struct words *words, const char *name)
 		struct config *c = nat->config;
 		*(!strcmp(name, "parity")     ? &c->port_parity
 		  : !strcmp(name, "preserve") ? &c->port_preserve
+		  : !strcmp(name, "tell")     ? &c->tell
 					      : &c->hairpin) = (u8)on;
 	}
 	return 0;
@@ -108,6 +110,41 @@ static int network_parse(struct world *w, const char *word, __be32 *addr, __be32
 	return 0;
 }
 
+/* config limit rate N; config limit mappings|sessions N [udp|tcp|icmp] */
+static int config_limit(struct world *w, struct words *words)
+{
+	const char *what = words_next(words);
+	enum class class = CLASSES;
+	u32 n;
+
+	if (!what || number_parse(words_next(words), 65535, &n) ||
+	    (words_peek(words) && class_parse(words_next(words), &class)) ||
+	    (class >= ACCOUNTS && class != CLASSES))
+		return world_fail(w, "config limit rate|mappings|sessions N [udp|tcp|icmp]");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
+		struct limits *limits = &nat->config->limits;
+		struct limit *l = class == CLASSES ? &limits->all : &limits->by[class];
+		*(!strcmp(what, "rate")	      ? &limits->new_mappings
+		  : !strcmp(what, "mappings") ? &l->mappings
+					      : &l->sessions) = n;
+		limits->on = 1;
+		nat->config->swept = nat->config->test_now;
+	}
+	return 0;
+}
+
+/* The router's own address on the first inside interface. */
+static int config_router(struct world *w, struct words *words)
+{
+	__be32 addr;
+
+	if (address_parse(words_next(words), &addr))
+		return world_fail(w, "config router A");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
+		nat->config->router[MAX_OUTSIDE] = addr;
+	return 0;
+}
+
 static int config_pass_through(struct world *w, struct words *words)
 {
 	__be32 addr, mask;
@@ -149,7 +186,7 @@ int config_run(struct world *w, struct words *words)
 {
 	static const char *const early[] = { "flows",	  "mappings", "hosts", "fragments",
 					     "addresses", "clock",    "seed" };
-	static const char *const switches[] = { "parity", "preserve", "hairpin" };
+	static const char *const switches[] = { "parity", "preserve", "hairpin", "tell" };
 	const char *name = words_peek(words);
 
 	for (size_t i = 0; name && i < sizeof(early) / sizeof(early[0]); i++)
@@ -167,11 +204,16 @@ int config_run(struct world *w, struct words *words)
 	}
 	if (words_take(words, "defrag")) {
 		for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
-			nat->config->defrag = nat->config->pass[0] = 1; /* in virtual time nothing is sent there */
+			nat->config->defrag = nat->config->pass[0] =
+				1; /* in virtual time nothing is sent there */
 		return 0;
 	}
 	if (words_take(words, "timer"))
 		return config_timer(w, words);
+	if (words_take(words, "router"))
+		return config_router(w, words);
+	if (words_take(words, "limit"))
+		return config_limit(w, words);
 	if (words_take(words, "pass-through"))
 		return config_pass_through(w, words);
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
@@ -228,6 +270,65 @@ static int range_set(struct world *w, u32 interface, const char *text, u32 flags
 		struct outside_address known = address_find(nat, nat->config, host_to_be32(a));
 		if (address_set(w, interface, host_to_be32(a), known.flags | flags))
 			return -1;
+	}
+	return 0;
+}
+
+/* The addresses of an interface's pool. */
+static u32 pool_size(const struct nat_instance *nat, u32 interface)
+{
+	u32 size = 0;
+
+	for (u32 i = 0; i <= nat->config->address_mask; i++) {
+		union {
+			u64 word;
+			struct outside_address address;
+		} at = { .word = nat->addresses[i] };
+		size += at.address.flags & ADDRESS_POOL && at.address.interface == interface;
+	}
+	return size;
+}
+
+/* blocks INTERFACE SIZE MAX: of ports of the range that was configured */
+int blocks_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_named(w, words_next(words));
+	u32 size, max;
+
+	if (!at || number_parse(words_next(words), 32768, &size) ||
+	    number_parse(words_next(words), MAX_BLOCKS, &max) || size < BLOCK_MIN)
+		return world_fail(w, "blocks INTERFACE SIZE MAX");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
+		struct shares shares = nat->config->shares[at->number];
+		shares_lend(&shares, size, max, nat->config->port_min, nat->config->port_max);
+		native_interface_shares(nat, at->number, &shares);
+	}
+	return 0;
+}
+
+/* deterministic INTERFACE sequential|staggered|round_robin|interlaced A/N RATIO DYNAMIC: all addresses of the network */
+int deterministic_run(struct world *w, struct words *words)
+{
+	static const char *const names[] = { "sequential", "staggered", "round_robin", "interlaced" };
+	struct world_interface *at = interface_named(w, words_next(words));
+	const char *name = words_next(words), *network = words_next(words);
+	u32 algorithm = 0, ratio, dynamic;
+	__be32 addr, mask;
+
+	while (name && algorithm < 4 && strcmp(name, names[algorithm]))
+		algorithm++;
+	if (!at || !network || algorithm == 4 || network_parse(w, network, &addr, &mask) ||
+	    number_parse(words_next(words), 65535, &ratio) ||
+	    number_parse(words_next(words), 65535, &dynamic))
+		return world_fail(w, "deterministic INTERFACE ALGORITHM A/N RATIO DYNAMIC");
+	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
+		const struct config *c = nat->config;
+		struct shares shares = { .inside = 0 };
+		if (shares_own(&shares, (enum algorithm)algorithm, be32_to_host(addr),
+			       ~be32_to_host(mask) + 1, pool_size(nat, at->number), ratio, dynamic,
+			       c->port_min, c->port_max))
+			return world_fail(w, "the ports cannot be shared out so");
+		native_interface_shares(nat, at->number, &shares);
 	}
 	return 0;
 }
@@ -300,8 +401,10 @@ int interface_run(struct world *w, struct words *words)
 		if (number < 0)
 			return world_fail(w, "too many interfaces");
 		at->number = (u32)number;
+		memset(nat->config->stations[number], STATION, 6);
 		if (w->fast)
-			native_interface_fast(nat, at->number);
+			native_interface_fast(nat, at->number,
+					      w->xdp ? FAST_TC | FAST_XDP | FAST_TARGET : FAST_TC);
 	}
 	return role == ROLE_OUTSIDE ? outside_addresses(w, words, at->number)
 				    : inside_networks(w, words, at->number);
@@ -320,7 +423,8 @@ int address_run(struct world *w, struct words *words)
 		    : !strcmp(what, "pool")  ? ADDRESS_LIVE | ADDRESS_POOL
 		    : !strcmp(what, "local") ? ADDRESS_LIVE | ADDRESS_LOCAL
 					     : 0;
-	return address_set(w, at->number, addr, flags);
+	/* Of an inside interface: the address for clients of full NAT. */
+	return address_set(w, at->role == ROLE_INSIDE ? clients_number(at->number) : at->number, addr, flags);
 }
 
 /* socket udp|tcp A:P [> B:Q] */

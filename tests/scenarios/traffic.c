@@ -72,12 +72,17 @@ static int way_meet(struct world *w, struct way *way, const struct event *e, con
 	static u8 frame[FRAME_ROOM + 4];
 	u8 *data = frame + 2; /* the IP header at a multiple of four, as in the kernel */
 	struct native_frame f = { data,	      way->l3 + e->length, way->l3,
-				  e->ifindex, e->ingress_ifindex,  p->ethertype, e->ordered };
+				  e->ifindex, e->ingress_ifindex,  p->ethertype,
+				  FRAME_ROOM, e->ordered };
 
-	memset(data, 0x02, 12);
+	memset(data, STATION, 12);
 	data[12] = (u8)(p->ethertype >> 8);
 	data[13] = (u8)p->ethertype;
 	memcpy(data + way->l3, e->before, e->length);
+	if (e->ordered) { /* where that was done took a hop */
+		struct bytes b = { .data = data, .end = data + f.length };
+		(void)rewrite_hops(&b, way->l3, -1);
+	}
 	int rc = road_begin(w, way, e, &f, result);
 	if (!rc) {
 		rc = way->ops->meet(way, e->hook, &f, result);
@@ -216,4 +221,11 @@ int hairpin_run(struct world *w, struct words *words)
 	struct world_interface *at = interface_first(w, ROLE_INSIDE);
 
 	return at ? packet_at(w, words, NATIVE_HAIRPIN, at, NULL) : -1;
+}
+
+int client_run(struct world *w, struct words *words)
+{
+	struct world_interface *at = interface_first(w, ROLE_INSIDE);
+
+	return at ? packet_at(w, words, NATIVE_CLIENT, at, interface_first(w, ROLE_OUTSIDE)) : -1;
 }

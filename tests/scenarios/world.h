@@ -21,6 +21,8 @@ struct world_interface *interface_named(struct world *w, const char *name); /* N
 struct world_interface *interface_first(struct world *w, enum role role);
 int config_run(struct world *w, struct words *words);
 int interface_run(struct world *w, struct words *words);
+int blocks_run(struct world *w, struct words *words);
+int deterministic_run(struct world *w, struct words *words);
 int address_run(struct world *w, struct words *words);
 int socket_run(struct world *w, struct words *words);
 
@@ -35,6 +37,7 @@ int own_run(struct world *w, struct words *words);
 int in_run(struct world *w, struct words *words);
 int hairpin_run(struct world *w, struct words *words);
 int learn_run(struct world *w, struct words *words);
+int client_run(struct world *w, struct words *words);
 
 /* lose.c */
 int lose_run(struct world *w, struct words *words);

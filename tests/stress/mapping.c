@@ -47,6 +47,7 @@ struct run {
 	enum filtering filtering;
 	u32 kernel; /* so many of the workers run the BPF programs */
 	bool alone; /* each host that has one has its outside address to itself */
+	u32 blocks; /* so many blocks of ports are lent to a host; 0: none */
 };
 
 /* Who must stand still for a look at the state. */
@@ -478,7 +479,12 @@ static int test_begin(struct test *test, const struct run *run)
 				     .host_retention_timeout = 10 };
 	c->port_min = run->port_min;
 	c->port_max = run->port_max;
-	for (u32 i = 0; i < CLASSES; i++)
+	if (run->blocks) {
+		struct shares shares = { .inside = 0 };
+		shares_lend(&shares, BLOCK_MIN, run->blocks, c->port_min, c->port_max);
+		native_interface_shares(&test->nat, 0, &shares);
+	}
+	for (u32 i = 0; i < FILTERINGS; i++)
 		c->filtering[i] = (u8)run->filtering;
 	c->generation[0] = ~0ull - 0x40000100010ull; /* all three come round soon, and so does time */
 	test->now = c->test_now = TIME - 2000;
@@ -576,6 +582,10 @@ int main(void)
 		{ "room enough", .flows = 8192, .mappings = 4096, .port_min = 2000, .port_max = 2999 },
 		{ "few ports, a full flow table, strict filtering", .flows = 512, .mappings = 1024,
 		  .port_min = 2000, .port_max = 2031, .filtering = FILTERING_EDF },
+		{ "blocks of ports", .flows = 8192, .mappings = 4096, .port_min = 2000, .port_max = 2999,
+		  .blocks = 2 },
+		{ "blocks of ports, BPF programs on two processors", .flows = 2048, .mappings = 4096,
+		  .port_min = 2000, .port_max = 2999, .kernel = 2, .blocks = 2 },
 		{ "more hosts than addresses, each its own", .flows = 8192, .mappings = 4096,
 		  .port_min = 2000, .port_max = 2999, .alone = true },
 		{ "the same, BPF programs on two processors", .flows = 2048, .mappings = 4096,

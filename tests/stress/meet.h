@@ -22,9 +22,11 @@ static inline u32 stress_meet(struct nat_instance *nat, int way, const struct tu
 	work->packet.kind = PACKET_PORTS;
 	work->packet.length = 100;
 	work->packet.tcp_flags = tcp_flags;
+	work->packet.request = way == NATIVE_OUT;
 	work->packet.ip = *ip;
 	work->meeting.now = now & TIME;
 	work->meeting.from = way == NATIVE_IN ? ROLE_OUTSIDE : ROLE_INSIDE;
+	work->meeting.ours = ADDRESS_LIVE;
 	switch (way) {
 	case NATIVE_OUT:
 		translate_out(nat, c, work);

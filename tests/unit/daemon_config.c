@@ -185,19 +185,50 @@ static const struct refusal refusals[] = {
 	{ BASE "capacity: {hosts: 15}\n", 4, "capacity.hosts: \"15\" is out of range",
 	  "from 16 to 16777216" },
 
+	/* Ports that are shared out. */
+	{ NAT("blocks: {size: 63}"), 5, "nat.blocks.size: \"63\" is out of range",
+	  "0, or a whole number from 64 to 32768" },
+	{ NAT("blocks: {size: 32769}"), 5, "out of range", "32768" },
+	{ NAT("blocks: {size: 256, max: 17}"), 5, "nat.blocks.max: \"17\" is out of range", "from 1 to 16" },
+	{ NAT("ports: {range: 5000-8000}\n  blocks: {size: 4096}"), 6,
+	  "nat.blocks.size: no block of 4096 ports fits into ports 5000-8000", "smaller" },
+	{ WAN("deterministic: {inside: 10.0.0.0/24}"), 2, "wan0: deterministic needs a pool",
+	  "that has a pool" },
+	{ WAN("pool: [192.0.2.1], mode: address_only, deterministic: {inside: 10.0.0.0/24}"), 2,
+	  "wan0: deterministic needs a mode that shares", "no mode" },
+	{ LAN("deterministic: {inside: 10.0.0.0/24}"), 3, "lan0: deterministic needs an outside interface",
+	  "move it" },
+	{ WAN("pool: [192.0.2.1], deterministic: {algorithm: staggered}"), 2,
+	  "interfaces.deterministic: \"inside\" is missing", "ADDRESS/LENGTH" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.1/24}"), 2,
+	  "interfaces.deterministic.inside: \"10.0.0.1/24\" has bits set beyond", "write 10.0.0.0/24" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24, algorithm: random}"), 2,
+	  "\"random\" is not known here", "sequential, staggered, round_robin, interlaced" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24, ratio: 253}"), 2,
+	  "wan0: 254 hosts share 1 outside addresses, more than 253 each", "a ratio of 254 or more" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/15}"), 2,
+	  "wan0: 1 outside addresses have not a port for each of 131070 hosts", "a larger pool" },
+	{ WAN("pool: [192.0.2.0/27], deterministic: {inside: 10.0.0.0/24, algorithm: interlaced}"), 2,
+	  "ports of 32 outside addresses", "16 is the most" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24, dynamic: 1}"), 2,
+	  "wan0: dynamic leaves ports for blocks", "set nat.blocks.size, less than" },
+	{ WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24}") "reservations: [{inside: 10.0.0.9, "
+									 "outside: 192.0.2.1}]\n",
+	  4, "reservations: the ports of 192.0.2.1 are shared out", "another interface" },
+
 	/* Right, but later. */
 	{ NAT("mapping_type: adm"), 5, "nat.mapping_type: \"adm\" is not yet in this version", "write eim" },
 	{ NAT("mapping_type: edm"), 5, "not yet in this version", "write eim" },
-	{ NAT("accelerate: xdp"), 5, "nat.accelerate: \"xdp\" is not yet in this version",
-	  "write auto, tc or off" },
-	{ NAT("accelerate: all"), 5, "not yet in this version", "write auto, tc or off" },
-	{ NAT("blocks: {size: 256, max: 4}"), 5, "nat.blocks.size: \"256\" is not yet", "write 0" },
-	{ NAT("limits: {mappings_per_host: 1}"), 5, "nat.limits.mappings_per_host: \"1\" is not yet",
-	  "write 0" },
-	{ NAT("limits: {sessions_per_host: 1}"), 5, "nat.limits.sessions_per_host: \"1\" is not yet",
-	  "write 0" },
-	{ NAT("limits: {new_mappings_per_second: 1}"), 5, "per_second: \"1\" is not yet", "write 0" },
-	{ NAT("on_exhaustion: icmp"), 5, "nat.on_exhaustion: \"icmp\" is not yet", "write silent" },
+	{ NAT("accelerate: all"), 5, "nat.accelerate: \"all\" is not yet in this version",
+	  "write auto, xdp, tc or off" },
+	{ NAT("limits: {mappings_per_host: 65536}"), 5,
+	  "nat.limits.mappings_per_host: \"65536\" is out of range", "from 0 to 65535" },
+	{ NAT("limits: {tcp_sessions_per_host: none}"), 5, "\"none\" is not a whole number",
+	  "from 0 to 65535" },
+	{ NAT("limits: {gre_mappings_per_host: 1}"), 5, "unknown key \"gre_mappings_per_host\"",
+	  "did you mean" },
+	{ NAT("on_exhaustion: icpm"), 5, "nat.on_exhaustion: \"icpm\" is not known",
+	  "did you mean \"icmp\"" },
 	{ NAT("mss_clamp: auto"), 5, "nat.mss_clamp: \"auto\" is not yet", "write off" },
 	{ NAT("mss_clamp: 1452"), 5, "nat.mss_clamp: \"1452\" is not yet", "write off" },
 	{ NAT("mss_clamp: 5"), 5, "nat.mss_clamp: \"5\" is out of range", "off, auto, or" },
@@ -236,6 +267,11 @@ static const char *const accepted[] = {
 	WAN("pool: []"),
 	WAN("mode: address_only, pool: [192.0.2.0/30]"),
 	WAN("mode: address_and_port"),
+	NAT("blocks: {size: 256, max: 16}"),
+	WAN("pool: [192.0.2.1], deterministic: {inside: 10.0.0.0/24}"),
+	WAN("pool: [192.0.2.0/29], deterministic: {inside: 10.0.0.0/20, algorithm: round_robin, ratio: 2000, "
+	    "dynamic: "
+	    "7}") "nat: {blocks: {size: 64}}\n",
 	WAN("pool: [192.0.2.1, 192.0.2.2, 192.0.2.4-192.0.2.7, 192.0.2.3, 192.0.2.0]"),
 	LAN("networks: [10.0.0.0/8, 10.1.0.0/16]"),
 	BASE "pass_through: [192.0.2.0/24, 10.0.0.0/8, 203.0.113.7/32]\n",
@@ -273,7 +309,12 @@ static const char unusual[] =
 	"  filtering_type: {udp: adf, tcp: edf}\n"
 	"  accelerate: off\n"
 	"  ports: {range: 2000-3000, preserve: false, parity: false}\n"
+	"  blocks: {size: 100, max: 3}\n"
 	"  hairpin: false\n"
+	"  on_exhaustion: silent\n"
+	"  limits: {mappings_per_host: 1, tcp_mappings_per_host: 2, udp_mappings_per_host: 3,\n"
+	"    icmp_mappings_per_host: 4, sessions_per_host: 5, tcp_sessions_per_host: 6,\n"
+	"    udp_sessions_per_host: 7, icmp_sessions_per_host: 8, new_mappings_per_second: 9}\n"
 	"  timers: {udp_timeout: 301, tcp_idle_timeout: 7441, tcp_trans_open_timeout: 241,\n"
 	"    tcp_trans_close_timeout: 242, tcp_in_syn_timeout: 7, icmp_timeout: 61,\n"
 	"    fragment_min_timeout: 3, hold_down_timeout: 121, host_retention_timeout: 3600}\n"
@@ -316,6 +357,16 @@ static void every_field_is_read_and_printed(void **state)
 	assert_false(nat->ports_preserve);
 	assert_false(nat->ports_parity);
 	assert_false(nat->hairpin);
+	assert_false(nat->tell);
+	assert_int_equal(nat->limits.all.mappings, 1);
+	assert_int_equal(nat->limits.by[CLASS_TCP].mappings, 2);
+	assert_int_equal(nat->limits.by[CLASS_UDP].mappings, 3);
+	assert_int_equal(nat->limits.by[CLASS_ICMP].mappings, 4);
+	assert_int_equal(nat->limits.all.sessions, 5);
+	assert_int_equal(nat->limits.by[CLASS_TCP].sessions, 6);
+	assert_int_equal(nat->limits.by[CLASS_UDP].sessions, 7);
+	assert_int_equal(nat->limits.by[CLASS_ICMP].sessions, 8);
+	assert_int_equal(nat->limits.new_mappings, 9);
 	assert_int_equal(nat->timers.udp_timeout, 301);
 	assert_int_equal(nat->timers.tcp_idle_timeout, 7441);
 	assert_int_equal(nat->timers.tcp_trans_open_timeout, 241);
@@ -347,6 +398,8 @@ static void assert_defaults(const struct settings *settings)
 	assert_true(nat->ports_preserve);
 	assert_true(nat->ports_parity);
 	assert_true(nat->hairpin);
+	assert_true(nat->tell);
+	assert_memory_equal(&nat->limits, &(struct limits){ 0 }, sizeof(nat->limits));
 	assert_int_equal(nat->timers.udp_timeout, 300);
 	assert_int_equal(nat->timers.tcp_idle_timeout, 7440);
 	assert_int_equal(nat->timers.tcp_trans_open_timeout, 240);

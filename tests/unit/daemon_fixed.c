@@ -78,10 +78,18 @@ static const struct refusal shapes[] = {
 	  "port_mappings: \"outside\" is missing", "198.51.100.101:8080" },
 	{ POOLS MAPPED(HOST("protocol: tcp, outside: \"198.51.100.101:80\"")), 5,
 	  "port_mappings: \"inside\" is missing", "10.0.0.50:80" },
+	{ POOLS MAPPED(HOST(
+		  "protocol: tcp, outside: \"198.51.100.101:80\", inside: \"10.0.0.50:80\", full_nat: 1")),
+	  5, "port_mappings.full_nat: \"1\" is neither true nor false", "true or false" },
+	{ POOLS MAPPED(HOST(
+		  "protocol: tcp, outside: \"198.51.100.101:80\", inside: \"10.0.0.50:80\", fullnat: true")),
+	  5, "port_mappings: unknown key \"fullnat\"", "did you mean \"full_nat\"?" },
 	{ MAPPING("tpc", "198.51.100.101:80", "10.0.0.50:80"), 5, "port_mappings.protocol: \"tpc\"",
 	  "did you mean \"tcp\"?" },
 	{ MAPPING("icmp", "198.51.100.101:80", "10.0.0.50:80"), 5,
 	  "port_mappings.protocol: \"icmp\" is not known here", "one of: tcp, udp, both" },
+	{ MAPPING("sctp", "198.51.100.101:80", "10.0.0.50:80"), 5,
+	  "port_mappings.protocol: \"sctp\" is not known here", "one of: tcp, udp, both" },
 
 	/* Addresses. */
 	{ RESERVATION("inside: lan0, outside: 198.51.100.101"), 5, "reservations.inside: \"lan0\" is not an",
@@ -199,6 +207,9 @@ static const struct refusal conflicts[] = {
 	{ ALONE MAPPED(PORTS("tcp", "198.51.100.101:80", "10.0.0.50:80")), 5,
 	  "port_mappings: wan0 is address_only",
 	  "reserve an address of it for the host, with inbound: true" },
+	{ ALONE MAPPED(HOST("protocol: tcp, outside: \"198.51.100.101:80\", inside: \"10.0.0.50:80\", "
+			    "full_nat: true")),
+	  5, "port_mappings: wan0 is address_only", "reserve an address of it for the host" },
 	{ ALONE MAPPED(PORTS("tcp", "wan0:80", "10.0.0.50:80")), 5, "port_mappings: wan0 is address_only",
 	  "an address of another interface" },
 	{ ALONE RESERVED(ONE("10.0.0.11", "198.51.100.101"))
@@ -333,7 +344,8 @@ static void every_field_is_read(void **state)
 					"inside: 10.0.0.13, outside: 198.51.100.103, address_only: true"))
 			MAPPED(PORTS("tcp", "198.51.100.101:8080", "10.0.0.50:80")
 				       PORTS("both", "\\\"wan:27000-27015", "10.0.0.60:27000-27015")
-					       PORTS("udp", "198.51.100.101:5000-5009", "10.0.0.50:6000"));
+					       HOST("protocol: udp, outside: \"198.51.100.101:5000-5009\", "
+						    "inside: \"10.0.0.50:6000\", full_nat: true"));
 	struct settings *settings = parsed(text);
 	const struct settings_reservation *r = settings->reservations;
 	const struct settings_port_mapping *m = settings->port_mappings;
@@ -363,6 +375,7 @@ static void every_field_is_read(void **state)
 	assert_int_equal(m[2].outside_port, 5000);
 	assert_int_equal(m[2].inside_port, 6000);
 	assert_int_equal(m[2].count, 10);
+	assert_true(m[2].full_nat && !m[0].full_nat);
 	settings_free(settings);
 }
 

@@ -192,17 +192,17 @@ static void identifications_are_unique(void **state)
 	(void)state;
 	memset(seen, 0, sizeof(seen));
 	for (u32 i = 0; i < 65536; i++) {
-		identify(&nat, &t, &n);
+		identify(&nat, &t, &n, 1);
 		assert_int_equal(n.has_id, 1);
 		assert_int_equal(seen[n.id]++, 0);
 	}
 	u16 first = be16_to_host(n.id);
-	identify(&nat, &t, &n);
+	identify(&nat, &t, &n, 1);
 	assert_int_equal(be16_to_host(n.id), (u16)(first + 1));
-	identify(&nat, &t, &other);
+	identify(&nat, &t, &other, 1);
 	assert_int_not_equal(other.id, n.id);
 	t.protocol = PROTOCOL_DCCP;
-	identify(&nat, &t, &other);
+	identify(&nat, &t, &other, 1);
 	assert_int_not_equal(be16_to_host(other.id), (u16)(first + 2));
 }
 

@@ -10,8 +10,8 @@ static u8 wire[ROOM + 2];
 static int fast_setup(void **state)
 {
 	nat_setup(state);
-	native_interface_fast(&nat, WAN);
-	native_interface_fast(&nat, LAN);
+	native_interface_fast(&nat, WAN, FAST_TC);
+	native_interface_fast(&nat, LAN, FAST_TC);
 	return 0;
 }
 

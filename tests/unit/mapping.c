@@ -184,7 +184,7 @@ static void the_second_to_join_yields(void **state)
 	ask(CLASS_UDP, HOST_1, 5000);
 	assert_int_equal(mapping_known(&nat, work(), 0), MAPPING_ABSENT);
 	assert_int_equal(host_get(&nat, work()), 0);
-	assert_int_equal(port_claim(&nat, work()), 0);
+	assert_int_equal(port_out(&nat, work(), 0), 0);
 	struct work second = *work();
 	assert_int_equal(second.req.outside.port, htons(5000));
 
@@ -204,7 +204,7 @@ static void yielding_takes_no_notice_of_reach(void **state)
 	(void)state;
 	ask(CLASS_UDP, HOST_1, 5000);
 	assert_int_equal(host_get(&nat, work()), 0);
-	assert_int_equal(port_claim(&nat, work()), 0);
+	assert_int_equal(port_out(&nat, work(), 0), 0);
 	struct work second = *work();
 	outside_of(HOST_1, 5000);
 	half_at(second.req.outside, CLASS_UDP, HALF_OUTSIDE)->word |= FRESH | 1ull << 58;
@@ -611,6 +611,112 @@ static void a_touch_revives_nothing(void **state)
 	assert_int_not_equal(half_find(&nat, config(), key, 0, &i), HALF_LIVE);
 }
 
+/*
+ * Blocks (RFC 6888 REQ-14)
+ */
+
+static void blocks_of(u32 size, u32 max)
+{
+	struct shares s = { .inside = 0 };
+
+	shares_lend(&s, size, max, config()->port_min, config()->port_max);
+	native_interface_shares(&nat, 0, &s);
+	native_address_set(&nat, 0, ADDRESS_B, 0);
+}
+
+/* The nth block of a host: its number; 0: none. */
+static u32 block_at(__be32 inside, u32 n)
+{
+	struct slot *s = half_at(endpoint(inside, (u16)n), CLASS_BLOCK, HALF_INSIDE);
+	union mapping_value value;
+
+	if (!s)
+		return 0;
+	value.word = s->data[1];
+	return be16_to_host(value.port);
+}
+
+/* Two packets of one host found that it has no block: one is lent, both have ports of it, and the other block is nobody's. */
+static void two_processors_lend_one_block(void **state)
+{
+	(void)state;
+	blocks_of(64, 1);
+	ask(CLASS_UDP, HOST_1, 5000);
+	assert_int_equal(mapping_known(&nat, work(), 0), MAPPING_ABSENT);
+	assert_int_equal(host_get(&nat, work()), 0);
+	assert_int_equal(ports_choose(&nat, work(), 0), PORTS_TO_LEND);
+	struct work second = *work();
+
+	u16 first = be16_to_host(outside_of(HOST_1, 6000).port);
+	u32 block = block_at(HOST_1, 0);
+	assert_int_equal(first / 64, block);
+	*work() = second;
+	assert_int_equal(block_claim(&nat, work(), 0), PORTS_TO_LEND);
+	assert_int_equal(port_out(&nat, work(), 0), 0);
+	assert_int_equal(ntohs(request()->outside.port) / 64, block);
+	assert_int_equal(mapping_join(&nat, work()), 0);
+	assert_int_equal(live(TABLE_MAPPINGS), 6); /* two mappings, one block */
+}
+
+/* The block that a search found was lent to another before it could be claimed. */
+static void a_block_has_one_owner(void **state)
+{
+	(void)state;
+	config()->port_min = 1024;
+	config()->port_max = 1151;
+	blocks_of(64, 4);
+	u32 first = be16_to_host(outside_of(HOST_1, 6000).port) / 64;
+	u32 other = be16_to_host(outside_of(HOST_2, 6000).port) / 64;
+	assert_int_equal(first + other, 16 + 17);
+	assert_int_equal(map(CLASS_UDP, REMOTE_2, 6000), REASON_no_port);
+	for (u32 i = 1; i < 64; i++)
+		assert_int_equal(be16_to_host(outside_of(HOST_1, (u16)(6000 + i)).port) / 64, first);
+	assert_int_equal(map(CLASS_UDP, HOST_1, 7000), REASON_no_port);
+	assert_int_equal(be16_to_host(outside_of(HOST_2, 6001).port) / 64, other);
+}
+
+/*
+ * The sweep was about to return a block: the packet that took a port of it first keeps it, and the one that came too late
+ * has another.
+ */
+static void a_block_that_is_being_returned(void **state)
+{
+	struct slot *block;
+	u64 judged;
+
+	(void)state;
+	blocks_of(64, 1);
+	outside_of(HOST_1, 6000);
+	block = half_at(endpoint(HOST_1, 0), CLASS_BLOCK, HALF_INSIDE);
+	judged = block->word;
+	nat.now += 1000;
+	outside_of(HOST_1, 6001);
+	assert_false(slot_end(block, judged)); /* the sweep's */
+	u32 number = block_at(HOST_1, 0);
+	assert_true(slot_end(block, block->word));
+	assert_int_equal(block_at(HOST_1, 0), 0);
+	u32 again = be16_to_host(outside_of(HOST_1, 6002).port) / 64;
+	assert_int_not_equal(again, number); /* its outside half was not ended yet, so nobody has it */
+	assert_int_equal(again, block_at(HOST_1, 0));
+}
+
+/* Where its address went, its block went, too. */
+static void a_block_goes_with_its_address(void **state)
+{
+	(void)state;
+	blocks_of(64, 1);
+	assert_int_equal(outside_of(HOST_1, 6000).addr, ADDRESS_A);
+	u32 before = block_at(HOST_1, 0);
+	native_address_set(&nat, 0, ADDRESS_A, 0);
+	native_address_set(&nat, 0, ADDRESS_B, ADDRESS_LIVE | ADDRESS_POOL);
+	struct endpoint o = outside_of(HOST_1, 6000);
+	assert_int_equal(o.addr, ADDRESS_B);
+	assert_int_equal(be16_to_host(o.port) / 64, block_at(HOST_1, 0));
+	u64 key = block_key(ADDRESS_A, before, HALF_OUTSIDE, 0);
+	struct half half;
+	assert_int_equal(half_find(&nat, config(), key, 0, &half), HALF_LIVE); /* the sweep lets it rest */
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, nat_end)
@@ -646,6 +752,10 @@ int main(void)
 		CASE(reset_of_mappings_while_one_is_made),
 		CASE(address_leaves_while_a_port_is_chosen),
 		CASE(a_touch_revives_nothing),
+		CASE(two_processors_lend_one_block),
+		CASE(a_block_has_one_owner),
+		CASE(a_block_that_is_being_returned),
+		CASE(a_block_goes_with_its_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

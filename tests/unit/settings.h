@@ -139,6 +139,14 @@ static inline void assert_same_settings(const struct settings *a, const struct s
 		assert_int_equal(x->role, y->role);
 		assert_int_equal(x->pool_count, y->pool_count);
 		assert_int_equal(x->network_count, y->network_count);
+		assert_int_equal(!x->deterministic.inside.line, !y->deterministic.inside.line);
+		assert_int_equal(x->deterministic.inside.prefix.address.s_addr,
+				 y->deterministic.inside.prefix.address.s_addr);
+		assert_int_equal(x->deterministic.inside.prefix.length,
+				 y->deterministic.inside.prefix.length);
+		assert_int_equal(x->deterministic.algorithm, y->deterministic.algorithm);
+		assert_int_equal(x->deterministic.ratio, y->deterministic.ratio);
+		assert_int_equal(x->deterministic.dynamic, y->deterministic.dynamic);
 		for (unsigned int j = 0; j < x->pool_count; j++)
 			assert_memory_equal(&x->pool[j].range, &y->pool[j].range, sizeof(x->pool[j].range));
 		for (unsigned int j = 0; j < x->network_count; j++) {

@@ -732,6 +732,111 @@ static void permissions_live_with_their_sessions(void **state)
 	nothing_is_left();
 }
 
+/* A block is told when it is lent, kept while a port of it is claimed or rests, and told when it is returned. */
+static u32 block_lent, block_returned;
+
+static void block_said(void *context, u32 interface, struct endpoint block, __be32 inside, int lent)
+{
+	assert_ptr_equal(context, &nat);
+	assert_int_equal(interface, 0);
+	assert_int_equal(inside, HOST_1);
+	assert_int_equal(block.addr, ADDRESS_A);
+	*(lent ? &block_lent : &block_returned) += 1;
+}
+
+static void a_block_is_returned(void **state)
+{
+	struct shares s = { .inside = 0 };
+	u32 now = START;
+
+	(void)state;
+	block_lent = block_returned = 0;
+	sweep->block_tell = block_said;
+	sweep->block_context = &nat;
+	shares_lend(&s, 64, 2, config()->port_min, config()->port_max);
+	native_interface_shares(&nat, 0, &s);
+	out_udp(HOST_1, 5000);
+	passes(2);
+	assert_int_equal(block_lent, 1);
+	assert_int_equal(sweep->last.blocks, 1);
+	for (u32 i = 0; i < 20; i++) { /* one mapping keeps it, of which no packet comes by the block again */
+		nat.now = now += 100;
+		out_udp(HOST_1, 5000);
+		passes(1);
+	}
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+	pass_at(now += 301); /* the mapping ends, its port rests for 120 ticks, */
+	pass_at(now += 110);
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+	pass_at(now += 11);
+	assert_int_equal(live(TABLE_MAPPINGS), 2);
+	pass_at(now += 119); /* and the block for as long */
+	assert_int_equal(live(TABLE_MAPPINGS), 2);
+	assert_int_equal(block_returned, 0);
+	pass_at(now += 3);
+	assert_int_equal(live(TABLE_MAPPINGS), 0);
+	assert_int_equal(block_lent, 1);
+	assert_int_equal(block_returned, 1);
+	assert_int_equal(sweep->last.blocks, 0);
+	assert_int_equal(sweep->counts.returned_blocks, 1);
+}
+
+/* What a packet overruled after a reset is told as well, once nobody has its ports any more. */
+static void a_block_that_a_reset_ended(void **state)
+{
+	struct shares s = { .inside = 0 };
+
+	(void)state;
+	block_lent = block_returned = 0;
+	sweep->block_tell = block_said;
+	sweep->block_context = &nat;
+	shares_lend(&s, 64, 1, config()->port_min, config()->port_max);
+	native_interface_shares(&nat, 0, &s);
+	struct endpoint before = out_udp(HOST_1, 5000);
+	passes(2);
+	nat_reset(1, 1, 0);
+	struct endpoint after = out_udp(HOST_1, 5000);
+	assert_int_not_equal(be16_to_host(before.port) / 64, be16_to_host(after.port) / 64);
+	passes(2);
+	assert_int_equal(block_lent, 2);
+	assert_int_equal(block_returned, 0);
+	for (u32 i = 0; i < 10; i++) {
+		nat.now += 100;
+		out_udp(HOST_1, 5000);
+		passes(8);
+	}
+	assert_int_equal(block_lent, 2);
+	assert_int_equal(block_returned, 1);
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+}
+
+/* A sweep that has just begun its work knows of no block whether it is used: it ends none before it has seen all. */
+static void a_new_sweep_returns_nothing_unseen(void **state)
+{
+	struct shares s = { .inside = 0 };
+
+	(void)state;
+	shares_lend(&s, 64, 2, config()->port_min, config()->port_max);
+	native_interface_shares(&nat, 0, &s);
+	connected_tcp(5000);
+	nat.now += 5000;
+	passes(1);
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+	passes(3);
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+	/* Nor one whose first port was claimed after the last pass had looked, however long ago that is. */
+	pass_at(nat.now + 20000);
+	pass_at(nat.now + 200);
+	pass_at(nat.now + 200);
+	assert_int_equal(live(TABLE_MAPPINGS), 0);
+	out_udp(HOST_1, 6000);
+	nat.now += 299;
+	passes(1);
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+	passes(1);
+	assert_int_equal(live(TABLE_MAPPINGS), 4);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -767,6 +872,9 @@ int main(void)
 		CASE(wrong_marks_end_nothing),
 		CASE(fragments_end),
 		CASE(permissions_live_with_their_sessions),
+		CASE(a_block_is_returned),
+		CASE(a_block_that_a_reset_ended),
+		CASE(a_new_sweep_returns_nothing_unseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

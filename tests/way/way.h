@@ -35,8 +35,9 @@ struct way {
 	const char *name;
 	const struct way_ops *ops;
 	struct nat_instance nat;
-	u32 l3;	   /* bytes before the IP header in its frames */
-	void *own; /* of the way's implementation */
+	u32 l3;		/* bytes before the IP header in its frames */
+	u32 redirected; /* packets that XDP sent away */
+	void *own;	/* of the way's implementation */
 };
 
 struct way *way_native(u32 l3);
