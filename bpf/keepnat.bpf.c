@@ -9,6 +9,7 @@
  *   learn_*    its egress, where the fast path is on
  *   client_*   its egress, where there is full NAT; learns, too
  *   xdp_out    the receive queue of an inside interface, xdp_in of an outside one, where the fast path is at XDP
+ *   ordered    ingress of the device by which fragments come back in order
  *
  * A packet's way: keepnat.bpf.c builds struct packet -> packet.h parses -> translate.h plans -> rewrite_skb.h writes ->
  * forward.h sends -> its reason is counted.
@@ -59,6 +60,64 @@ static __always_inline void bytes_need(struct __sk_buff *skb, struct bytes *b, u
 		return;
 	(void)bpf_skb_pull_data(skb, wanted);
 	bytes_attach(skb, b);
+}
+
+/*
+ * ORDER (core/fragment.h). A fragment is diverted by the device config.defrag, behind which another network namespace has the
+ * kernel put datagrams together and cut them again as they were (daemon/defrag.h). Role and number of the interface go with it
+ * in tc_index, which the kernel leaves alone. It comes back by ingress of that interface once more, with a mark that nobody else
+ * knows, taken away at once; and as for another station, for it has the Ethernet header of its way there. Should the number be
+ * another interface's by then, in another role, it ends. The hop of the namespace is given back to who has the mark: if another
+ * program took that away, and the fragment goes round, it comes to the end of its hops.
+ */
+enum { ORDER_ROLE_AT = 8 }; /* in tc_index; below it the number */
+
+/* Called for fragments. 1: it is to be diverted. */
+SLOW u32 order(struct __sk_buff *skb, struct work *work, u32 l3, u32 direction)
+{
+	const struct config *c = env_config(skb);
+	struct bytes b;
+
+	SLOW_ENTER(skb);
+	if (!work || !c)
+		return 0;
+	l3 = l3 ? ETHERNET : 0;
+	bytes_need(skb, &b, l3 + IP_MIN);
+	if (c->pass[0] && skb->mark == c->pass[0]) {
+		skb->mark = 0;
+		(void)rewrite_hops(&b, l3, 1);
+		(void)bpf_skb_change_type(skb, PACKET_FOR_US);
+		return 0;
+	}
+	if (!c->defrag || (skb->pkt_type != PACKET_FOR_US && !virtual_time))
+		return 0;
+	u8 *ip = packet_bytes(&b, l3, IP_MIN);
+	return ip && fragment_is(ip) && fragment_order(skb, c, work, ip, (u8)direction);
+}
+
+/* Perhaps a fragment: those whose header is not at hand, too. */
+static __always_inline int is_fragment(struct __sk_buff *skb, u32 l3)
+{
+	struct bytes b;
+
+	bytes_attach(skb, &b);
+	u8 *ip = packet_bytes(&b, l3, IP_MIN);
+	return is_ipv4(skb) && (!ip || fragment_is(ip));
+}
+
+/* The program's return value. */
+static __always_inline int divert(struct __sk_buff *skb, const struct config *c, u32 l3,
+				  const struct interface *from)
+{
+	static const u8 frame[ETHERNET] = { DEFRAG_MAC, DEFRAG_MAC, [12] = ETHERTYPE_IPV4 >> 8 };
+
+	if (virtual_time)
+		return TC_ACT_UNSPEC;
+	if ((!l3 && bpf_skb_change_head(skb, ETHERNET, 0)) ||
+	    bpf_skb_store_bytes(skb, 0, frame, sizeof(frame), 0))
+		return TC_ACT_SHOT;
+	skb->tc_index = (u16)(from->role << ORDER_ROLE_AT | from->number);
+	return (int)bpf_redirect(c->defrag, 0);
 }
 
 /* All headers: the IP header first, since it tells how much more. */
@@ -398,6 +457,11 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	u32 length = skb->len - l3;
 	if (!work)
 		return TC_ACT_SHOT;
+	if ((hook == HOOK_IN || hook == HOOK_HAIRPIN) && is_fragment(skb, l3) &&
+	    order(skb, work, l3, hook == HOOK_IN ? DIRECTION_IN : DIRECTION_OUT)) {
+		count(at->number, REASON_fragment_diverted, length);
+		return divert(skb, c, l3, at);
+	}
 	__builtin_memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
 	u32 ours = concerns(skb, c, &b, l3, hook, &work->plan);
@@ -445,6 +509,19 @@ SEC("tc") int client_bare(struct __sk_buff *skb) { return meet(skb, 0, HOOK_CLIE
 
 SEC("xdp") int xdp_out(struct xdp_md *xdp) { return meet_xdp(xdp, DIRECTION_OUT); }
 SEC("xdp") int xdp_in(struct xdp_md *xdp) { return meet_xdp(xdp, DIRECTION_IN); }
+
+/* What is no fragment of ours stays where it is: the namespace behind this device has nothing to say. */
+SEC("tc") int ordered(struct __sk_buff *skb)
+{
+	const struct config *c = env_config(skb);
+	u32 role = skb->tc_index >> ORDER_ROLE_AT, number = skb->tc_index & ((1 << ORDER_ROLE_AT) - 1);
+
+	if (!c || !is_ipv4(skb) || !role || number >= MAX_INTERFACES || c->interfaces[number].role != role)
+		return TC_ACT_SHOT;
+	skb->tc_index = 0;
+	skb->mark = c->pass[0];
+	return (int)bpf_redirect(c->interfaces[number].ifindex, BPF_F_INGRESS);
+}
 
 /* Not attached: tells the daemon the kernel's jiffies, by which the entries' times are kept. */
 struct clock {

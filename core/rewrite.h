@@ -48,20 +48,22 @@ static __always_inline int rewrite_ip(const struct bytes *b, const struct tuple 
 	return 0;
 }
 
-/* One hop less; there must be two. The header checksum follows. 0 or -1. */
-static __always_inline int rewrite_ttl(const struct bytes *b, u32 l3)
+/* So many hops more or (two at least, and one) less. The header checksum follows. 0 or -1. */
+static __always_inline int rewrite_hops(const struct bytes *b, u32 l3, int more)
 {
 	u8 *ip = packet_bytes(b, l3, IP_MIN);
 
 	if (!ip)
 		return -1;
 	u16 was = (u16)get16(ip, IPV4_TTL);
-	ip[IPV4_TTL]--;
+	ip[IPV4_TTL] = (u8)(ip[IPV4_TTL] + more);
 	put16(ip, IPV4_CHECK,
 	      (__be16)checksum_apply((u16)get16(ip, IPV4_CHECK),
 				     checksum_diff16(was, (u16)get16(ip, IPV4_TTL))));
 	return 0;
 }
+
+static __always_inline int rewrite_ttl(const struct bytes *b, u32 l3) { return rewrite_hops(b, l3, -1); }
 
 /* A hairpinned packet does not see the kernel's routing: one hop less is our business. 0 or a reason. */
 static __always_inline u32 rewrite_hairpin_ttl(const struct bytes *b, const struct packet *p)

@@ -185,9 +185,20 @@ static __always_inline u64 hash_words(const struct config *c, u64 a, u64 b)
 	return h ^ h >> 29;
 }
 
+/* What is known of the order of fragments has its home in the other half of their table: neither crowds out the other. */
+static __always_inline u64 fragment_half(const struct config *c, u64 h, u64 key1)
+{
+	u64 half = (c->fragment_mask >> 1) + 1ull;
+
+	half |= half << 32;
+	return WORD_FIELD(key1, 24, 8) & FRAGMENT_ORDER ? h | half : h & ~half;
+}
+
 static __always_inline u64 table_hash(const struct config *c, enum table t, const u64 *key)
 {
-	return hash_words(c, key[0], key_words(t) == 2 ? key[1] : 0);
+	u64 h = hash_words(c, key[0], key_words(t) == 2 ? key[1] : 0);
+
+	return t == TABLE_FRAGMENTS ? fragment_half(c, h, key[1]) : h;
 }
 
 static __always_inline u32 table_pos(u64 h, u32 i, u32 mask)

@@ -165,13 +165,12 @@ static __always_inline void translate_remember(struct nat_instance *nat, const s
 		fragment_store(nat, c, work, direction);
 }
 
-static __always_inline void translate_begin(struct nat_instance *nat, const struct config *c,
-					    struct work *work, u8 direction)
+static __always_inline void translate_begin(struct nat_instance *nat, struct work *work, u8 direction)
 {
 	struct packet *p = &work->packet;
 
 	if (p->kind == PACKET_FRAGMENT)
-		(void)fragment_find(nat, c, work, direction);
+		(void)fragment_find(nat, work, direction);
 	work->plan.ip = target_of(&p->ip);
 	if (p->kind == PACKET_ERROR)
 		work->plan.quote = target_of(&p->quote);
@@ -182,7 +181,7 @@ static __always_inline void translate_out(struct nat_instance *nat, const struct
 	int reason = NO_SESSION;
 	u32 lease;
 
-	translate_begin(nat, c, work, DIRECTION_OUT);
+	translate_begin(nat, work, DIRECTION_OUT);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_out(nat, c, &work->packet, work->meeting.interface, work->meeting.now,
 				 &work->plan.ip, &lease);
@@ -200,7 +199,7 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 {
 	int reason = NO_SESSION;
 
-	translate_begin(nat, c, work, DIRECTION_IN);
+	translate_begin(nat, work, DIRECTION_IN);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_in(nat, c, &work->packet, work->meeting.now, &work->plan.ip);
 	if (reason != NO_SESSION)
@@ -217,7 +216,7 @@ static __always_inline void translate_client(struct nat_instance *nat, const str
 	int reason = NO_SESSION;
 	u32 lease;
 
-	translate_begin(nat, c, work, DIRECTION_OUT);
+	translate_begin(nat, work, DIRECTION_OUT);
 	if (work->packet.kind == PACKET_PORTS)
 		reason = hit_out(nat, c, &work->packet, clients_number(work->meeting.interface),
 				 work->meeting.now, &work->plan.ip, &lease);
@@ -245,7 +244,7 @@ static __always_inline void translate_hairpin(struct nat_instance *nat, const st
 	int answer = work->meeting.ours & ADDRESS_CLIENTS;
 	u8 direction = answer ? DIRECTION_IN : DIRECTION_OUT;
 
-	translate_begin(nat, c, work, direction);
+	translate_begin(nat, work, direction);
 	work->plan.hairpin = !answer;
 	if (work->packet.kind != PACKET_PORTS || !hit_hairpin(nat, work)) {
 		if (answer)

@@ -31,11 +31,11 @@ enum {
 	MAX_POOL_ADDRESSES = 4096, /* outside addresses of all interfaces */
 	POOL_BUCKETS = 4096,	   /* per interface: where the hash of a host lands */
 	ADDRESS_PROBES = 16,	   /* candidate places of an address in the address table */
-	FRAGMENT_SLOTS = 8192,
-	NEXT_HOPS = 4096,			 /* a lease has room for their numbers: see lease.h */
-	HELD_SYNS = 1024,			 /* a power of two: see held.h */
-	IDENTIFICATIONS = 2048,			 /* counters, a power of two: see identify() */
-	PORT_WORDS = 1024,			 /* 65536 ports, 64 to a word */
+	FRAGMENT_SLOTS = 16384, /* half for what first fragments told, half for the order: see fragment.h */
+	NEXT_HOPS = 4096,	/* a lease has room for their numbers: see lease.h */
+	HELD_SYNS = 1024,	/* a power of two: see held.h */
+	IDENTIFICATIONS = 2048, /* counters, a power of two: see identify() */
+	PORT_WORDS = 1024,	/* 65536 ports, 64 to a word */
 	PORT_SUMMARIES = PORT_WORDS / 64,	 /* one bit for each full word */
 	PORT_AREA = PORT_WORDS + PORT_SUMMARIES, /* words of one bitmap */
 	ADDRESS_WORDS = MAX_POOL_ADDRESSES / 64, /* a bit for each outside address */
@@ -61,7 +61,7 @@ enum { FILTERINGS = CLASS_ICMP + 1 }; /* the rare ones are filtered as TCP or UD
 enum role { ROLE_NONE, ROLE_INSIDE, ROLE_OUTSIDE };
 enum direction { DIRECTION_OUT, DIRECTION_IN, DIRECTION_PERMIT };
 enum filtering { FILTERING_EIF, FILTERING_ADF, FILTERING_EDF };
-enum verdict { VERDICT_PASS, VERDICT_TRANSLATE, VERDICT_DROP, VERDICT_ANSWER };
+enum verdict { VERDICT_PASS, VERDICT_TRANSLATE, VERDICT_DROP, VERDICT_ANSWER, VERDICT_DIVERT };
 
 /* In the byte `own` of an entry, beside 1: the inside endpoint is the router's own. */
 enum {
@@ -150,7 +150,13 @@ struct host {
 };
 _Static_assert(sizeof(struct host) == 64, "a host is one cache line");
 
-/* What the first fragment of a datagram told: the ports that its later fragments do not carry. */
+/*
+ * What the first fragment of a datagram told: the ports that its later fragments do not carry. With FRAGMENT_ORDER in the
+ * direction, what the one that came first told: whether the datagram comes in order.
+ */
+enum { FRAGMENT_ORDER = 0x80 };
+enum { FRAGMENT_PORTS = 1, FRAGMENT_IN_ORDER, FRAGMENT_DIVERTED };
+#define DEFRAG_MAC 0x02, 0, 0, 0, 0, 0x01 /* of the device within the namespace, see daemon/defrag.h */
 struct fragment {
 	u64 word;
 	__be32 saddr;
@@ -160,7 +166,7 @@ struct fragment {
 	u8 direction;
 	u32 key_zero;
 	u8 interface;
-	u8 zero;
+	u8 told;       /* FRAGMENT_PORTS, or of the order, FRAGMENT_IN_ORDER or FRAGMENT_DIVERTED */
 	__be16 new_id; /* of the datagram as it leaves; inbound: 0 */
 	__be16 sport;
 	__be16 dport;
@@ -349,6 +355,7 @@ struct config {
 	u8 tell; /* whom no mapping can be made for is told by ICMP */
 	u8 hold; /* SYNs that nobody wanted are held, and told of if nothing comes of them */
 	u8 zero3[2];
+	u32 defrag;		       /* the device where fragments are put in order; 0: none */
 	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
 	u16 mss[MAX_OUTSIDE]; /* TCP may announce at most so much by an outside interface, 0: anything. See mss.h */
 	u64 swept;	      /* when the last pass of the sweep ended that counted what hosts have */

@@ -148,10 +148,8 @@ static const struct {
 };
 
 static const char *const verdicts[] = {
-	[VERDICT_PASS] = "pass",
-	[VERDICT_TRANSLATE] = "translate",
-	[VERDICT_DROP] = "drop",
-	[VERDICT_ANSWER] = "answer",
+	[VERDICT_PASS] = "pass",     [VERDICT_TRANSLATE] = "translate", [VERDICT_DROP] = "drop",
+	[VERDICT_ANSWER] = "answer", [VERDICT_DIVERT] = "divert",
 };
 
 /* "packets_drop", "bytes_drop" and so on. */
@@ -162,6 +160,7 @@ static void interface_add_counters(json_t *json, const struct list_view *view, u
 		[VERDICT_TRANSLATE] = { "packets_translated", "bytes_translated" },
 		[VERDICT_DROP] = { "packets_dropped", "bytes_dropped" },
 		[VERDICT_ANSWER] = { "packets_answered", "bytes_answered" },
+		[VERDICT_DIVERT] = { "packets_diverted", "bytes_diverted" },
 	};
 	struct counter sums[sizeof(keys) / sizeof(keys[0])] = { 0 };
 

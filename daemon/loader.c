@@ -18,10 +18,10 @@
 #include "keepnat.skel.h"
 
 const char *const program_names[PROGRAMS] = {
-	"out_ethernet", "in_ethernet", "hairpin_ethernet", "learn_ethernet", "client_ethernet",
-	"out_bare",	"in_bare",     "hairpin_bare",	   "client_bare",    "xdp_out",
-	"xdp_in",	"connect4",    "connect6",	   "sendmsg4",	     "sendmsg6",
-	"recvmsg4",	"recvmsg6",    "getpeername4",	   "getpeername6",   "clock_read",
+	"out_ethernet", "in_ethernet",	"hairpin_ethernet", "learn_ethernet", "client_ethernet", "out_bare",
+	"in_bare",	"hairpin_bare", "client_bare",	    "xdp_out",	      "xdp_in",		 "ordered",
+	"connect4",	"connect6",	"sendmsg4",	    "sendmsg6",	      "recvmsg4",	 "recvmsg6",
+	"getpeername4", "getpeername6", "clock_read",
 };
 
 /* What libbpf complained of last. It has one printer for the whole process, so this cannot hang on the instance. */
@@ -102,7 +102,7 @@ int programs_load(struct loader *l, const bool wanted[PROGRAMS])
 
 static int programs_load_first(struct keepnat *k, struct loader *l)
 {
-	bool wanted[PROGRAMS] = { [PROGRAM_CLOCK] = true };
+	bool wanted[PROGRAMS] = { [PROGRAM_CLOCK] = true, [PROGRAM_ORDERED] = true };
 	int error;
 
 	for (unsigned int i = 0; i < k->interface_count; i++)

@@ -35,6 +35,9 @@ bool loader_adopted(const struct loader *loader);
  */
 int loader_attach(struct keepnat *k, struct keepnat_interface *interface);
 
+/* Put a program on the ingress of a new device of ours, by which fragments come back in order. 0 or -errno. */
+int loader_ordered(struct keepnat *k, u32 ifindex);
+
 /* Take the programs off, and forget their pins. */
 void loader_detach(struct keepnat *k, struct keepnat_interface *interface);
 

@@ -163,6 +163,16 @@ static int clsact_attach(struct keepnat *k, const struct keepnat_interface *inte
 	return bpf_tc_attach(&hook, &options);
 }
 
+int loader_ordered(struct keepnat *k, u32 ifindex)
+{
+	struct bpf_tc_hook hook = clsact_hook(ifindex, PLACE_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+		    .prog_fd = k->loader->programs[PROGRAM_ORDERED]);
+	int error = bpf_tc_hook_create(&hook);
+
+	return error ? error : bpf_tc_attach(&hook, &options);
+}
+
 /* Are our programs at this place filters in clsact, not links? */
 static bool clsact_holds(const struct keepnat_interface *interface, enum place place)
 {

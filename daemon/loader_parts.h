@@ -42,6 +42,7 @@ enum program {
 	PROGRAM_CLIENT_BARE,
 	PROGRAM_XDP_OUT,
 	PROGRAM_XDP_IN,
+	PROGRAM_ORDERED,
 	PROGRAM_CONNECT4, /* and seven more, in the order of program_names[] */
 	PROGRAM_CLOCK = PROGRAM_CONNECT4 + SOCKET_PROGRAMS,
 	PROGRAMS,

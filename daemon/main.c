@@ -19,6 +19,7 @@
 #include "daemon/arp.h"
 #include "daemon/claim.h"
 #include "daemon/config.h"
+#include "daemon/defrag.h"
 #include "daemon/forwarding.h"
 #include "daemon/keepnat.h"
 #include "daemon/link.h"
@@ -249,6 +250,7 @@ static const struct step {
 	{ unsolicited_start, unsolicited_stop },
 	{ hooks_start, link_down }, /* addresses and hooks: from here on packets meet the programs */
 	{ loader_sockets_start, loader_sockets_stop }, /* the router's own way to port mappings */
+	{ defrag_start, defrag_stop },		       /* where fragments are put in order */
 	{ forwarding_start, forwarding_stop },	       /* only now, and first to go */
 	{ sweeper_start, sweep_stop },
 	{ loader_check, NULL },
@@ -346,13 +348,16 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 			stop = signal_take(signals);
 		if (!stop && fds[1].revents)
 			stop = stop_take(k->stop_fd);
-		if (!stop && fds[2].revents)
+		if (!stop && fds[2].revents) {
 			link_event(k);
+			defrag_check(k);
+		}
 		if (!stop && fds[3].revents)
 			arp_run(k->arp);
 		idle = n ? 0 : idle + 1;
 		if (idle == LOOK_AGAIN_BEATS) {
 			link_refresh(k);
+			defrag_check(k);
 			idle = 0;
 		}
 	}

@@ -16,8 +16,7 @@
 
 enum { DUMP_TRIES = 8, WATCH_MEMORY = 1 << 20 };
 
-/* Send a request and hand what comes to `each`, until its end. 0 or -errno; -EINTR: a dump was overtaken by changes. */
-static int netlink_ask_family(int family, struct nlmsghdr *request, mnl_cb_t each, void *context)
+int netlink_ask(int family, const void *requests, size_t length, netlink_each *each, void *context)
 {
 	struct mnl_socket *socket = mnl_socket_open2(family, SOCK_CLOEXEC);
 	char buffer[NETLINK_BUFFER];
@@ -25,10 +24,8 @@ static int netlink_ask_family(int family, struct nlmsghdr *request, mnl_cb_t eac
 
 	if (!socket)
 		return -errno;
-	request->nlmsg_seq = 1;
-	request->nlmsg_flags |= NLM_F_REQUEST;
 	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
+	    mnl_socket_sendto(socket, requests, length) < 0)
 		more = -1;
 	while (more > 0) {
 		ssize_t n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
@@ -42,13 +39,21 @@ static int netlink_ask_family(int family, struct nlmsghdr *request, mnl_cb_t eac
 	return error;
 }
 
-static int netlink_ask(struct nlmsghdr *request, mnl_cb_t each, void *context)
+static int request_ask(int family, struct nlmsghdr *request, netlink_each *each, void *context)
 {
-	return netlink_ask_family(NETLINK_ROUTE, request, each, context);
+	request->nlmsg_seq = 1;
+	request->nlmsg_flags |= NLM_F_REQUEST;
+	return netlink_ask(family, request, request->nlmsg_len, each, context);
+}
+
+static int route_ask(struct nlmsghdr *request, netlink_each *each, void *context)
+{
+	return request_ask(NETLINK_ROUTE, request, each, context);
 }
 
 /* Ask for all there is, anew where changes overtook the answer. `begin`, if any, is called before each time. */
-static int netlink_dump(struct nlmsghdr *request, mnl_cb_t each, void (*begin)(void *context), void *context)
+static int netlink_dump(struct nlmsghdr *request, netlink_each *each, void (*begin)(void *context),
+			void *context)
 {
 	int error = -EINTR;
 
@@ -56,15 +61,14 @@ static int netlink_dump(struct nlmsghdr *request, mnl_cb_t each, void (*begin)(v
 	for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
 		if (begin)
 			begin(context);
-		error = netlink_ask(request, each, context);
+		error = route_ask(request, each, context);
 	}
 	return error;
 }
 
-int netlink_generic(struct nlmsghdr *request, int (*each)(const struct nlmsghdr *message, void *context),
-		    void *context)
+int netlink_generic(struct nlmsghdr *request, netlink_each *each, void *context)
 {
-	return netlink_ask_family(NETLINK_GENERIC, request, each, context);
+	return request_ask(NETLINK_GENERIC, request, each, context);
 }
 
 /*
@@ -222,7 +226,7 @@ static int address_change(u16 type, u16 flags, u32 ifindex, __be32 addr)
 	mnl_attr_put_u32(request, IFA_ADDRESS, addr);
 	if (type == RTM_NEWADDR)
 		mnl_attr_put_u8(request, IFA_PROTO, ADDRESS_PROTOCOL_OURS);
-	return netlink_ask(request, NULL, NULL);
+	return route_ask(request, NULL, NULL);
 }
 
 int netlink_address_add(u32 ifindex, __be32 addr)
@@ -283,7 +287,7 @@ int netlink_route(__be32 to, u32 *ifindex, __be32 *source)
 	head->rtm_family = AF_INET;
 	head->rtm_dst_len = 32;
 	mnl_attr_put_u32(request, RTA_DST, to);
-	error = netlink_ask(request, way_take, &way);
+	error = route_ask(request, way_take, &way);
 	*ifindex = way.ifindex;
 	*source = way.source;
 	return error ? error : way.source ? 0 : -ENETUNREACH;
@@ -293,7 +297,7 @@ int netlink_route(__be32 to, u32 *ifindex, __be32 *source)
  * Neighbours
  */
 
-int netlink_neighbours(int (*each)(const struct nlmsghdr *message, void *context), void *context)
+int netlink_neighbours(netlink_each *each, void *context)
 {
 	char buffer[256];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
@@ -335,7 +339,7 @@ int netlink_filters(u32 ifindex)
 		head->tcm_family = AF_UNSPEC;
 		head->tcm_ifindex = (int)ifindex;
 		head->tcm_parent = parents[i];
-		error = netlink_ask(request, filter_take, &count);
+		error = route_ask(request, filter_take, &count);
 	}
 	return error ? error : count;
 }

@@ -43,6 +43,16 @@ struct address_list {
 	unsigned int count;
 };
 
+/* What looks at each message of an answer: as libmnl has it. */
+struct nlmsghdr;
+typedef int netlink_each(const struct nlmsghdr *message, void *context);
+
+/*
+ * Send whole requests (sequence number 1) in this network namespace, and hand what comes to `each`, until its end. 0 or
+ * -errno; -EINTR: a dump was overtaken by changes.
+ */
+int netlink_ask(int family, const void *requests, size_t length, netlink_each *each, void *context);
+
 /* All interfaces, or all IPv4 addresses, of this network namespace. The lists are to be freed. 0 or -errno. */
 int netlink_links(struct link_list *list);
 int netlink_addresses(struct address_list *list);
@@ -67,11 +77,9 @@ int netlink_watch_open(void);
 int netlink_listen(int family, const u32 *groups, unsigned int count);
 
 /* Send a request of generic netlink, and hand the answer to `each`. 0 or -errno. */
-struct nlmsghdr;
-int netlink_generic(struct nlmsghdr *request, int (*each)(const struct nlmsghdr *message, void *context),
-		    void *context);
+int netlink_generic(struct nlmsghdr *request, netlink_each *each, void *context);
 
 /* Hand each IPv4 neighbour of this network namespace to `each`. 0 or -errno. */
-int netlink_neighbours(int (*each)(const struct nlmsghdr *message, void *context), void *context);
+int netlink_neighbours(netlink_each *each, void *context);
 
 int netlink_watch_drain(int fd);

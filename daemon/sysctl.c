@@ -39,7 +39,7 @@ int sysctl_read(const struct sysctls *s, const char *name, char *value, size_t s
 	return 0;
 }
 
-static int sysctl_write(const struct sysctls *s, const char *name, const char *value)
+int sysctl_write(const struct sysctls *s, const char *name, const char *value)
 {
 	int fd = sysctl_open(s, name, O_WRONLY | O_TRUNC);
 	int error = 0;

@@ -32,6 +32,9 @@ int sysctls_open(struct sysctls *s, const char *root, const char *file);
 /* The value without its line end. 0; -ENOENT; -errno. */
 int sysctl_read(const struct sysctls *s, const char *name, char *value, size_t size);
 
+/* Make it so, and remember nothing: for what goes with its owner. As below. */
+int sysctl_write(const struct sysctls *s, const char *name, const char *value);
+
 /* Make it so and remember what it was. 0, also when it is so already; -ENOENT; -EROFS, -EACCES; -errno. */
 int sysctl_set(struct sysctls *s, const char *name, const char *value);
 

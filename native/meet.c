@@ -59,6 +59,25 @@ static void meeting_fill(const struct nat_instance *nat, const struct native_fra
 	m->by = from ? from->number : (u8)NO_INTERFACE;
 }
 
+/* A fragment that is to be put in order first: the plan says so. */
+static int diverts(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f,
+		   enum native_hook hook)
+{
+	u8 *ip = frame_is_ipv4(f) ? packet_bytes(b, f->l3, IP_MIN) : NULL;
+	u8 direction = hook == NATIVE_IN ? DIRECTION_IN : DIRECTION_OUT;
+
+	if ((hook != NATIVE_IN && hook != NATIVE_HAIRPIN) || !nat->config->defrag || !ip || !fragment_is(ip))
+		return 0;
+	if (f->ordered) {
+		(void)rewrite_hops(b, f->l3, 1);
+		return 0;
+	}
+	if (!fragment_order(nat, nat->config, nat->work, ip, direction))
+		return 0;
+	plan_because(&nat->work->plan, REASON_fragment_diverted);
+	return 1;
+}
+
 static void translate(struct nat_instance *nat, enum native_hook hook)
 {
 	switch (hook) {
@@ -263,7 +282,7 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 		return result;
 	memset(&work->plan, 0, sizeof(work->plan));
 	work->plan.interface = at->number;
-	u32 ours = concerns(nat, &b, f, hook, &work->plan);
+	u32 ours = diverts(nat, &b, f, hook) ? 0 : concerns(nat, &b, f, hook, &work->plan);
 	if (ours) {
 		meeting_fill(nat, f, hook, at, ours, &work->meeting);
 		memset(&work->packet, 0, sizeof(work->packet));

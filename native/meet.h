@@ -22,6 +22,7 @@ struct native_frame {
 	u32 ingress_ifindex; /* but for NATIVE_IN, NATIVE_HAIRPIN: by which it came, 0: the router's own */
 	u16 ethertype;	     /* without an Ethernet header: what the device says it is; 0: IPv4 */
 	u32 room; /* bytes that data has: ICMP in answer may be longer than the packet. 0: none beyond it */
+	u16 ordered; /* a fragment that comes back from where it was put in order */
 };
 
 /* What came of it. reason REASONS: the interface has no such role, or it goes to no server; nothing was counted. */

@@ -33,7 +33,7 @@ struct lab {
 	u32 now;
 	u64 packets;
 	u64 told; /* of SYNs that were held */
-	u64 verdicts[3];
+	u64 verdicts[VERDICT_DIVERT + 1];
 	u64 reasons[REASONS];
 	struct packet_spec first; /* the last first fragment, so that later ones can follow it */
 	struct native_frame first_frame;

@@ -5,7 +5,7 @@
 #include "tests/scenarios/scenario.h"
 
 enum { ICMP = 1, SCTP = 132 };
-enum { VERDICTS = 4 };
+enum { VERDICTS = 5 };
 
 static const char *const reason_names[REASONS + 1] = {
 #define REASON(id, verdict, text) #id,
@@ -16,7 +16,8 @@ static const char *const reason_names[REASONS + 1] = {
 static const char *const verdict_names[] = { [VERDICT_PASS] = "pass",
 					     [VERDICT_TRANSLATE] = "translate",
 					     [VERDICT_DROP] = "drop",
-					     [VERDICT_ANSWER] = "answer" };
+					     [VERDICT_ANSWER] = "answer",
+					     [VERDICT_DIVERT] = "divert" };
 
 const char *reason_name(u32 reason) { return reason_names[reason < REASONS ? reason : REASONS]; }
 
@@ -261,7 +262,8 @@ static int invariants_hold(struct world *world, const struct event *e)
 	char met[256];
 
 	event_print(met, sizeof(met), e);
-	if (e->result.verdict == VERDICT_PASS && difference(e->before, e->after, e->length) >= 0)
+	if ((e->result.verdict == VERDICT_PASS || e->result.verdict == VERDICT_DIVERT) &&
+	    difference(e->before, e->after, e->length) >= 0)
 		return world_fail(world, "a packet that passed was changed (%s)", met);
 	if (e->result.verdict == VERDICT_ANSWER)
 		return answer_fits(world, e);
@@ -289,7 +291,7 @@ int expect_event(struct world *world, struct words *words, const struct event *e
 	while (wanted < VERDICTS && (!verdict || strcmp(verdict_names[wanted], verdict)))
 		wanted++;
 	if (wanted == VERDICTS)
-		return world_fail(world, "expect pass, drop, translate, answer or any, not %s",
+		return world_fail(world, "expect pass, drop, translate, answer, divert or any, not %s",
 				  verdict ? verdict : "(end)");
 	if (wanted != e->result.verdict)
 		return world_fail(world, "%s was wanted; met: %s", verdict, met);

@@ -134,6 +134,7 @@ struct event {
 	enum native_hook hook;
 	u32 ifindex;
 	u32 ingress_ifindex;
+	bool ordered; /* a fragment that comes back from where it was put in order */
 	bool from_inside;
 	const struct packet_text *packet;
 	const u8 *before; /* IP packets */

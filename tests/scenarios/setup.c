@@ -216,6 +216,12 @@ int config_run(struct world *w, struct words *words)
 		w->fast = true;
 		return 0;
 	}
+	if (words_take(words, "defrag")) {
+		for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat))
+			nat->config->defrag = nat->config->pass[0] =
+				1; /* in virtual time nothing is sent there */
+		return 0;
+	}
 	if (words_take(words, "timer"))
 		return config_timer(w, words);
 	if (words_take(words, "router"))

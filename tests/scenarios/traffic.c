@@ -71,13 +71,18 @@ static int way_meet(struct world *w, struct way *way, const struct event *e, con
 {
 	static u8 frame[FRAME_ROOM + 4];
 	u8 *data = frame + 2; /* the IP header at a multiple of four, as in the kernel */
-	struct native_frame f = { data,		way->l3 + e->length, way->l3, e->ifindex, e->ingress_ifindex,
-				  p->ethertype, FRAME_ROOM };
+	struct native_frame f = { data,	      way->l3 + e->length, way->l3,
+				  e->ifindex, e->ingress_ifindex,  p->ethertype,
+				  FRAME_ROOM, e->ordered };
 
 	memset(data, STATION, 12);
 	data[12] = (u8)(p->ethertype >> 8);
 	data[13] = (u8)p->ethertype;
 	memcpy(data + way->l3, e->before, e->length);
+	if (e->ordered) { /* where that was done took a hop */
+		struct bytes b = { .data = data, .end = data + f.length };
+		(void)rewrite_hops(&b, way->l3, -1);
+	}
 	int rc = road_begin(w, way, e, &f, result);
 	if (!rc) {
 		rc = way->ops->meet(way, e->hook, &f, result);
@@ -155,11 +160,11 @@ static int packet_run(struct world *w, struct words *words, struct event *e)
 	return world_same(w);
 }
 
-/* [via IF] [from IF|router] before the packet. */
+/* [ordered] [via IF] [from IF|router] before the packet. */
 static int packet_at(struct world *w, struct words *words, enum native_hook hook, struct world_interface *at,
 		     struct world_interface *from)
 {
-	bool router = false;
+	bool router = false, ordered = words_take(words, "ordered");
 
 	for (;;) {
 		if (words_take(words, "via")) {
@@ -175,6 +180,7 @@ static int packet_at(struct world *w, struct words *words, enum native_hook hook
 		return -1;
 	struct event e = { .hook = hook,
 			   .ifindex = at->ifindex,
+			   .ordered = ordered,
 			   .ingress_ifindex = from && !router ? from->ifindex : 0,
 			   .from_inside = from && !router && from->role == ROLE_INSIDE };
 	return packet_run(w, words, &e);

@@ -96,6 +96,7 @@ clean_up() {
 	[ ${#children[@]} = 0 ] || end "${children[@]}"
 	[ -z "$daemon" ] || end "$daemon"
 	for name in "${namespaces[@]}"; do ip netns del "$name" 2>/dev/null; done
+	umount "$work/run/defrag" 2>/dev/null
 	rm -rf "$pins" "$work" "$tap_output"
 }
 trap clean_up EXIT

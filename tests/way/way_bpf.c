@@ -310,7 +310,9 @@ static int frame_meet(struct way *way, enum native_hook hook, const struct nativ
 	struct kernel *k = way->own;
 	static struct counters before;
 	static u8 after[FRAME_ROOM];
-	struct __sk_buff ctx = { .ifindex = f->ifindex, .ingress_ifindex = f->ingress_ifindex };
+	struct __sk_buff ctx = { .ifindex = f->ifindex,
+				 .ingress_ifindex = f->ingress_ifindex,
+				 .mark = f->ordered ? way->nat.config->pass[0] : 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->length, .data_out = after,
 		    .data_size_out = sizeof(after), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
 
@@ -355,10 +357,11 @@ static void device_drain(const struct device *d)
 
 static bool leaves(enum native_hook hook) { return hook == NATIVE_OUT || hook == NATIVE_CLIENT; }
 
-static int bare_send(const struct kernel *k, enum native_hook hook, const struct native_frame *f)
+static int bare_send(const struct kernel *k, enum native_hook hook, const struct native_frame *f, u32 mark)
 {
 	static u8 frame[FRAME_ROOM + ETHERNET_HEADER];
 	struct __sk_buff ctx = { .ingress_ifindex = f->ingress_ifindex,
+				 .mark = mark,
 				 .cb = { f->ifindex, leaves(hook) ? 0 : BPF_F_INGRESS } };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = f->length + ETHERNET_HEADER,
 		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
@@ -396,7 +399,7 @@ static int bare_meet(struct way *way, enum native_hook hook, const struct native
 		return -ENODEV;
 	device_drain(d);
 	before = *way->nat.counters;
-	rc = bare_send(k, hook, f);
+	rc = bare_send(k, hook, f, f->ordered ? way->nat.config->pass[0] : 0);
 	if (rc < 0)
 		return rc;
 	while ((rc = counters_moved(&before, way->nat.counters, result)) == -EAGAIN && milliseconds() < until)
