@@ -137,9 +137,11 @@ static u32 send(struct lab *lab, enum native_hook hook, struct packet_spec *s)
 	static u8 frame[ROOM + 4];
 	u8 *data = frame + 2;
 	int length = packet_build(s, data + ETHERNET, ROOM - ETHERNET);
-	struct native_frame f = {
-		data, (u32)length + ETHERNET, ETHERNET, OUT_IFINDEX, hook == NATIVE_OUT ? IN_IFINDEX : 0, 0, 0
-	};
+	struct native_frame f = { .data = data,
+				  .length = (u32)length + ETHERNET,
+				  .l3 = ETHERNET,
+				  .ifindex = OUT_IFINDEX,
+				  .ingress_ifindex = hook == NATIVE_OUT ? IN_IFINDEX : 0 };
 
 	memset(data, 2, ETHERNET);
 	data[12] = 8;

@@ -208,7 +208,11 @@ static void out_op(struct lab *lab)
 	if (class == CLASS_ICMP)
 		s.dport = 0;
 	int length = packet_build(&s, ip, ROOM - ETHERNET);
-	struct native_frame f = { data, (u32)length + ETHERNET, ETHERNET, OUT_IFINDEX, IN_IFINDEX, 0, 0 };
+	struct native_frame f = { .data = data,
+				  .length = (u32)length + ETHERNET,
+				  .l3 = ETHERNET,
+				  .ifindex = OUT_IFINDEX,
+				  .ingress_ifindex = IN_IFINDEX };
 
 	memset(data, 2, ETHERNET);
 	data[12] = 8;

@@ -280,10 +280,12 @@ static struct native_result lab_send(struct lab *lab, enum native_hook hook, u32
 {
 	static u8 frame[ROOM + ETHERNET + 4];
 	u8 *data = frame + 2;
-	struct native_frame f = { data,	    length + ETHERNET,
-				  ETHERNET, hook == NATIVE_HAIRPIN ? IN_IFINDEX : OUT_IFINDEX,
-				  from,	    0,
-				  ROOM };
+	struct native_frame f = { .data = data,
+				  .length = length + ETHERNET,
+				  .l3 = ETHERNET,
+				  .ifindex = hook == NATIVE_HAIRPIN ? IN_IFINDEX : OUT_IFINDEX,
+				  .ingress_ifindex = from,
+				  .room = ROOM };
 
 	memset(data, 2, ETHERNET);
 	data[12] = 8;

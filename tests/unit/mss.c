@@ -59,8 +59,8 @@ static void options_are_read(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		u16 room[64] = { 0 };
-		u8 *ip = (u8 *)room, before[128];
+		u16 words[64] = { 0 };
+		u8 *ip = (u8 *)words, before[128];
 		u32 length = header_make(ip, SYN_ACK, rows[i].options, rows[i].count);
 		struct bytes b = { ip, ip + length };
 		struct packet p = { .kind = PACKET_PORTS, .tcp_flags = SYN_ACK };
