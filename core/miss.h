@@ -8,7 +8,7 @@
 #pragma once
 #include "core/classify.h"
 #include "core/fragment.h"
-#include "core/session.h"
+#include "core/spi.h"
 
 static __always_inline struct endpoint source_of(const struct tuple *t)
 {
@@ -65,6 +65,7 @@ static __always_inline u32 portless_out(struct nat_instance *nat, const struct c
 {
 	struct request *r = &work->req;
 	u32 alone = interface_alone(c, r->interface);
+	int spi = spi_has(r, r->inside);
 
 	r->generation = generation_word(c, r->interface);
 	if (r->protocol == PROTOCOL_AH)
@@ -72,19 +73,22 @@ static __always_inline u32 portless_out(struct nat_instance *nat, const struct c
 	if (r->own) {
 		r->outside = r->inside;
 		r->index = address_find(nat, c, r->inside.addr).index;
-		return reason_verdict(session_claim(nat, work)) == VERDICT_DROP ? REASON_own_other
-										: REASON_out_created;
+		u32 reason = spi ? spi_out(nat, work) : session_claim(nat, work);
+		return reason_verdict(reason) == VERDICT_DROP ? REASON_own_other : REASON_out_created;
 	}
-	if (alone || !host_alone(nat, work)) {
+	u32 shared = !alone && !host_alone(nat, work);
+	if (alone || shared) {
 		u32 reason = host_out(nat, work);
 		if (reason)
 			return reason;
-		if (!alone) {
-			r->outside.port = 0;
-			return session_open_claim(nat, work);
-		}
 	}
-	return session_alone(nat, work, 1);
+	r->alone = !shared;
+	if (spi)
+		return spi_out(nat, work);
+	if (!shared)
+		return session_alone(nat, work, 1);
+	r->outside.port = 0;
+	return session_open_claim(nat, work);
 }
 
 /* A packet leaves to a destination that is not translated, from where it would be. 1: and so it shall. */
@@ -134,7 +138,7 @@ static __always_inline u32 error_out(struct nat_instance *nat, const struct conf
 
 	if (own && address_is_ours(nat, c, r->inside.addr))
 		return REASON_own_error; /* about a packet to the router itself */
-	if (r->class >= CLASSES ? !host_alone(nat, work) && !session_peek(nat, work, 1)
+	if (r->class >= CLASSES ? !host_alone(nat, work) && !portless_peek(nat, work, 1)
 				: mapping_peek_out(nat, work))
 		return REASON_error_no_mapping;
 	r->own = (u8)own;
@@ -239,10 +243,16 @@ SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
 /*
  * A packet that has no class came in, to an address of ours. The reason; on a TRANSLATE one r->inside is the new destination.
  */
-static __always_inline u32 portless_in(struct nat_instance *nat, struct work *work, u8 flags)
+static __always_inline u32 portless_in(struct nat_instance *nat, const struct config *c, struct work *work,
+				       u8 flags)
 {
 	struct request *r = &work->req;
 
+	if (spi_has(r, r->outside)) {
+		u32 reason = spi_in(nat, c, work, flags);
+		if (reason != REASON_no_mapping)
+			return reason;
+	}
 	if (flags & ADDRESS_LOCAL)
 		return REASON_local_address;
 	if (r->protocol == PROTOCOL_ICMP)
@@ -268,7 +278,7 @@ static __always_inline u32 open_in(struct nat_instance *nat, const struct config
 	if (p->kind == PACKET_FRAGMENT) /* from inside perhaps for the router itself */
 		return flags & ADDRESS_CLIENTS ? REASON_local_address : REASON_fragment_unknown;
 	if (r->class >= CLASSES)
-		return portless_in(nat, work, flags);
+		return portless_in(nat, c, work, flags);
 	if (r->class == CLASS_ICMP && p->request && (flags & ADDRESS_LOCAL || !(flags & ADDRESS_INBOUND)))
 		return flags & ADDRESS_LOCAL ? REASON_local_address : REASON_no_mapping;
 	int socket = env_local_socket(nat, r->class, r->remote, r->outside);
@@ -297,7 +307,7 @@ static __always_inline u32 error_in(struct nat_instance *nat, const struct confi
 	if (reason)
 		return reason;
 	if (r->class >= CLASSES
-		    ? session_peek(nat, work, 0) || (!(a.flags & ADDRESS_LOCAL) && host_inbound(nat, work))
+		    ? portless_peek(nat, work, 0) || (!(a.flags & ADDRESS_LOCAL) && host_inbound(nat, work))
 		    : !mapping_in(nat, work, 0))
 		return r->own ? REASON_own_error : REASON_in_error;
 	return a.flags & ADDRESS_LOCAL ? REASON_own_error : REASON_error_no_mapping;

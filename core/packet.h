@@ -26,6 +26,7 @@ enum {
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
 	PROTOCOL_DCCP = 33,
+	PROTOCOL_ESP = 50,
 	PROTOCOL_AH = 51,
 	PROTOCOL_SCTP = 132,
 	PROTOCOL_UDPLITE = 136,
@@ -82,7 +83,7 @@ enum packet_kind {
 	PACKET_NOT_IP,
 };
 
-/* Addresses and ports of one IPv4 header, with the offsets of its parts. Ports as in struct flow. */
+/* Addresses and ports of one IPv4 header, with the offsets of its parts. Ports as in struct flow; of ESP, the SPI. */
 struct tuple {
 	__be32 saddr;
 	__be32 daddr;
@@ -119,10 +120,11 @@ struct packet {
 	__be16 new_id; /* later: the identification that the first fragment left with */
 };
 
-/* A protocol without ports, or with ports that the NAT does not know. Fragments, too: they need none. */
+/* A protocol without ports, or with ports that the NAT does not know. Fragments, too: they need none, but of ESP. */
 static __always_inline int packet_portless(const struct packet *p)
 {
-	return p->kind == PACKET_OTHER && p->ip.protocol != PROTOCOL_ICMP;
+	return p->kind == PACKET_OTHER ? p->ip.protocol != PROTOCOL_ICMP
+				       : p->kind == PACKET_PORTS && p->ip.class >= CLASSES;
 }
 
 /* Bytes of the IP header. */
@@ -270,8 +272,11 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 	int class = protocol_class(q->protocol);
 	u32 end = p->ip.l3 + p->length; /* what lies behind the IP packet is the link's padding */
 	q->class = class < 0 ? (u8)CLASSES : (u8) class;
-	if (class < 0) /* neither ports nor a checksum that we know */
+	if (class < 0) { /* neither ports nor a checksum that we know */
+		if (q->protocol == PROTOCOL_ESP && q->l4 + 4u <= end && packet_bytes(b, q->l4, QUOTE_MIN))
+			(void)tuple_ports(b, p, q, 1);
 		return 0;
+	}
 	if (tuple_ports(b, p, q, 1) || q->l4 + QUOTE_MIN > end)
 		return REASON_malformed_error;
 	u32 check = q->l4 + class_check(q->class), bytes = q->class == CLASS_SCTP ? 4 : 2;
@@ -396,6 +401,19 @@ static __always_inline int packet_icmp(const struct bytes *b, struct packet *p, 
 	return 0;
 }
 
+/* ESP: its SPI, which later fragments have from the first one. */
+static __always_inline int packet_esp(const struct bytes *b, struct packet *p, u32 payload, u32 fragment)
+{
+	if (fragment & IPV4_OFFSET_MASK) {
+		p->kind = PACKET_FRAGMENT;
+		return 0;
+	}
+	p->first = (fragment & IPV4_MORE_FRAGMENTS) != 0;
+	if (payload < QUOTE_MIN || tuple_ports(b, p, &p->ip, 0))
+		return p->first ? REASON_fragment_tiny : REASON_malformed_transport;
+	return 0;
+}
+
 /*
  * Read the IPv4 packet at p->ip.l3; all else of *p is zero. 0, or the reason why it cannot be translated.
  * skb_length: bytes from the IP header to the end of the packet, which may be more than lies before p->end.
@@ -425,6 +443,8 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 	t->has_check = 1;
 	if (class < 0) {
 		p->kind = PACKET_OTHER;
+		if (t->protocol == PROTOCOL_ESP)
+			return packet_esp(b, p, length - header, fragment);
 		p->piece = (fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)) != 0;
 		return 0;
 	}

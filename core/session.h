@@ -10,7 +10,7 @@
  *
  * A flow table that is full refuses the flow, not the packet: that is translated by its mapping (out_from_mapping).
  *
- * WITHOUT PORTS (GRE, ESP, IPIP, whatever has no class) a session has no mapping, and nothing tells apart two hosts that talk
+ * WITHOUT PORTS (GRE, IPIP, whatever has no class, but ESP: see spi.h) a session has no mapping, and nothing tells apart two hosts that talk
  * to one remote by one outside address. So one of them may: its inbound flow, whose key is (protocol, remote, outside
  * address), is the claim, inserted if absent before the outbound one. The second host's packets are dropped (remote_taken)
  * until the first's session is over. No inserter takes a claim's slot for being idle; the sweep ends the outbound flow first,

@@ -37,7 +37,7 @@
  * Native only: it works through the daemon's mapping of the arrays.
  */
 #pragma once
-#include "core/session.h"
+#include "core/spi.h"
 
 enum {
 	SWEEP_BATCH = 32, /* flows whose other lines are fetched ahead together */
@@ -261,15 +261,26 @@ static inline u8 flow_class(const struct flow *f)
 	return class < 0 ? (u8)CLASSES : (u8) class;
 }
 
-/* Is `in` the other half of `out`? */
-static inline int flow_is_peer(const struct flow *out, const struct flow *in)
+/* Is it known by an SPI (spi.h)? */
+static inline int flow_has_spi(const struct flow *f)
 {
-	return in->direction == DIRECTION_IN && in->protocol == out->protocol && in->saddr == out->daddr &&
-	       in->sport == out->dport && in->daddr == out->addr && in->dport == out->port &&
-	       in->addr == out->saddr && in->port == out->sport;
+	return flow_class(f) == CLASSES && (f->sport | f->dport);
 }
 
-/* The other half of a flow, by its hint or else by its key: its slot, or NO_SLOT. *peer is read under peer->words[0]. */
+/* Is `in` the other half of `out`? Of an SPI it may be, if they name each other. */
+static inline int flow_is_peer(const struct flow *out, const struct flow *in)
+{
+	if (in->direction != DIRECTION_IN || in->protocol != out->protocol || in->saddr != out->daddr ||
+	    in->daddr != out->addr || in->addr != out->saddr || flow_has_spi(in) != flow_has_spi(out))
+		return 0;
+	return flow_has_spi(out) ||
+	       (in->sport == out->dport && in->dport == out->port && in->port == out->sport);
+}
+
+/*
+ * The other half of a flow, by its hint or else by its key, if that says it: its slot, or NO_SLOT. *peer is read under
+ * peer->words[0].
+ */
 static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, struct insert *peer)
 {
 	const struct config *c = env_config(nat);
@@ -283,6 +294,8 @@ static inline u32 flow_peer(struct nat_instance *nat, const struct flow *f, stru
 		    (out ? flow_is_peer(f, &peer->flow) : flow_is_peer(&peer->flow, f)))
 			return at;
 	}
+	if (flow_has_spi(f) || f->realm)
+		return NO_SLOT;
 	struct endpoint near = { .addr = f->addr, .port = f->port, .zero = 0 };
 	struct endpoint far = { .addr = out ? f->daddr : f->saddr,
 				.port = out ? f->dport : f->sport,
@@ -380,17 +393,18 @@ static inline void sweep_mark(struct sweep *s, const struct flow *f)
 		mark->sessions++;
 }
 
-/* Address-dependent filtering: a live session keeps the permission of its remote address. */
+/* Address-dependent filtering: a live session keeps the permission of its remote address; of an SPI, what says whose it is. */
 static inline void sweep_permit(struct sweep *s, const struct flow *out)
 {
 	const struct config *c = env_config(s->nat);
-	struct endpoint remote = { .addr = out->daddr, .port = 0, .zero = 0 };
-	struct endpoint outside = { .addr = out->addr, .port = out->port, .zero = 0 };
+	int spi = flow_has_spi(out);
+	struct endpoint remote = { .addr = out->daddr, .port = spi ? out->sport : 0, .zero = 0 };
+	struct endpoint outside = { .addr = out->addr, .port = spi ? out->dport : out->port, .zero = 0 };
 	union flow_key key;
 	u64 w;
 	u32 at;
 
-	if (class_filtering(c, flow_class(out)) != FILTERING_ADF)
+	if (!spi && class_filtering(c, flow_class(out)) != FILTERING_ADF)
 		return;
 	flow_key_between(&key, remote, outside, out->protocol, DIRECTION_PERMIT);
 	struct slot *slot =
@@ -447,6 +461,64 @@ static inline int sweep_claim(struct sweep *s, u32 at, const struct insert *out)
 	return 0;
 }
 
+/* The claim on a remote, under this key, is nobody's: the host of this flow has it from now on. As spi_claim_try(). */
+static inline void sweep_claim_new(struct sweep *s, const struct flow *f, __be32 inside,
+				   const union flow_key *key)
+{
+	union flow_value value = { .word = { 0 } };
+	struct insert ins = { .hash = table_hash(env_config(s->nat), TABLE_FLOWS, key->word), .now = s->now };
+
+	value.interface = f->interface;
+	value.own = f->own & OWN_ROUTER;
+	value.idle_max = CLAIM_IDLE_MAX;
+	value.peer = value.mapping = NO_SLOT;
+	value.addr = inside;
+	value.index = f->index;
+	ins.words[0] = word_make(s->now, word_gen(f->word), 0);
+	ins.words[1] = key->word[0];
+	ins.words[2] = key->word[1];
+	for (u32 i = 0; i < 3; i++)
+		ins.words[i + 3] = value.word[i];
+	(void)flows_insert(s->nat, &ins);
+}
+
+/* A session with an SPI, last used `idle` ticks ago, keeps its host's claim, or says in another's that it is there (spi.h). */
+static inline void sweep_claimed(struct sweep *s, const struct flow *f, u32 idle)
+{
+	const struct config *c = env_config(s->nat);
+	int out = f->direction == DIRECTION_OUT;
+	struct request r = { .protocol = f->protocol };
+	__be32 inside = out ? f->saddr : f->addr;
+	u32 used = (s->now - idle) & TIME, at;
+	union flow_value value;
+	union flow_key key;
+	struct insert claim;
+	u64 w;
+
+	r.remote.addr = out ? f->daddr : f->saddr;
+	r.outside.addr = out ? f->addr : f->daddr;
+	claim_key(&key, &r);
+	struct slot *slot =
+		table_find(s->nat, c, TABLE_FLOWS, table_hash(c, TABLE_FLOWS, key.word), key.word, &w, &at);
+	if (!slot || slot_stale(c, TABLE_FLOWS, slot, w)) {
+		sweep_claim_new(s, f, inside, &key);
+		return;
+	}
+	if (!slot_read(s->nat, TABLE_FLOWS, at, w, &claim))
+		return;
+	if (claim.flow.addr == inside) {
+		bit_set(s->paired, at);
+		if (claim_balance(w) <= 0 && word_age(w, s->now) > idle)
+			(void)CAS(&slot->word, w, (w & ~TIME) | used);
+		return;
+	}
+	value.word[2] = claim.words[5];
+	if (value.lease && word_age(value.lease, s->now) <= idle)
+		return;
+	value.lease = SPI_SEEN | used;
+	(void)CAS(&slot->data[4], claim.words[5], value.word[2]);
+}
+
 /* An outbound flow and its other half: a session. */
 static inline void sweep_session(struct sweep *s, u32 at, const struct insert *out)
 {
@@ -458,7 +530,8 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 			slot_end(env_slot(s->nat, TABLE_FLOWS, at), ow);
 		return;
 	}
-	if (flow_class(&out->flow) == CLASSES) {
+	u32 idle = word_age(ow, s->now);
+	if (flow_class(&out->flow) == CLASSES && !flow_has_spi(&out->flow)) {
 		if (!sweep_claim(s, at, out)) {
 			s->counts.ended_sessions++;
 			return;
@@ -472,7 +545,7 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 		u64 iw = peer != NO_SLOT && !word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0])
 				 ? in.words[0]
 				 : 0;
-		u32 idle = word_age(ow, s->now), in_idle = iw ? word_age(iw, s->now) : idle;
+		u32 in_idle = iw ? word_age(iw, s->now) : idle;
 
 		if (iw)
 			bit_set(s->paired, peer);
@@ -484,6 +557,8 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 			return;
 		}
 	}
+	if (flow_has_spi(&out->flow))
+		sweep_claimed(s, &out->flow, idle);
 	sweep_mark(s, &out->flow);
 	sweep_permit(s, &out->flow);
 }
@@ -687,6 +762,12 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_FLOWS, at, w, &in) ||
 	    in.flow.direction != DIRECTION_IN)
 		return;
+	if (in.flow.realm) { /* a claim, no session */
+		if (!bit_get(s->paired, at) &&
+		    word_age(w, s->now) > session_timeout(env_config(nat), CLASSES, 0, w, s->now))
+			slot_end(env_slot(nat, TABLE_FLOWS, at), w);
+		return;
+	}
 	if (flow_peer(nat, &in.flow, &out) != NO_SLOT)
 		return; /* the session was judged with its outbound half, or will be in the next pass */
 	if (word_age(w, s->now) > session_timeout(env_config(nat), flow_class(&in.flow), 0, w, s->now) &&
@@ -694,6 +775,8 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
 		s->counts.ended_sessions++;
 		return;
 	}
+	if (flow_has_spi(&in.flow))
+		sweep_claimed(s, &in.flow, word_age(w, s->now));
 	sweep_mark(s, &in.flow);
 }
 

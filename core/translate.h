@@ -154,7 +154,7 @@ static __always_inline void translate_remember(struct nat_instance *nat, const s
 {
 	struct plan *plan = &work->plan;
 
-	if (!(work->packet.first && work->packet.kind == PACKET_PORTS) &&
+	if (!(work->packet.first && (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))) &&
 	    !(work->packet.piece && plan->ip.has_id))
 		return;
 	if (plan->verdict == VERDICT_DROP)

@@ -79,12 +79,14 @@ struct slot {
 	u64 data[];
 };
 
+enum { REALM_CLAIM = 1 };
 /*
  * A flow: one direction of a session, as its packets look on the wire before translation.
  * direction DIRECTION_OUT:    inside endpoint -> remote; addr and port are the new source
  * direction DIRECTION_IN:     remote -> outside endpoint; addr and port are the new destination
  * direction DIRECTION_PERMIT: (address-dependent filtering) saddr = remote, sport = 0, daddr and dport the outside
  *                             endpoint: the mapping has sent to that address
+ * Where there is an SPI, it stands for both ports, and DIRECTION_PERMIT says who sent with it; REALM_CLAIM: see spi.h.
  * ICMP queries: the identifier is the port of the inside (outside) endpoint, the remote's port is 0.
  */
 struct flow {
@@ -95,7 +97,7 @@ struct flow {
 	__be16 dport;
 	u8 protocol;
 	u8 direction;
-	u16 realm;    /* 0 */
+	u16 realm;    /* 0, or REALM_CLAIM */
 	u8 interface; /* the outside interface */
 	u8 own;	      /* OWN_*, FLOW_* */
 	u16 idle_max; /* ticks after which an inserter may take the slot */

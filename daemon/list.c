@@ -109,6 +109,8 @@ static void session_ends(const struct list_view *view, struct session_row *row, 
 	row->outside_port = out ? f->port : f->dport;
 	row->remote_address = out ? f->daddr : f->saddr;
 	row->remote_port = out ? f->dport : f->sport;
+	if (flow_has_spi(f))
+		row->inside_port = row->outside_port = row->remote_port = 0;
 }
 
 static void session_counts(struct session_row *row, const struct flow *out, const struct flow *in)
@@ -129,7 +131,8 @@ int list_session(struct list_view *view, const struct list_filter *filter, u32 a
 	u64 w = LOAD(&env_slot(nat, TABLE_FLOWS, at)->word);
 
 	if (word_state(w) != LIVE || !slot_read(nat, TABLE_FLOWS, at, w, &copy) ||
-	    f->direction == DIRECTION_PERMIT || !flow_stands(c, w, f->interface, f->own, f->index))
+	    f->direction == DIRECTION_PERMIT || f->realm ||
+	    !flow_stands(c, w, f->interface, f->own, f->index))
 		return 0;
 	session_ends(view, row, f);
 	if (!filter_wants(filter, row->protocol, row->interface) ||

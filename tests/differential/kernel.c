@@ -256,12 +256,15 @@ static void options_choose(struct lab *lab, struct packet_spec *s)
 
 static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_spec *s)
 {
-	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47, 33, 132, 136 };
+	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47, 50, 33, 132, 136 };
 	static const u8 types[] = { 8, 8, 0, 0, 13, 14, 3, 5, 17 };
+	static const u8 spis[][200] = {
+		{ 0, 0, 0, 1 }, { 0, 0, 1, 0 }, { 0, 1, 0, 0 }, { 1, 0, 0, 0 }, { 0 }
+	};
 	bool in = hook == NATIVE_IN || hook == NATIVE_LEARN, back = hook == NATIVE_HAIRPIN && chance(lab, 2);
 
 	memset(s, 0, sizeof(*s));
-	s->protocol = protocols[chance(lab, 12)];
+	s->protocol = protocols[chance(lab, sizeof(protocols))];
 	s->type = (u8)chance(lab, 16);
 	s->coverage = (u16)(chance(lab, 2) ? 0 : chance(lab, 64));
 	s->saddr = !chance(lab, 20) ? any_address(lab) : in ? remote_some(lab) : inside_some(lab);
@@ -279,6 +282,8 @@ static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_sp
 	s->ttl = (u8)(1 + chance(lab, 255));
 	s->id = (u16)chance(lab, 16);
 	s->payload_length = (u16)chance(lab, 200);
+	if (s->protocol == PROTOCOL_ESP)
+		s->payload = spis[chance(lab, 5)];
 	s->no_check = !chance(lab, 6);
 	s->corrupt = !chance(lab, 10) ? (u16)chance(lab, 65536) : 0;
 	if (!chance(lab, 6)) {

@@ -409,10 +409,11 @@ static void ordinary_packets(void **state)
 		const struct packet_spec *spec;
 		u8 offset, value;
 		int ordinary;
-	} rows[] = { { &udp, 0, 0x45, 1 },  { &tcp, 0, 0x45, 1 },	{ &udp, 0, 0x46, 0 },
-		     { &udp, 6, 0x40, 1 },  { &udp, 6, 0x20, 0 },	{ &tcp, 7, 1, 0 },
-		     { &echo, 0, 0x45, 0 }, { &error_udp, 0, 0x45, 0 }, { &udp, 3, 39, 0 },
-		     { &udp, 25, 7, 0 },    { &tcp, 32, 0x40, 0 },	{ &tcp, 32, 0xf0, 0 } };
+	} rows[] = { { &udp, 0, 0x45, 1 }, { &tcp, 33, TCP_ACK, 1 }, { &tcp, 33, TCP_SYN | TCP_ACK, 0 },
+		     { &udp, 0, 0x46, 0 }, { &udp, 6, 0x40, 1 },     { &udp, 6, 0x20, 0 },
+		     { &tcp, 7, 1, 0 },	   { &echo, 0, 0x45, 0 },    { &error_udp, 0, 0x45, 0 },
+		     { &udp, 3, 39, 0 },   { &udp, 25, 7, 0 },	     { &tcp, 32, 0x40, 0 },
+		     { &tcp, 32, 0xf0, 0 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
