@@ -1,17 +1,19 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# tools/rfc.pl - hold doc/rfc.md to the tests. Prints file:line for each row that is wrong:
+# tools/rfc.pl [LOGS] - hold doc/rfc.md to the tests. Prints file:line for each row that is wrong:
 #
 #	a verdict that is none, or "met" without a test, or one id twice
 #	a test that does not exist; words after its colon that do not occur in it (smoke and unit need words)
 #	a scenario whose "# proves:" names no row here, or a row whose verdict does not claim anything
+#	with the folder of the tests' logs: a test that did not run, or of which no such case passed
 use strict;
 use warnings;
 
 my $doc = 'doc/rfc.md';
 my $verdicts = qr{^(met|in part|not yet|decided otherwise)(?:: \S.*)?$};
 my $needs_words = qr{^(?:smoke|unit)$};
+my ($logs) = @ARGV;
 my (%rows, %texts, $wrong);
 
 sub complain {
@@ -45,7 +47,26 @@ sub check_test {
 	my $text = test_text($group, $name);
 	return complain($at, "there is no test tests/$group/$name") unless defined $text;
 	return complain($at, "$span: words of the case are missing") if $group =~ $needs_words && !defined $words;
-	complain($at, "$group/$name: no case has the words \"$words\"") if defined $words && index($text, $words) < 0;
+	return complain($at, "$group/$name: no case has the words \"$words\"") if defined $words && index($text, $words) < 0;
+	check_ran($at, $group, $name, $words) if defined $logs;
+}
+
+# The lines of cases that passed, of the log that a test's name stands for: all models are run by one test, all scenarios by another.
+sub passed {
+	my ($group, $name) = @_;
+	my %of = (scenarios => ['runner', "$name.scn "], model => ['model', $name], fuzz => ['fuzz', "$name: "]);
+	my ($test, $begin) = @{ $of{$group} // [$name, ''] };
+	return grep { /^ok \d+ - \Q$begin\E/ && !/# SKIP/i } split /\n/, text("$logs/$group-$test.tap") // '';
+}
+
+sub check_ran {
+	my ($at, $group, $name, $words) = @_;
+	my @passed = passed($group, $name);
+	return complain($at, "$group/$name did not run, or nothing of it passed") unless @passed;
+	return unless defined $words;
+	my $pattern = join '.+', map { quotemeta } split /\{\w+\}/, $words, -1; # in a name that is put together
+	return if grep { /$pattern/ } @passed;
+	complain($at, "$group/$name: no case with the words \"$words\" passed");
 }
 
 sub check_row {
