@@ -20,6 +20,7 @@ struct bench {
 	int candidates;
 	struct candidate *candidate[CANDIDATES]; /* by column of the report */
 };
+_Static_assert(REPORT_COLUMNS == CANDIDATES, "a report has a column for each candidate");
 
 /*
  * Each question brings up its own candidates and takes them down again. 0, or -errno when it could not be asked;

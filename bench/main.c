@@ -119,8 +119,12 @@ static int candidates_choose(struct bench *bench, char *list)
 	for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
 		struct candidate *candidate = candidate_find(name);
 
-		if (!candidate || report->columns == CANDIDATES) {
+		if (!candidate) {
 			fprintf(stderr, "bench: no candidate %s\n", name);
+			return -EINVAL;
+		}
+		if (report->columns == REPORT_COLUMNS) {
+			fprintf(stderr, "bench: %s is one too many: name each once\n", name);
 			return -EINVAL;
 		}
 		if (!candidate_is_present(candidate, &bench->setting)) {

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 enum {
-	REPORT_COLUMNS = 4,
+	REPORT_COLUMNS = 6,
 	REPORT_ROUNDS = 512, /* turns, to be exact */
 	REPORT_FIGURES = 64,
 };
