@@ -129,6 +129,7 @@ static __always_inline u64 answer_words_sum(const u8 *at, u32 words)
 /*
  * The sum over the quoted transport header: its first bytes, and of TCP the rest. A checksum that the kernel left partial will
  * be made right by whoever sends the packet, for as much of it as there is: then segment and pseudo header add up to nothing.
+ * Of what has a sum over the pseudo header only TCP and UDP are ever left so.
  */
 static __always_inline u64 answer_transport_sum(const u8 *at, const u8 *rest, const struct packet *p)
 {
@@ -136,7 +137,7 @@ static __always_inline u64 answer_transport_sum(const u8 *at, const u8 *rest, co
 	u16 pseudo = checksum_fold(pseudo_sum(t, p->length - (u32)(t->l4 - t->l3)));
 	u16 check = rest ? (u16)get16(rest, TCP_CHECK - QUOTE_MIN) : (u16)get16(at, UDP_CHECK);
 
-	if (t->protocol != PROTOCOL_ICMP && check == pseudo)
+	if ((t->protocol == PROTOCOL_TCP || t->protocol == PROTOCOL_UDP) && check == pseudo)
 		return (u16)~pseudo;
 	return answer_words_sum(at, QUOTE_MIN / 2) +
 	       (rest ? answer_words_sum(rest, (TCP_MIN - QUOTE_MIN) / 2) : 0);

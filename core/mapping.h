@@ -279,7 +279,8 @@ static __always_inline int claim_try(struct nat_instance *nat, const struct conf
 
 /*
  * The outside half that was in the way of r->inside, whose port does not change: its own is what is left of a mapping of it, and
- * serves again; another's is left of a host that had the address before, where it is r->inside's alone now, and ends.
+ * serves again; another's is left of a host that had the address before, where it is r->inside's alone now, and ends. w, which
+ * is what it ends by, was read before the look at whose the address is: what the next owner made or renewed has another word.
  * 1: r->outcome says how it went; 0: try again.
  */
 static __always_inline int claim_found(struct nat_instance *nat, const struct config *c, struct work *work)
@@ -297,6 +298,11 @@ static __always_inline int claim_found(struct nat_instance *nat, const struct co
 	int own = value.addr == r->inside.addr && value.port == r->inside.port;
 	if (value.own & OWN_FIXED || !(own || r->alone))
 		return 1;
+	/* A reset since it was asked: it may be another host's now. */
+	if (!own && !host_owns(nat, r, HOST_OUTSIDE)) {
+		r->outcome = MAPPING_AGAIN;
+		return 1;
+	}
 	if (!own) {
 		slot_end(s, w);
 		return 0;
@@ -312,7 +318,7 @@ static __always_inline int claim_found(struct nat_instance *nat, const struct co
 
 /*
  * Claim just r->outside for r->inside; out: with the port of r->inside, for a packet that goes out. 0; REASON_no_port, or in
- * REASON_no_mapping: somebody has it; or another reason.
+ * REASON_no_mapping: somebody has it; MAPPING_AGAIN: the address is not the host's any more; or another reason.
  */
 SLOW u32 port_claim_this(struct nat_instance *nat, struct work *work, u32 out)
 {
@@ -613,8 +619,9 @@ static __always_inline int mapping_confirm(struct nat_instance *nat, const struc
 	if (found != HALF_ABSENT) {
 		if (o.value.addr != r->inside.addr || o.value.port != r->inside.port)
 			return 0;
-		/* Of one generation with the inside half, which decides. */
-		return slot_touch(o.slot, o.word, r->now, word_gen(i->word), 0) ? 1 : -1;
+		/* Of one generation with the inside half, which decides; or that of one made since. */
+		u32 gen = generation_later(word_gen(i->word), word_gen(o.word));
+		return slot_touch(o.slot, o.word, r->now, gen, 0) ? 1 : -1;
 	}
 	if (half_insert(nat, c, work, key, r->inside) != INSERT_NEW)
 		return -1;

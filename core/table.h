@@ -267,9 +267,17 @@ static __always_inline int slot_move(struct slot *s, u64 mine, u32 state)
 	return 0;
 }
 
+/* The later of two generations: they come round. Without a branch, of which the verifier would follow both ways. */
+static __always_inline u32 generation_later(u32 a, u32 b)
+{
+	u32 b_is_later = (a - b) >> (GENERATION_BITS - 1) & 1;
+
+	return a ^ ((a ^ b) & -b_is_later);
+}
+
 /*
- * Keep a LIVE entry: last used becomes now, its generation gen, its flags those given.
- * 0: it is gone, look again.
+ * Keep a LIVE entry: last used becomes now, its flags those given, its generation gen; but if others changed that since w was
+ * read, the later one: who read the entry before a reset does not make it old again. 0: it is gone, look again.
  */
 static __always_inline int slot_touch(struct slot *s, u64 w, u32 now, u32 gen, u32 flags)
 {
@@ -281,6 +289,7 @@ static __always_inline int slot_touch(struct slot *s, u64 w, u32 now, u32 gen, u
 		w = LOAD(&s->word);
 		if ((w ^ was) & IDENT)
 			return 0;
+		gen = generation_later(gen, word_gen(w));
 	}
 	return slot_same(s, w); /* others keep it alive faster than we can */
 }

@@ -159,7 +159,8 @@ static __always_inline void translate_remember(struct nat_instance *nat, const s
 		return;
 	if (plan->verdict == VERDICT_DROP)
 		return;
-	if (work->packet.ip.class == CLASS_SCTP && ports_change(&work->packet.ip, &plan->ip))
+	if (work->packet.ip.class == CLASS_SCTP && plan->verdict == VERDICT_TRANSLATE &&
+	    ports_change(&work->packet.ip, &plan->ip))
 		plan_because(plan, REASON_fragment_sctp);
 	else
 		fragment_store(nat, c, work, direction);

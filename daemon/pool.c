@@ -8,6 +8,7 @@
 
 #include "core/host.h"
 #include "core/ports.h"
+#include "core/sweep.h"
 #include "native/vacant.h"
 
 enum { NOBODY = 0xffff, NO_PLACE = 0xffffffff };
@@ -23,6 +24,8 @@ struct pool {
 	u32 *left;		       /* of each place: when its address left; 0: before our time */
 	__be32 *numbered[MAX_OUTSIDE]; /* addresses of interfaces whose buckets go by numbers; NULL: others */
 	u32 numbers[MAX_OUTSIDE];
+	u64 ended
+		[ADDRESS_WORDS]; /* within pool_apply(): of addresses that had left before, no flow is there any more */
 };
 
 struct pool *pool_open(struct nat_instance *nat)
@@ -184,6 +187,32 @@ static void bitmaps_lose(const struct pool *pool, u32 place)
 	STORE(&pool->nat->addresses[place], e.word);
 }
 
+/*
+ * Flows of addresses that had left end, where their interface's are not to be renewed: where filters go by what hosts sent, a flow
+ * that is only made anew by their next packet keeps out what is under way to them.
+ */
+static void left_end(struct pool *pool)
+{
+	struct nat_instance *nat = pool->nat;
+	const struct config *c = nat->config;
+	struct insert copy;
+	u64 any = 0;
+
+	memset(pool->ended, 0, sizeof(pool->ended));
+	if (c->filtering[CLASS_UDP] == FILTERING_EIF && c->filtering[CLASS_TCP] == FILTERING_EIF)
+		return;
+	for (u32 i = 0; i < ADDRESS_WORDS; i++)
+		any |= pool->ended[i] = LOAD(&c->left[i]);
+	for (u32 at = 0; any && at <= c->flow_mask; at++) {
+		struct slot *slot = env_slot(nat, TABLE_FLOWS, at);
+		u64 w = LOAD(&slot->word);
+
+		if (word_state(w) == LIVE && slot_read(nat, TABLE_FLOWS, at, w, &copy) &&
+		    pool->ended[copy.flow.index / 64 % ADDRESS_WORDS] >> (copy.flow.index & 63) & 1)
+			(void)slot_end(slot, w);
+	}
+}
+
 /* All flows of an interface become older; the next packet of each makes it anew, if its mapping still stands. */
 static void flows_renew(const struct pool *pool, u32 interface, struct pool_change *change)
 {
@@ -229,7 +258,8 @@ static int address_enter(struct pool *pool, const struct pool_address *want, u32
 		u32 former =
 			owners[index] == NO_PLACE ? want->interface : entry_at(pool, owners[index]).address.interface;
 
-		flows_renew(pool, former, change);
+		if (!(pool->ended[index / 64] >> (index & 63) & 1))
+			flows_renew(pool, former, change);
 		left_set(pool, index, false);
 	}
 	if (owners[index] != NO_PLACE && owners[index] != place)
@@ -569,6 +599,17 @@ static int buckets_fill_all(const struct pool *pool, u32 interfaces)
 	return error;
 }
 
+static bool some_come(const struct pool *pool, const struct pool_address *want, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		u32 place = place_find(pool, want[i].addr);
+
+		if (place == NO_PLACE || !entry_at(pool, place).address.flags)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Buckets tell a packet which address a new host gets, and with which bitmaps. So none may name an address that left when its
  * bitmaps go to another: what a packet made by it would stand as a flow of the other. And flows that must go are renewed when no
@@ -582,6 +623,8 @@ int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int 
 	int error = sorted && owners ? 0 : -ENOMEM;
 
 	memset(change, 0, sizeof(*change));
+	if (!error && some_come(pool, sorted, count))
+		left_end(pool);
 	if (!error)
 		error = buckets_fill_all(pool, addresses_leave(pool, sorted, count, change));
 	vacant_fill_all(pool);

@@ -39,8 +39,8 @@ void pool_close(struct pool *pool);
 
 /*
  * Make it so that just these addresses serve. Idempotent. Flows with an address that leaves do not exist from that moment on;
- * others are not touched. When one comes back, or its bitmaps go to another, all flows of its interface are renewed, so that
- * none of before is found with it. 0; -ENOMEM, and nothing is changed.
+ * others are not touched. When one comes back, or its bitmaps go to another, none of before is found with it: all flows of its
+ * interface are renewed, or, where filters rest on flows and it had left by an earlier call, its own are ended one by one. 0; -ENOMEM, and nothing is changed.
  */
 int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int count,
 	       struct pool_change *change);

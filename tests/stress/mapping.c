@@ -596,6 +596,7 @@ int main(void)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
-		run_one(&runs[i]);
+		if (stress_asked(runs[i].name))
+			run_one(&runs[i]);
 	return stress_end();
 }

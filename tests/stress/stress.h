@@ -3,12 +3,14 @@
  * stress.h - what the stress tests share: how long, threads, chance, TAP.
  *
  * STRESS_SECONDS says how long each run lasts (default 6); `STRESS_SECONDS=600 ./run test stress` is a soak.
+ * STRESS_CASE=WORDS runs only the cases that have these words in their names, where a test has several.
  */
 #pragma once
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,6 +75,13 @@ static inline double stress_seconds(void)
 	double seconds = asked ? atof(asked) : 0;
 
 	return seconds > 0 ? seconds : STRESS_SECONDS;
+}
+
+static inline int stress_asked(const char *name)
+{
+	const char *words = getenv("STRESS_CASE");
+
+	return !words || strstr(name, words);
 }
 
 /* Let the threads run, stop them, wait for them. */

@@ -163,6 +163,32 @@ static void a_claim_alone_ends(void **state)
 	assert_int_equal(vacant_find(&nat, 0, a.index), a.index);
 }
 
+/*
+ * A packet of HOST_1 has found that the address is its host's alone. Before it goes on, a reset of hosts, and the address is
+ * HOST_2's, who uses the same port: its mapping stands.
+ */
+static void who_had_the_address_ends_nothing(void **state)
+{
+	struct work *mine = nat.work;
+	static struct work other;
+
+	(void)state;
+	assert_int_equal(get(HOST_1), 0);
+	for (u32 i = 0; i < 4; i++)
+		if (outside(i) != mine->req.outside.addr)
+			native_address_set(&nat, 0, outside(i), 0);
+	nat_reset(1, 1, 1);
+	nat.work = &other;
+	assert_int_equal(get(HOST_2), 0);
+	assert_int_equal(mapping_out(&nat, work()), 0);
+	assert_int_equal(request()->outside.addr, mine->req.outside.addr);
+	nat.work = mine;
+	assert_int_equal(port_claim_this(&nat, work(), 1), MAPPING_AGAIN);
+	ask(CLASS_UDP, HOST_2, 5000)->outside = other.req.outside;
+	assert_int_equal(mapping_in(&nat, work(), 1), 0);
+	assert_int_equal(request()->inside.addr, HOST_2);
+}
+
 /* A claim on which nobody looked for days, since its host never asked again, does not end while the host is in use. */
 static void time_does_not_end_a_claim(void **state)
 {
@@ -187,7 +213,7 @@ int main(void)
 		MANY_CASE(to_the_last_address), MANY_CASE(wrong_hints_are_corrected),
 		FEW(a_hint_without_address),	FEW(the_first_entry_stands),
 		FEW(a_shared_claim_stays),	FEW(a_claim_alone_ends),
-		FEW(time_does_not_end_a_claim),
+		FEW(time_does_not_end_a_claim), FEW(who_had_the_address_ends_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,15 +157,28 @@ static void a_place_of_rubbish_is_let_go(void **state)
 	assert_int_equal(held_count(&nat), 0);
 }
 
+static struct packet_spec syn_spec(void)
+{
+	return (struct packet_spec){ .protocol = PROTOCOL_TCP,
+				     .saddr = REMOTE_1,
+				     .daddr = ADDRESS_A,
+				     .sport = 80,
+				     .dport = 4000,
+				     .tcp_flags = TCP_SYN };
+}
+
+/* What lies in frame() comes in there, and nobody wants it. */
+static void meet_at(u32 ifindex, int length)
+{
+	struct native_frame f = { .data = frame(), .length = (u32)length, .ifindex = ifindex };
+
+	assert_int_equal(native_meet(&nat, NATIVE_IN, &f).reason, REASON_no_mapping);
+}
+
 /* As it comes through a veth: the checksum holds the pseudo header's sum alone. What is quoted is as on a wire. */
 static void a_partial_checksum_is_completed(void **state)
 {
-	struct packet_spec spec = { .protocol = PROTOCOL_TCP,
-				    .saddr = REMOTE_1,
-				    .daddr = ADDRESS_A,
-				    .sport = 80,
-				    .dport = 4000,
-				    .tcp_flags = TCP_SYN };
+	struct packet_spec spec = syn_spec();
 
 	(void)state;
 	for (u16 payload = 0; payload <= HELD_BYTES - 39; payload++) {
@@ -178,10 +191,7 @@ static void a_partial_checksum_is_completed(void **state)
 		struct tuple t = { .saddr = REMOTE_1, .daddr = ADDRESS_A, .protocol = PROTOCOL_TCP };
 		u16 partial = checksum_fold(pseudo_sum(&t, (u32)length - IP_MIN));
 		put16(frame(), IP_MIN + TCP_CHECK, (__be16)partial);
-		struct native_frame f = { .data = frame(),
-					  .length = (u32)length,
-					  .ifindex = OUTSIDE_IFINDEX };
-		assert_int_equal(native_meet(&nat, NATIVE_IN, &f).reason, REASON_no_mapping);
+		meet_at(OUTSIDE_IFINDEX, length);
 		u32 at = place();
 		nat.now += AFTER;
 		assert_int_equal(held_end(&nat, at, &answer), HELD_TOLD);
@@ -201,15 +211,8 @@ static void it_is_told_where_it_came_in(void **state)
 
 	(void)state;
 	int second = native_interface_add(&nat, 9, ROLE_OUTSIDE);
-	struct packet_spec spec = { .protocol = PROTOCOL_TCP,
-				    .saddr = REMOTE_1,
-				    .daddr = ADDRESS_A,
-				    .sport = 80,
-				    .dport = 4000,
-				    .tcp_flags = TCP_SYN };
-	int length = packet_build(&spec, frame(), ROOM);
-	struct native_frame f = { .data = frame(), .length = (u32)length, .ifindex = 9 };
-	assert_int_equal(native_meet(&nat, NATIVE_IN, &f).reason, REASON_no_mapping);
+	struct packet_spec spec = syn_spec();
+	meet_at(9, packet_build(&spec, frame(), ROOM));
 	nat.now += AFTER;
 	u32 at = place();
 	struct held again = nat.held[at];

@@ -310,6 +310,26 @@ static void a_touch_wins(void **state)
 	assert_int_equal(slot_same(s, ins.found), 1);
 }
 
+/* A packet that read the entry before a reset, and touches it after another renewed it, does not make it old again. */
+static void a_touch_never_lowers_the_generation(void **state)
+{
+	static const u32 generations[] = { 5, GENERATION_MASK };
+	struct insert ins;
+
+	(void)state;
+	for (u32 i = 0; i < 2; i++) {
+		u32 old = generations[i], new = (old + 1) & GENERATION_MASK;
+		assert_int_equal(insert(TABLE_MAPPINGS, 42 + i, &ins), INSERT_NEW);
+		struct slot *s = slot(TABLE_MAPPINGS, ins.slot);
+		assert_int_equal(slot_touch(s, s->word, START, old, 0), 1);
+		u64 read = s->word;
+		assert_int_equal(slot_touch(s, read, START + 1, new, 0), 1);
+		assert_int_equal(slot_touch(s, read, START + 2, old, 0), 1);
+		assert_int_equal(word_gen(s->word), new);
+		assert_int_equal(word_time(s->word), START + 2);
+	}
+}
+
 /* Reach and fresh belong to the place: they survive every change of its entry, and do not count as one. */
 static void places_keep_reach(void **state)
 {
@@ -361,6 +381,7 @@ int main(void)
 		CASE(who_recycles),
 		CASE(stale_slots_recycle),
 		CASE(a_touch_wins),
+		CASE(a_touch_never_lowers_the_generation),
 		CASE(places_keep_reach),
 		CASE(half_full),
 	};
