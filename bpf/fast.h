@@ -105,7 +105,7 @@ static __always_inline int meet_fast(struct __sk_buff *skb, u32 from, u32 direct
 	if (!c)
 		return NOT_KNOWN;
 	bytes_attach(skb, &b);
-	if (!is_ipv4(skb) || (skb->pkt_type != PACKET_FOR_US && !virtual_time) ||
+	if (!is_ipv4(skb) || (skb->pkt_type != PACKET_FOR_US && !test_run) ||
 	    !packet_ordinary(&b, &p, ETHERNET, length))
 		return NOT_KNOWN;
 	u8 *ip = packet_bytes(&b, ETHERNET, IP_MIN);
@@ -125,7 +125,7 @@ static __always_inline int meet_fast(struct __sk_buff *skb, u32 from, u32 direct
 	}
 	count(flight.interface, (u32)reason, length);
 	pass_set(skb, c);
-	return virtual_time ? TC_ACT_UNSPEC : (int)bpf_redirect(flight.hop.ifindex, 0);
+	return test_run ? TC_ACT_UNSPEC : (int)bpf_redirect(flight.hop.ifindex, 0);
 }
 
 /*

@@ -22,7 +22,7 @@ SLOW u32 hairpin_interface(struct __sk_buff *skb, __be32 from, __be32 to)
 	SLOW_ENTER(skb);
 	if (!c)
 		return 0;
-	if (virtual_time)
+	if (test_run)
 		return skb->ifindex;
 	fib.family = 2; /* AF_INET */
 	fib.ifindex = skb->ifindex;

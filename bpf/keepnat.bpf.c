@@ -89,7 +89,7 @@ SLOW u32 order(struct __sk_buff *skb, struct work *work, u32 l3, u32 direction)
 		(void)bpf_skb_change_type(skb, PACKET_FOR_US);
 		return 0;
 	}
-	if (!c->defrag || (skb->pkt_type != PACKET_FOR_US && !virtual_time))
+	if (!c->defrag || (skb->pkt_type != PACKET_FOR_US && !test_run))
 		return 0;
 	u8 *ip = packet_bytes(&b, l3, IP_MIN);
 	return ip && fragment_is(ip) && fragment_order(skb, c, work, ip, (u8)direction);
@@ -111,7 +111,7 @@ static __always_inline int divert(struct __sk_buff *skb, const struct config *c,
 {
 	static const u8 frame[ETHERNET] = { DEFRAG_MAC, DEFRAG_MAC, [12] = ETHERTYPE_IPV4 >> 8 };
 
-	if (virtual_time)
+	if (test_run)
 		return TC_ACT_UNSPEC;
 	if ((!l3 && bpf_skb_change_head(skb, ETHERNET, 0)) ||
 	    bpf_skb_store_bytes(skb, 0, frame, sizeof(frame), 0))
@@ -138,7 +138,7 @@ static __always_inline int hairpin_send(struct __sk_buff *skb, u32 l3, struct pl
 		plan_because(plan, REASON_no_mapping);
 		return TC_ACT_SHOT;
 	}
-	if (virtual_time)
+	if (test_run)
 		return TC_ACT_UNSPEC;
 	if (bpf_check_mtu(skb, to, &mtu, 0, 0)) {
 		plan_because(plan, REASON_hairpin_too_big);
@@ -156,7 +156,7 @@ SLOW int client_send(struct __sk_buff *skb, u32 to)
 	const struct config *c = env_config(skb);
 
 	SLOW_ENTER(skb);
-	if (virtual_time || !c || !address_is_ours(skb, c, (__be32)to))
+	if (test_run || !c || !address_is_ours(skb, c, (__be32)to))
 		return TC_ACT_UNSPEC;
 	return (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
@@ -196,7 +196,7 @@ static __always_inline int answer(struct __sk_buff *skb, struct work *work)
 		plan_because(&work->plan, REASON_internal);
 		return TC_ACT_SHOT;
 	}
-	if (virtual_time)
+	if (test_run)
 		return TC_ACT_UNSPEC;
 	return send_to(skb, skb->ingress_ifindex, l3, &work->plan);
 }
@@ -234,7 +234,7 @@ SLOW u32 syn_hold(struct __sk_buff *skb, struct work *work)
 	const struct config *c = env_config(skb);
 
 	SLOW_ENTER(skb);
-	if (!work || !c || !held_wanted(c, work) || (skb->pkt_type != PACKET_FOR_US && !virtual_time))
+	if (!work || !c || !held_wanted(c, work) || (skb->pkt_type != PACKET_FOR_US && !test_run))
 		return 0;
 	struct held *at = held_take(skb, c, work);
 	if (!at)

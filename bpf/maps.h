@@ -40,3 +40,6 @@ struct {
 
 /* Tests load the programs with virtual time: then time and chance come from the configuration. */
 const volatile u32 virtual_time = 0;
+
+/* Tests that run one program by itself: it sends nothing anywhere, and packets may be for whom they like. */
+const volatile u32 test_run = 0;

@@ -63,7 +63,7 @@ static __always_inline int meet_xdp(struct xdp_md *xdp, u8 direction)
 	asm volatile("" : "+r"(ifindex)); /* the context is read where it is, not by a pointer into it */
 	if (!c)
 		return XDP_PASS;
-	const struct interface *at = interface_find(c, virtual_time ? c->test_ifindex : ifindex);
+	const struct interface *at = interface_find(c, test_run ? c->test_ifindex : ifindex);
 	if (!at || !(at->fast & FAST_XDP) || at->role != role)
 		return XDP_PASS;
 	xdp_bytes(xdp, &b);
@@ -84,5 +84,5 @@ static __always_inline int meet_xdp(struct xdp_md *xdp, u8 direction)
 		return XDP_DROP;
 	}
 	count(flight.interface, (u32)reason, length);
-	return virtual_time ? XDP_TX : (int)bpf_redirect(flight.hop.ifindex, 0);
+	return test_run ? XDP_TX : (int)bpf_redirect(flight.hop.ifindex, 0);
 }

@@ -7,6 +7,8 @@
 #include "native/sweep_memory.h"
 #include "tests/scenarios/world.h"
 
+enum { PASS = 0x6b656570 };
+
 struct statement {
 	const char *name;
 	int (*run)(struct world *world, struct words *words);
@@ -23,6 +25,8 @@ int world_begin(struct world *w)
 		if (!w->sweeps[i])
 			return world_fail(w, "out of memory");
 		way_clock(w->ways[i], w->clock);
+		if (w->roads) /* what says at the egress of a device that a packet was translated before */
+			w->ways[i]->nat.config->pass[0] = w->ways[i]->nat.config->pass[1] = PASS;
 	}
 	w->begun = true;
 	return 0;
@@ -99,11 +103,11 @@ static int reset_run(struct world *w, struct words *words)
 	return 0;
 }
 
-/* only WAY...: the runner has seen to it. */
+/* only WAY..., except WAY...: the runner has seen to it. */
 static int only_run(struct world *w, struct words *words)
 {
 	if (!words_peek(words))
-		return world_fail(w, "only WAY...");
+		return world_fail(w, "only WAY... or except WAY...");
 	while (words_next(words))
 		;
 	return 0;
@@ -143,6 +147,7 @@ static const struct statement statements[] = {
 	{ "unique", unique_run },
 	{ "let", let_run },
 	{ "only", only_run },
+	{ "except", only_run },
 	{ "reserve", reserve_run },
 	{ "map", map_run },
 	{ "unfix", unfix_run },

@@ -44,7 +44,7 @@ static int road_begin(struct world *w, struct way *way, const struct event *e, s
 {
 	struct native_frame entered = *f;
 
-	if (!w->roads || e->hook != NATIVE_OUT || !e->from_inside || event_is_to_us(w, e))
+	if (!w->roads || way->whole || e->hook != NATIVE_OUT || !e->from_inside || event_is_to_us(w, e))
 		return 0;
 	entered.ifindex = e->ingress_ifindex;
 	entered.ingress_ifindex = 0;
@@ -58,7 +58,7 @@ static int road_end(struct world *w, struct way *way, const struct event *e, str
 	struct native_result nothing;
 	struct native_frame left = *f;
 
-	if (!w->roads || e->hook != NATIVE_IN)
+	if (!w->roads || way->whole || e->hook != NATIVE_IN)
 		return 0;
 	left.ifindex = interface_first(w, ROLE_INSIDE)->ifindex;
 	left.ingress_ifindex = e->ifindex;
@@ -108,8 +108,11 @@ static int results_same(struct world *w, const struct native_result *a, const st
 		return world_fail(w, "%s: %s at %u; %s: %s at %u", w->ways[0]->name, reason_name(a->reason),
 				  a->interface, w->ways[1]->name, reason_name(b->reason), b->interface);
 	/* A dropped packet's bytes are nobody's business. */
-	if (a->verdict != VERDICT_DROP && memcmp(x, y, length))
-		return world_fail(w, "the ways give different bytes (%s)", reason_name(a->reason));
+	for (u32 i = 0; i < length && a->verdict != VERDICT_DROP; i++)
+		if (x[i] != y[i])
+			return world_fail(w,
+					  "the ways give different bytes (%s): byte %u is 0x%02x and 0x%02x",
+					  reason_name(a->reason), i, x[i], y[i]);
 	return 0;
 }
 

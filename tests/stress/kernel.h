@@ -90,7 +90,7 @@ static inline int kernel_load(struct kernel *k, const struct native_sizes *sizes
 	k->programs = keepnat_bpf__open();
 	if (!k->programs)
 		return -errno;
-	k->programs->rodata->virtual_time = 1;
+	k->programs->rodata->virtual_time = k->programs->rodata->test_run = 1;
 	for (int i = 0; i < NATIVE_ARRAYS; i++)
 		bpf_map__set_max_entries(kernel_map(k, i),
 					 (u32)native_extent(sizes, (enum native_array)i).elements);

@@ -7,10 +7,12 @@
  *
  * The BPF ways load the programs once, with virtual time, into a network namespace that the process enters: from then on
  * the process is alone on its network. way_bpf_ethernet() goes through PROG_TEST_RUN; way_bpf_bare() sends real packets through
- * tun devices, since PROG_TEST_RUN knows only frames with an Ethernet header. One of the two at a time: free the one before
- * the other is made.
+ * tun devices, since PROG_TEST_RUN knows only frames with an Ethernet header; way_wire() sends frames through a whole router.
+ * One of the three at a time: free the one before the other is made.
  */
 #pragma once
+#include <stdbool.h>
+
 #include "native/instance.h"
 #include "native/meet.h"
 
@@ -37,12 +39,14 @@ struct way {
 	struct nat_instance nat;
 	u32 l3;		/* bytes before the IP header in its frames */
 	u32 redirected; /* packets that XDP sent away */
+	bool whole;	/* a packet meets all hooks on its way by itself */
 	void *own;	/* of the way's implementation */
 };
 
 struct way *way_native(u32 l3);
 struct way *way_bpf_ethernet(void); /* NULL: errno says why */
 struct way *way_bpf_bare(void);
+struct way *way_wire(void);
 
 /* A new state. sizes: at most WAY_*; what is 0 is just that. 0 or -errno. */
 int way_begin(struct way *way, const struct native_sizes *sizes, u64 seed);

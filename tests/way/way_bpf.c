@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
@@ -20,33 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/way/way.h"
-#include "bpf/keepnat.skel.h"
-#include "tests/way/shim.skel.h"
+#include "core/plan.h"
+#include "tests/way/kernel.h"
 
-enum { XDP_ROOM = 3000, DEVICES_MAX = 24, SOCKETS_MAX = 16, PATIENCE_MS = 2000 };
-
-struct device {
-	int fd;
-	u32 ifindex;
-	enum role role;
-	bool used; /* by the test that runs */
-};
-
-/* What the BPF ways share: programs, maps, devices. */
-struct kernel {
-	struct keepnat_bpf *programs;
-	struct shim_bpf *shim;
-	size_t mapped[NATIVE_ARRAYS];
-	void *memory[NATIVE_ARRAYS];
-	int cpu;
-	bool bare;
-	struct device devices[DEVICES_MAX];
-	u32 device_count;
-	struct device capture;
-	int sockets[SOCKETS_MAX];
-	u32 socket_count;
-};
+enum { XDP_ROOM = 3000 };
 
 static struct bpf_map *map_of(const struct kernel *k, enum native_array array)
 {
@@ -64,7 +40,7 @@ static struct bpf_map *map_of(const struct kernel *k, enum native_array array)
  * Devices: tap for frames, tun for bare packets. Only the bare ones carry any.
  */
 
-static int file_write(const char *path, const char *text)
+int file_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), rc = 0;
 
@@ -112,8 +88,8 @@ static int device_make(struct device *d, const char *name, bool bare)
 	return rc;
 }
 
-static int program_attach(u32 ifindex, enum bpf_tc_attach_point where, const struct bpf_program *program,
-			  u32 priority)
+int program_attach(u32 ifindex, enum bpf_tc_attach_point where, const struct bpf_program *program,
+		   u32 priority)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = where);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = priority,
@@ -122,12 +98,18 @@ static int program_attach(u32 ifindex, enum bpf_tc_attach_point where, const str
 	return bpf_tc_attach(&hook, &opts);
 }
 
+int hook_make(u32 ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	return bpf_tc_hook_create(&hook);
+}
+
 /* The NAT's programs on a bare device, and behind them the one that lets us see what passed. */
 static int device_attach(const struct kernel *k, const struct device *d)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)d->ifindex,
-		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	int rc = bpf_tc_hook_create(&hook);
+	int rc = hook_make(d->ifindex);
 
 	if (rc)
 		return rc;
@@ -141,22 +123,29 @@ static int device_attach(const struct kernel *k, const struct device *d)
 	return rc ? rc : program_attach(d->ifindex, BPF_TC_INGRESS, k->shim->progs.capture_packet, 2);
 }
 
-static int bpf_device(struct way *way, const char *name, enum role role)
+int device_place(struct kernel *k, enum role role, struct device **place)
 {
-	struct kernel *k = way->own;
-	char own_name[IFNAMSIZ];
-
-	(void)name; /* devices are used again by the next test */
 	for (u32 i = 0; i < k->device_count; i++)
 		if (k->devices[i].role == role && !k->devices[i].used) {
 			k->devices[i].used = true;
 			return (int)k->devices[i].ifindex;
 		}
-	if (k->device_count == DEVICES_MAX)
-		return -ENOSPC;
-	struct device *d = &k->devices[k->device_count];
+	*place = &k->devices[k->device_count];
+	return k->device_count == DEVICES_MAX ? -ENOSPC : 0;
+}
+
+static int bpf_device(struct way *way, const char *name, enum role role)
+{
+	struct kernel *k = way->own;
+	char own_name[IFNAMSIZ];
+	struct device *d;
+	int rc = device_place(k, role, &d);
+
+	(void)name;
+	if (rc)
+		return rc;
 	snprintf(own_name, sizeof(own_name), "dev%u", k->device_count);
-	int rc = device_make(d, own_name, k->bare);
+	rc = device_make(d, own_name, k->bare);
 	if (rc)
 		return rc;
 	d->role = role;
@@ -166,7 +155,7 @@ static int bpf_device(struct way *way, const char *name, enum role role)
 	return rc ? rc : (int)d->ifindex;
 }
 
-static struct device *device_of(struct kernel *k, u32 ifindex)
+struct device *device_of(struct kernel *k, u32 ifindex)
 {
 	for (u32 i = 0; i < k->device_count; i++)
 		if (k->devices[i].ifindex == ifindex)
@@ -207,7 +196,7 @@ static int socket_open(const struct native_socket *s)
 	return fd;
 }
 
-static int bpf_socket(struct way *way, const struct native_socket *s)
+int bpf_socket(struct way *way, const struct native_socket *s)
 {
 	struct kernel *k = way->own;
 
@@ -222,7 +211,7 @@ static int bpf_socket(struct way *way, const struct native_socket *s)
 	return 0;
 }
 
-static void bpf_clear(struct way *way)
+void bpf_clear(struct way *way)
 {
 	struct kernel *k = way->own;
 
@@ -237,13 +226,13 @@ static void bpf_clear(struct way *way)
  * Packets
  */
 
-/* The one counter that moved from before to now. 0; -EAGAIN: none did, -EPROTO: more than one, or by more than one. */
-static int counters_moved(const struct counters *before, const struct counters *now,
-			  struct native_result *result)
+int counters_moved(const struct counters *before, const struct counters *now, struct native_result *result)
 {
 	int moved = 0;
 
-	for (u32 i = 0; i < MAX_INTERFACES; i++)
+	for (u32 i = 0; i < MAX_INTERFACES; i++) {
+		if (!memcmp(before->by[i], now->by[i], sizeof(now->by[i])))
+			continue;
 		for (u32 r = 0; r < REASONS; r++) {
 			u64 more = __atomic_load_n(&now->by[i][r].packets, __ATOMIC_ACQUIRE) -
 				   before->by[i][r].packets;
@@ -253,14 +242,9 @@ static int counters_moved(const struct counters *before, const struct counters *
 			result->interface = i;
 			result->reason = r;
 		}
+	}
 	return moved == 1 ? 0 : moved ? -EPROTO : -EAGAIN;
 }
-
-static const u8 verdicts[REASONS] = {
-#define REASON(id, verdict, text) VERDICT_##verdict,
-#include "core/reasons.def"
-#undef REASON
-};
 
 static const struct bpf_program *frame_program(const struct kernel *k, enum native_hook hook)
 {
@@ -332,17 +316,17 @@ static int frame_meet(struct way *way, enum native_hook hook, const struct nativ
 	int rc = counters_moved(&before, way->nat.counters, result);
 	if (rc && rc != -EAGAIN)
 		return rc;
-	if (result->length != f->length && verdicts[result->reason] != VERDICT_ANSWER)
+	if (result->length != f->length && reason_verdicts[result->reason] != VERDICT_ANSWER)
 		return -EPROTO;
 	memcpy(f->data, after, result->length);
 	if (opts.retval == TC_ACT_SHOT)
 		result->verdict = VERDICT_DROP;
 	else if (opts.retval == (u32)TC_ACT_UNSPEC)
-		result->verdict = result->reason < REASONS ? verdicts[result->reason] : VERDICT_PASS;
+		result->verdict = result->reason < REASONS ? reason_verdicts[result->reason] : VERDICT_PASS;
 	else
 		return -EPROTO;
 	if (result->reason < REASONS &&
-	    (verdicts[result->reason] == VERDICT_DROP) != (result->verdict == VERDICT_DROP))
+	    (reason_verdicts[result->reason] == VERDICT_DROP) != (result->verdict == VERDICT_DROP))
 		return -EPROTO; /* counted as one thing, done as another */
 	return 0;
 }
@@ -374,7 +358,7 @@ static int bare_send(const struct kernel *k, enum native_hook hook, const struct
 	return (int)opts.retval;
 }
 
-static s64 milliseconds(void)
+s64 milliseconds(void)
 {
 	struct timespec now;
 
@@ -406,7 +390,7 @@ static int bare_meet(struct way *way, enum native_hook hook, const struct native
 		sched_yield();
 	if (rc)
 		return rc;
-	result->verdict = verdicts[result->reason];
+	result->verdict = reason_verdicts[result->reason];
 	result->length = f->length;
 	struct pollfd pfd = { .fd = d->fd, .events = POLLIN };
 	if (poll(&pfd, 1, result->verdict == VERDICT_DROP ? 0 : PATIENCE_MS) < 0)
@@ -429,7 +413,12 @@ static int bare_meet(struct way *way, enum native_hook hook, const struct native
 static void kernel_close(struct kernel *k)
 {
 	for (u32 i = 0; i < k->device_count; i++)
-		close(k->devices[i].fd);
+		if (k->devices[i].fd >= 0)
+			close(k->devices[i].fd);
+	if (k->wire >= 0)
+		close(k->wire);
+	if (k->routing >= 0)
+		close(k->routing);
 	if (k->capture.ifindex)
 		close(k->capture.fd);
 	for (int i = 0; i < NATIVE_ARRAYS; i++)
@@ -440,7 +429,7 @@ static void kernel_close(struct kernel *k)
 	free(k);
 }
 
-static void bpf_free(struct way *way)
+void bpf_free(struct way *way)
 {
 	bpf_clear(way);
 	native_detach(&way->nat);
@@ -487,7 +476,7 @@ static int cpu_stay(struct kernel *k)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
-static int programs_load(struct kernel *k)
+static int programs_load(struct kernel *k, bool alone)
 {
 	const struct native_sizes largest = { WAY_FLOWS,     WAY_MAPPINGS,  WAY_HOSTS,
 					      WAY_FRAGMENTS, WAY_ADDRESSES, (u32)libbpf_num_possible_cpus() };
@@ -496,6 +485,7 @@ static int programs_load(struct kernel *k)
 	if (!k->programs)
 		return -errno;
 	k->programs->rodata->virtual_time = 1;
+	k->programs->rodata->test_run = alone;
 	for (int i = 0; i < NATIVE_ARRAYS; i++)
 		bpf_map__set_max_entries(map_of(k, i), (u32)native_extent(&largest, i).elements);
 	int rc = keepnat_bpf__load(k->programs);
@@ -529,7 +519,7 @@ static int shim_load(struct kernel *k)
 	return shim_bpf__load(k->shim);
 }
 
-static struct way *way_bpf(const char *name, const struct way_ops *ops, u32 l3)
+struct way *way_bpf(const char *name, const struct way_ops *ops, u32 l3, bool alone)
 {
 	struct way *way = calloc(1, sizeof(*way));
 	struct kernel *k = calloc(1, sizeof(*k));
@@ -542,10 +532,11 @@ static struct way *way_bpf(const char *name, const struct way_ops *ops, u32 l3)
 	way->l3 = l3;
 	way->own = k;
 	k->bare = !l3;
+	k->wire = k->routing = -1;
 	rc = network_enter();
 	rc = rc ? rc : cpu_stay(k);
-	rc = rc ? rc : programs_load(k);
-	rc = rc ? rc : k->bare ? shim_load(k) : 0;
+	rc = rc ? rc : programs_load(k, alone);
+	rc = rc ? rc : shim_load(k);
 	for (int i = 0; i < NATIVE_ARRAYS; i++)
 		native_array_set(&way->nat, i, k->memory[i]);
 	way->nat.counters += k->cpu;
@@ -563,12 +554,12 @@ struct way *way_bpf_ethernet(void)
 {
 	static const struct way_ops ops = { bpf_device, bpf_socket, frame_meet, bpf_clear, bpf_free };
 
-	return way_bpf("ethernet", &ops, ETHERNET_HEADER);
+	return way_bpf("ethernet", &ops, ETHERNET_HEADER, true);
 }
 
 struct way *way_bpf_bare(void)
 {
 	static const struct way_ops ops = { bpf_device, bpf_socket, bare_meet, bpf_clear, bpf_free };
 
-	return way_bpf("bare", &ops, 0);
+	return way_bpf("bare", &ops, 0, true);
 }
