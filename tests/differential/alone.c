@@ -3,26 +3,15 @@
  * alone.c - random packets on an interface where each host has an outside address to itself, against a naive list of who has
  * which: UDP and GRE, out and in, resets, addresses that leave and return, time.
  *
- *	alone.test [SEED [OPERATIONS]]
- *
  * Right is: ports stay; no address is given to two; a host keeps its own until a reset of hosts, the loss of the address or
  * idleness; nobody is refused while an address is surely free; answers come to who asked, and nothing else comes in. The
  * list does not know when an idle host gives way, and takes either.
  */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include "native/instance.h"
-#include "native/meet.h"
-#include "native/packet_build.h"
-#include "native/sweep_memory.h"
+#include "tests/differential/rounds.h"
 #include "tests/state.h"
 
-enum { ROUND = 3000, OPERATIONS = 90000, ETHERNET = 14, ROOM = 2048 };
-enum { HOSTS = 9, PORTS = 4, REMOTES = 2, POOL = 5, GRE = 47, STEP = 150, OUT_IFINDEX = 3, IN_IFINDEX = 2 };
+enum { ROUND = 3000, OPERATIONS = 90000 };
+enum { HOSTS = 9, PORTS = 4, REMOTES = 2, POOL = 5, GRE = 47, STEP = 150 };
 
 struct host_model {
 	__be32 address; /* 0: none */
@@ -34,31 +23,24 @@ struct host_model {
 };
 
 struct lab {
+	struct rounds rounds;
 	struct nat_instance nat;
-	struct sweep *sweep;
 	struct host_model hosts[HOSTS];
 	u32 pool;	 /* addresses */
 	bool live[POOL]; /* on the interface */
 	u32 left[POOL];	 /* when somebody left it, + 1: for a while it may look taken */
-	u64 random, operations, translated, refused, moved;
+	u64 translated, refused, moved;
 	u32 now, clock;
-	const char *wrong;
-	char story[200];
 };
 
-static u32 chance(struct lab *lab, u32 n) { return test_random(&lab->random) % n; }
+static u32 chance(struct lab *lab, u32 n) { return rounds_chance(&lab->rounds, n); }
+static void wrong_set(struct lab *lab, const char *wrong) { rounds_wrong(&lab->rounds, wrong); }
 
 static __be32 inside(u32 i) { return host_to_be32(0x0a000001 + i); }
 static __be32 remote(u32 i) { return host_to_be32(0xcb007101 + i); }
 static __be32 outside(u32 i) { return host_to_be32(0xc6336465 + i); }
 static u16 port_of(u32 i) { return (u16)(500 + 7 * i); }
 static u32 pool_of(__be32 address) { return be32_to_host(address) - be32_to_host(outside(0)); }
-
-static void wrong_set(struct lab *lab, const char *wrong)
-{
-	if (!lab->wrong)
-		lab->wrong = wrong;
-}
 
 /*
  * The list
@@ -134,26 +116,18 @@ static void refusal_judge(struct lab *lab, u32 host, u32 reason)
 
 static u32 send(struct lab *lab, enum native_hook hook, struct packet_spec *s)
 {
-	static u8 frame[ROOM + 4];
-	u8 *data = frame + 2;
-	int length = packet_build(s, data + ETHERNET, ROOM - ETHERNET);
-	struct native_frame f = { .data = data,
-				  .length = (u32)length + ETHERNET,
-				  .l3 = ETHERNET,
-				  .ifindex = OUT_IFINDEX,
-				  .ingress_ifindex = hook == NATIVE_OUT ? IN_IFINDEX : 0 };
+	static u8 ip[ROOM];
+	int length = packet_build(s, ip, ROOM);
+	u32 reason =
+		rounds_meet(&lab->nat, hook, hook == NATIVE_OUT ? IN_IFINDEX : 0, ip, (u32)length).reason;
 
-	memset(data, 2, ETHERNET);
-	data[12] = 8;
-	data[13] = 0;
-	u32 reason = native_meet(&lab->nat, hook, &f).reason;
-	memcpy(&s->saddr, data + ETHERNET + 12, 4);
-	memcpy(&s->daddr, data + ETHERNET + 16, 4);
+	memcpy(&s->saddr, ip + 12, 4);
+	memcpy(&s->daddr, ip + 16, 4);
 	if (s->protocol == PROTOCOL_UDP) {
-		s->sport = (u16)(data[ETHERNET + 20] << 8 | data[ETHERNET + 21]);
-		s->dport = (u16)(data[ETHERNET + 22] << 8 | data[ETHERNET + 23]);
+		s->sport = (u16)(ip[20] << 8 | ip[21]);
+		s->dport = (u16)(ip[22] << 8 | ip[23]);
 	}
-	if (packet_check(data + ETHERNET, (size_t)length))
+	if (packet_check(ip, (size_t)length))
 		wrong_set(lab, "a wrong checksum");
 	return reason;
 }
@@ -170,8 +144,8 @@ static void out_op(struct lab *lab)
 				 .payload_length = 20 };
 	u32 reason = send(lab, NATIVE_OUT, &s);
 
-	snprintf(lab->story, sizeof(lab->story), "at %u: out, host %u, port %u: reason %u, address %08x",
-		 lab->now, host, port, reason, be32_to_host(s.saddr));
+	rounds_tell(&lab->rounds, "at %u: out, host %u, port %u: reason %u, address %08x", lab->now, host,
+		    port, reason, be32_to_host(s.saddr));
 	if (reason_verdict(reason) != VERDICT_TRANSLATE) {
 		lab->refused++;
 		refusal_judge(lab, host, reason);
@@ -200,8 +174,8 @@ static void in_op(struct lab *lab)
 	u32 reason = send(lab, NATIVE_IN, &s);
 	bool in = reason_verdict(reason) == VERDICT_TRANSLATE;
 
-	snprintf(lab->story, sizeof(lab->story), "at %u: in, address %u, port %u: reason %u, to %08x",
-		 lab->now, at, port, reason, be32_to_host(s.daddr));
+	rounds_tell(&lab->rounds, "at %u: in, address %u, port %u: reason %u, to %08x", lab->now, at, port,
+		    reason, be32_to_host(s.daddr));
 	for (u32 i = 0; i < HOSTS; i++)
 		if (lab->hosts[i].address == outside(at))
 			h = &lab->hosts[i];
@@ -246,7 +220,7 @@ static void sweep(struct lab *lab, u32 passes)
 	struct state_fault fault;
 
 	for (u32 i = 0; i < passes; i++)
-		sweep_pass(lab->sweep, lab->nat.now);
+		sweep_pass(lab->rounds.sweep, lab->nat.now);
 	for (u32 i = 0; i < HOSTS; i++) {
 		struct host_model *h = &lab->hosts[i];
 		u32 idle = lab->now - h->last;
@@ -266,7 +240,7 @@ static void time_op(struct lab *lab)
 {
 	lab->now += chance(lab, 4) ? 1 + chance(lab, 5) : 1 + chance(lab, STEP);
 	lab->nat.now = (lab->clock + lab->now) & TIME;
-	snprintf(lab->story, sizeof(lab->story), "at %u: sweep", lab->now);
+	rounds_tell(&lab->rounds, "at %u: sweep", lab->now);
 	sweep(lab, 3);
 }
 
@@ -274,7 +248,7 @@ static void reset_op(struct lab *lab)
 {
 	u32 how = chance(lab, 3);
 
-	snprintf(lab->story, sizeof(lab->story), "at %u: reset %u", lab->now, how);
+	rounds_tell(&lab->rounds, "at %u: reset %u", lab->now, how);
 	native_reset(&lab->nat, 0, TABLE_FLOWS);
 	if (how)
 		native_reset(&lab->nat, 0, TABLE_MAPPINGS);
@@ -298,8 +272,7 @@ static void address_op(struct lab *lab)
 	u32 at = chance(lab, lab->pool);
 
 	lab->live[at] = !lab->live[at];
-	snprintf(lab->story, sizeof(lab->story), "at %u: address %u %s", lab->now, at,
-		 lab->live[at] ? "is back" : "leaves");
+	rounds_tell(&lab->rounds, "at %u: address %u %s", lab->now, at, lab->live[at] ? "is back" : "leaves");
 	native_address_set(&lab->nat, 0, outside(at), lab->live[at] ? ADDRESS_LIVE | ADDRESS_POOL : 0);
 	for (u32 i = 0; i < HOSTS; i++) /* those of an address that returns are renewed with all others */
 		if (lab->live[at] || lab->hosts[i].address == outside(at))
@@ -310,7 +283,6 @@ static void operation(struct lab *lab)
 {
 	u32 n = chance(lab, 1000);
 
-	lab->story[0] = 0;
 	if (n < 550)
 		out_op(lab);
 	else if (n < 970)
@@ -321,20 +293,15 @@ static void operation(struct lab *lab)
 		reset_op(lab);
 	else
 		address_op(lab);
-	lab->operations++;
-	if (lab->story[0] && getenv("STORY"))
-		printf("# %s\n", lab->story);
 }
 
 static int round_begin(struct lab *lab)
 {
 	struct native_sizes sizes = { .flows = 1024, .mappings = 1024, .hosts = 128, .addresses = POOL + 1 };
 
-	if (native_create(&lab->nat, &sizes, (u64)chance(lab, 0xffffffff) << 32 | chance(lab, 0xffffffff)))
+	if (rounds_nat(&lab->rounds, &lab->nat, &sizes))
 		return -1;
 	struct config *c = lab->nat.config;
-	native_interface_add(&lab->nat, OUT_IFINDEX, ROLE_OUTSIDE);
-	native_interface_add(&lab->nat, IN_IFINDEX, ROLE_INSIDE);
 	native_interface_alone(&lab->nat, 0);
 	native_network_add(&lab->nat, host_to_be32(0x0a000000), host_to_be32(0xffff0000));
 	native_address_set(&lab->nat, 0, host_to_be32(0xc6336401), ADDRESS_LIVE | ADDRESS_LOCAL);
@@ -352,33 +319,19 @@ static int round_begin(struct lab *lab)
 	lab->now = 0;
 	lab->clock = chance(lab, 0x100000);
 	lab->nat.now = lab->clock & TIME;
-	lab->sweep = sweep_memory_new(&lab->nat);
-	return lab->sweep ? 0 : -1;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (u64)time(NULL), round = 0,
-	    operations = argc > 2 ? strtoull(argv[2], NULL, 0) : OPERATIONS;
 	static struct lab lab;
+	static const struct rounds_steps steps = { ROUND, round_begin, operation };
 
-	printf("1..1\n# seed %llu\n", seed);
-	for (; lab.operations < operations && !lab.wrong; round++) {
-		lab.random =
-			(seed + round) * 0x9e3779b97f4a7c15ull | 1; /* it repeats by itself: SEED+ROUND 1 */
-		if (round_begin(&lab))
-			wrong_set(&lab, "out of memory");
-		for (u32 i = 0; i < ROUND && !lab.wrong; i++)
-			operation(&lab);
-		sweep_memory_free(lab.sweep);
-		native_destroy(&lab.nat);
-	}
+	lab.rounds.seed = rounds_seed(argc, argv);
+	lab.rounds.wanted = rounds_wanted(argc, argv, OPERATIONS);
+	rounds_run(&lab.rounds, &lab, &steps);
 	printf("# %llu operations in %llu rounds: %llu translated, %llu refused, %llu addresses changed "
 	       "hands\n",
-	       lab.operations, round, lab.translated, lab.refused, lab.moved);
-	if (lab.wrong)
-		printf("# round with seed %llu: %s\n# %s\n", seed + round - 1, lab.wrong, lab.story);
-	printf("%s 1 - alone: against a naive list\n",
-	       lab.wrong || !lab.moved || !lab.refused ? "not ok" : "ok");
-	return lab.wrong != NULL;
+	       lab.rounds.operations, lab.rounds.number, lab.translated, lab.refused, lab.moved);
+	return rounds_end(&lab.rounds, "alone", "a naive list", lab.moved && lab.refused);
 }

@@ -2,27 +2,16 @@
 /*
  * blocks.c - random packets where ports are shared out (RFC 7422) and lent in blocks, against a naive deal of the ports.
  *
- *	blocks.test [SEED [OPERATIONS]]
- *
  * The deal is made port by port, as RFC 7422 section 2.2 tells it, with no arithmetic of the core's. Right is: a host leaves
  * by a port that was dealt to it, or by one of a block; all that is live in a block is one host's, and no host has more
  * blocks than it may; nobody is refused while a port of its own is to be had, or of its blocks, or a block that it may have;
  * a host to which nothing was dealt is refused. Which ports are taken the tables tell.
  */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
 #include "core/shares.h"
-#include "native/instance.h"
-#include "native/meet.h"
-#include "native/packet_build.h"
-#include "native/sweep_memory.h"
+#include "tests/differential/rounds.h"
 #include "tests/state.h"
 
-enum { ROUND = 4000, OPERATIONS = 120000, ETHERNET = 14, ROOM = 2048, OUT_IFINDEX = 3, IN_IFINDEX = 2 };
+enum { ROUND = 4000, OPERATIONS = 120000 };
 enum {
 	HOSTS = 8,
 	STRANGERS = 2,
@@ -34,26 +23,20 @@ enum {
 };
 
 struct lab {
+	struct rounds rounds;
 	struct nat_instance nat;
-	struct sweep *sweep;
 	u32 pool, max, ratio;
 	u8 dealt[POOL][LAST + 1]; /* to which host, + 1 */
 	bool deterministic, lends;
-	u64 random, operations, translated, refused, by_block;
+	u64 translated, refused, by_block;
 	u32 now, clock;
-	const char *wrong;
-	char story[200];
 };
 
-static u32 chance(struct lab *lab, u32 n) { return test_random(&lab->random) % n; }
+static u32 chance(struct lab *lab, u32 n) { return rounds_chance(&lab->rounds, n); }
 static __be32 inside(u32 i) { return host_to_be32(0x0a000010 + i); }
 static __be32 outside(u32 i) { return host_to_be32(0xc6336465 + i); }
 
-static void wrong_set(struct lab *lab, const char *wrong)
-{
-	if (!lab->wrong)
-		lab->wrong = wrong;
-}
+static void wrong_set(struct lab *lab, const char *wrong) { rounds_wrong(&lab->rounds, wrong); }
 
 /*
  * The deal
@@ -194,9 +177,8 @@ static void blocks_judge(struct lab *lab)
 static void out_op(struct lab *lab)
 {
 	static const u8 protocols[CLASSES_TRIED] = { PROTOCOL_UDP, PROTOCOL_TCP, PROTOCOL_ICMP };
-	static u8 frame[ROOM + 4];
+	static u8 ip[ROOM];
 	u32 host = chance(lab, 8) ? chance(lab, 2) : chance(lab, HOSTS + STRANGERS), class = chance(lab, 3);
-	u8 *data = frame + 2, *ip = data + ETHERNET;
 	struct packet_spec s = { .protocol = protocols[class],
 				 .saddr = inside(host),
 				 .daddr = host_to_be32(0xcb007101),
@@ -207,23 +189,13 @@ static void out_op(struct lab *lab)
 				 .payload_length = 20 };
 	if (class == CLASS_ICMP)
 		s.dport = 0;
-	int length = packet_build(&s, ip, ROOM - ETHERNET);
-	struct native_frame f = { .data = data,
-				  .length = (u32)length + ETHERNET,
-				  .l3 = ETHERNET,
-				  .ifindex = OUT_IFINDEX,
-				  .ingress_ifindex = IN_IFINDEX };
-
-	memset(data, 2, ETHERNET);
-	data[12] = 8;
-	data[13] = 0;
-	u32 reason = native_meet(&lab->nat, NATIVE_OUT, &f).reason, addr;
+	int length = packet_build(&s, ip, ROOM);
+	u32 reason = rounds_meet(&lab->nat, NATIVE_OUT, IN_IFINDEX, ip, (u32)length).reason, addr;
 	memcpy(&addr, ip + 12, 4);
 	u32 at = class == CLASS_ICMP ? 24 : 20, port = (u32)ip[at] << 8 | ip[at + 1],
 	    a = be32_to_host(addr) - be32_to_host(outside(0));
-	snprintf(lab->story, sizeof(lab->story),
-		 "at %u: host %u class %u port %u: reason %u, address %u port %u", lab->now, host, class,
-		 s.sport, reason, a, port);
+	rounds_tell(&lab->rounds, "at %u: host %u class %u port %u: reason %u, address %u port %u", lab->now,
+		    host, class, s.sport, reason, a, port);
 	if (reason_verdict(reason) == VERDICT_TRANSLATE) {
 		lab->translated++;
 		if (a >= lab->pool)
@@ -255,12 +227,12 @@ static void time_op(struct lab *lab)
 
 	lab->now += chance(lab, 3) ? 1 + chance(lab, 5) : 1 + chance(lab, 100);
 	lab->nat.now = (lab->clock + lab->now) & TIME;
-	snprintf(lab->story, sizeof(lab->story), "at %u: sweep", lab->now);
+	rounds_tell(&lab->rounds, "at %u: sweep", lab->now);
 	for (u32 i = 0; i < 3; i++)
-		sweep_pass(lab->sweep, lab->nat.now);
+		sweep_pass(lab->rounds.sweep, lab->nat.now);
 	blocks_judge(lab);
 	if (state_check(&lab->nat, 0, &fault)) {
-		snprintf(lab->story, sizeof(lab->story), "at %u: %s", lab->now, fault.what);
+		rounds_tell(&lab->rounds, "at %u: %s", lab->now, fault.what);
 		wrong_set(lab, "the state is not in order");
 	}
 }
@@ -279,9 +251,6 @@ static void operation(struct lab *lab)
 		if (n == 999)
 			native_reset(&lab->nat, 0, TABLE_HOSTS);
 	}
-	lab->operations++;
-	if (getenv("STORY"))
-		printf("# %s\n", lab->story);
 }
 
 static void shares_choose(struct lab *lab)
@@ -309,11 +278,9 @@ static int round_begin(struct lab *lab)
 {
 	struct native_sizes sizes = { .flows = 8192, .mappings = 8192, .hosts = 128, .addresses = POOL };
 
-	if (native_create(&lab->nat, &sizes, (u64)chance(lab, 0xffffffff) << 32 | chance(lab, 0xffffffff)))
+	if (rounds_nat(&lab->rounds, &lab->nat, &sizes))
 		return -1;
 	struct config *c = lab->nat.config;
-	native_interface_add(&lab->nat, OUT_IFINDEX, ROLE_OUTSIDE);
-	native_interface_add(&lab->nat, IN_IFINDEX, ROLE_INSIDE);
 	native_network_add(&lab->nat, host_to_be32(0x0a000000), host_to_be32(0xffff0000));
 	c->port_min = FIRST;
 	c->port_max = LAST;
@@ -329,32 +296,18 @@ static int round_begin(struct lab *lab)
 	lab->now = 0;
 	lab->clock = chance(lab, 0x100000);
 	lab->nat.now = lab->clock & TIME;
-	lab->sweep = sweep_memory_new(&lab->nat);
-	return lab->sweep ? 0 : -1;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (u64)time(NULL), round = 0,
-	    operations = argc > 2 ? strtoull(argv[2], NULL, 0) : OPERATIONS;
 	static struct lab lab;
+	static const struct rounds_steps steps = { ROUND, round_begin, operation };
 
-	printf("1..1\n# seed %llu\n", seed);
-	for (; lab.operations < operations && !lab.wrong; round++) {
-		lab.random =
-			(seed + round) * 0x9e3779b97f4a7c15ull | 1; /* it repeats by itself: SEED+ROUND 1 */
-		if (round_begin(&lab))
-			wrong_set(&lab, "out of memory");
-		for (u32 i = 0; i < ROUND && !lab.wrong; i++)
-			operation(&lab);
-		sweep_memory_free(lab.sweep);
-		native_destroy(&lab.nat);
-	}
+	lab.rounds.seed = rounds_seed(argc, argv);
+	lab.rounds.wanted = rounds_wanted(argc, argv, OPERATIONS);
+	rounds_run(&lab.rounds, &lab, &steps);
 	printf("# %llu operations in %llu rounds: %llu translated, %llu of them by blocks, %llu refused\n",
-	       lab.operations, round, lab.translated, lab.by_block, lab.refused);
-	if (lab.wrong)
-		printf("# round with seed %llu: %s\n# %s\n", seed + round - 1, lab.wrong, lab.story);
-	printf("%s 1 - blocks: against a naive deal\n",
-	       lab.wrong || !lab.by_block || !lab.refused ? "not ok" : "ok");
-	return lab.wrong != NULL;
+	       lab.rounds.operations, lab.rounds.number, lab.translated, lab.by_block, lab.refused);
+	return rounds_end(&lab.rounds, "blocks", "a naive deal", lab.by_block && lab.refused);
 }

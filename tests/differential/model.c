@@ -987,7 +987,7 @@ static const char *in_judge(struct model *m, const struct model_packet *p, const
 	}
 	int lets = filter_lets(m, b, p->from);
 	if (lets < 0)
-		lets = o->verdict == VERDICT_TRANSLATE;
+		lets = o->reason != IS_filtered;
 	if (!lets)
 		return unless(dropped(o, IS_filtered), "not filtered");
 	b->touched = m->now;

@@ -2,47 +2,31 @@
 /*
  * random.c - random packets, resets, changes of addresses and steps of time against the naive model of model.h.
  *
- *	random.test [SEED [OPERATIONS]]
- *
  * Each round has a configuration of its own. Besides the model's judgement: every translated packet must be, byte for byte,
  * what an independent builder makes of its new endpoints; nothing leaves with a source that is not ours; after each step of
- * time the core has as many sessions and mappings as the model. A failure prints the seed that repeats it.
+ * time the core has as many sessions and mappings as the model. limit: 600 s
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
 #include "core/sweep.h"
-#include "native/instance.h"
-#include "native/meet.h"
-#include "native/packet_build.h"
-#include "native/sweep_memory.h"
 #include "tests/differential/model.h"
+#include "tests/differential/rounds.h"
 
-enum { ROUND = 4000, OPERATIONS = 200000, ETHERNET = 14, ROOM = 4096, REMOTES = 4 };
+enum { ROUND = 4000, OPERATIONS = 1200000, REMOTES = 4 }; /* a million packets and more */
 enum { HOSTS = 10, HOSTS_MANY = 55, HOSTS_AT_ONCE = 30, HOST_STAYS = 8 };
-enum { OUT_IFINDEX = 3, IN_IFINDEX = 2 };
 
 struct lab {
+	struct rounds rounds;
 	struct nat_instance nat;
-	struct sweep *sweep;
 	struct model *model;
-	u64 random;
 	u32 clock; /* tick at the model's time 0 */
 	u32 pool;
 	u32 hosts; /* more than there is room for, or few */
-	u64 operations, packets, created, dropped;
-	bool tell;
+	u64 packets, created, dropped;
 	bool in; /* the packet at hand came in */
 	u8 announced; /* in the options of the last TCP segment made: where the largest segment stands; 0: nowhere */
-	const char *wrong; /* the first thing that was */
-	char story[512];   /* the operation at hand */
 };
 
-static u32 chance(struct lab *lab, u32 n) { return test_random(&lab->random) % n; }
-
-static __be32 address(u32 a, u32 b, u32 c, u32 d) { return host_to_be32(a << 24 | b << 16 | c << 8 | d); }
+static u32 chance(struct lab *lab, u32 n) { return rounds_chance(&lab->rounds, n); }
+static void wrong_set(struct lab *lab, const char *wrong) { rounds_wrong(&lab->rounds, wrong); }
 
 /*
  * What a round is like
@@ -96,22 +80,23 @@ static void lab_address(struct lab *lab, __be32 addr, u8 flags)
 static int round_begin(struct lab *lab)
 {
 	struct native_sizes sizes = {
-		.flows = 4096, .mappings = 4096, .hosts = MODEL_HOSTS, .fragments = 256, .addresses = 4
+		.flows = 4096, .mappings = 4096, .hosts = MODEL_HOSTS, .fragments = 256
 	};
 	struct model *m = lab->model;
 
 	memset(m, 0, sizeof(*m));
+	lab->pool = chance(lab, 4);
+	sizes.addresses = 1 + lab->pool; /* no more: sweeping their ports is most of what a round costs */
 	lab->hosts = HOSTS;
 	if (!chance(lab, 3)) {
 		lab->hosts = HOSTS_MANY;
 		sizes.hosts = MODEL_HOSTS / 2;
 	}
-	if (native_create(&lab->nat, &sizes, (u64)chance(lab, 0xffffffff) << 32 | chance(lab, 0xffffffff)))
+	if (rounds_nat(&lab->rounds, &lab->nat, &sizes))
 		return -1;
 	settings_choose(lab, lab->nat.config);
 	m->settings = *lab->nat.config;
-	native_interface_add(&lab->nat, OUT_IFINDEX, ROLE_OUTSIDE);
-	native_interface_listed(&lab->nat, (u32)native_interface_add(&lab->nat, IN_IFINDEX, ROLE_INSIDE));
+	native_interface_listed(&lab->nat, MAX_OUTSIDE);
 	m->network = address(10, 0, 0, 0);
 	m->netmask = address(255, 255, 0, 0);
 	native_network_add(&lab->nat, m->network, m->netmask);
@@ -119,7 +104,6 @@ static int round_begin(struct lab *lab)
 		m->untranslated = address(203, 0, 113, 1 + chance(lab, REMOTES));
 		native_pass_through_add(&lab->nat, m->untranslated, address(255, 255, 255, 255));
 	}
-	lab->pool = chance(lab, 4);
 	lab_address(lab, address(198, 51, 100, 1),
 		    ADDRESS_LIVE | ADDRESS_LOCAL | (lab->pool ? 0 : ADDRESS_POOL));
 	for (u32 i = 1; i <= lab->pool; i++)
@@ -128,17 +112,8 @@ static int round_begin(struct lab *lab)
 	native_socket_add(&lab->nat, CLASS_UDP, m->socket.addr, host_to_be16(m->socket.port), 0, 0);
 	lab->clock = chance(lab, 0x100000);
 	lab->nat.now = lab->clock & TIME;
-	lab->sweep = sweep_memory_new(&lab->nat);
-	if (!lab->sweep)
-		return -1;
-	sweep_pass(lab->sweep, lab->nat.now); /* limits hold while somebody sweeps */
+	sweep_pass(lab->rounds.sweep, lab->nat.now); /* limits hold while somebody sweeps */
 	return 0;
-}
-
-static void round_end(struct lab *lab)
-{
-	sweep_memory_free(lab->sweep);
-	native_destroy(&lab->nat);
 }
 
 /*
@@ -278,22 +253,8 @@ static void spec_fill(struct lab *lab, const struct model_packet *p, struct pack
 /* Send it. The outcome; *ip has what came out. */
 static struct native_result lab_send(struct lab *lab, enum native_hook hook, u32 from, u8 *ip, u32 length)
 {
-	static u8 frame[ROOM + ETHERNET + 4];
-	u8 *data = frame + 2;
-	struct native_frame f = { .data = data,
-				  .length = length + ETHERNET,
-				  .l3 = ETHERNET,
-				  .ifindex = hook == NATIVE_HAIRPIN ? IN_IFINDEX : OUT_IFINDEX,
-				  .ingress_ifindex = from,
-				  .room = ROOM };
-
-	memset(data, 2, ETHERNET);
-	data[12] = 8;
-	data[13] = 0;
-	memcpy(data + ETHERNET, ip, length);
 	lab->in = hook == NATIVE_IN;
-	struct native_result r = native_meet(&lab->nat, hook, &f);
-	memcpy(ip, data + ETHERNET, r.length - ETHERNET);
+	struct native_result r = rounds_meet(&lab->nat, hook, from, ip, length);
 	lab->packets++;
 	lab->dropped += r.verdict == VERDICT_DROP;
 	return r;
@@ -316,15 +277,9 @@ static void ends_read(const struct packet_spec *s, const u8 *ip, struct model_en
 	}
 }
 
-static void wrong_set(struct lab *lab, const char *wrong)
-{
-	if (wrong && !lab->wrong)
-		lab->wrong = wrong;
-}
-
 /*
- * Is the checksum of this whole packet that of its pseudo header, by chance? Then it looks like one that the kernel left partial, and
- * what quotes it is made for what it would become (core/answer.h).
+ * Is the checksum of this whole packet that of its pseudo header, by chance? Then it looks like one that the kernel left partial, as
+ * it leaves TCP and UDP, and what quotes it is made for what it would become (core/answer.h).
  */
 static bool looks_partial(const u8 *ip, u32 length)
 {
@@ -334,7 +289,7 @@ static bool looks_partial(const u8 *ip, u32 length)
 		sum += word_at(ip + i);
 	sum = (sum >> 16) + (sum & 0xffff);
 	sum = (sum >> 16) + (sum & 0xffff);
-	return ip[9] != 1 && word_at(ip + l4 + (ip[9] == 6 ? 16 : 6)) == sum;
+	return (ip[9] == 6 || ip[9] == 17) && word_at(ip + l4 + (ip[9] == 6 ? 16 : 6)) == sum;
 }
 
 /* The output must be what the builder makes of the new ends. */
@@ -374,9 +329,9 @@ static void story_tell(struct lab *lab, const struct model_packet *p, const stru
 	story_end(ends[1], 32, p->to);
 	story_end(ends[2], 32, o->from);
 	story_end(ends[3], 32, o->to);
-	snprintf(lab->story, sizeof(lab->story), "at %u: %s protocol %u %s > %s (segment %u): %s, %s > %s",
-		 lab->model->now, hooks[p->hook], p->protocol, ends[0], ends[1], p->segment, names[r->reason],
-		 ends[2], ends[3]);
+	rounds_tell(&lab->rounds, "at %u: %s protocol %u %s > %s (segment %u): %s, %s > %s", lab->model->now,
+		    hooks[p->hook], p->protocol, ends[0], ends[1], p->segment, names[r->reason], ends[2],
+		    ends[3]);
 }
 
 /* What the sender's endpoint is outside, from the table itself: a filtered hairpin does not show it. */
@@ -607,7 +562,7 @@ static void broken_op(struct lab *lab)
 	}
 	struct native_result r =
 		lab_send(lab, in ? NATIVE_IN : NATIVE_OUT, in ? 0 : IN_IFINDEX, ip, (u32)length);
-	snprintf(lab->story, sizeof(lab->story), "a broken packet of %d bytes: reason %u", length, r.reason);
+	rounds_tell(&lab->rounds, "a broken packet of %d bytes: reason %u", length, r.reason);
 	wrong_set(lab, r.reason == REASON_malformed_ip || r.reason == REASON_malformed_transport
 			       ? NULL
 			       : "not seen as broken");
@@ -758,15 +713,15 @@ static void counts_judge(struct lab *lab)
 	u32 sessions = 0, mappings = 0;
 
 	for (u32 i = 0; i < CLASSES; i++) /* halves that stand alone are sessions, too */
-		sessions += (u32)lab->sweep->last.sessions[i];
+		sessions += (u32)lab->rounds.sweep->last.sessions[i];
 	for (u32 i = 0; i <= c->mapping_mask; i++) {
 		const struct mapping *m = (const struct mapping *)env_slot(&lab->nat, TABLE_MAPPINGS, i);
 		mappings += word_state(m->word) == LIVE && !(m->half & HALF_OUTSIDE) &&
 			    !(word_flags(m->word) & RESTING) && !word_stale(c, TABLE_MAPPINGS, 0, m->word);
 	}
-	snprintf(lab->story, sizeof(lab->story),
-		 "at %u, after the sweep: %u sessions, %u mappings; the model has %u and %u", lab->model->now,
-		 sessions, mappings, model_sessions(lab->model), model_bindings(lab->model));
+	rounds_tell(&lab->rounds, "at %u, after the sweep: %u sessions, %u mappings; the model has %u and %u",
+		    lab->model->now, sessions, mappings, model_sessions(lab->model),
+		    model_bindings(lab->model));
 	if (sessions != model_sessions(lab->model) || mappings != model_bindings(lab->model)) {
 		wrong_set(lab, "the core and the model do not have the same state");
 		missing_tell(lab);
@@ -783,7 +738,7 @@ static void time_op(struct lab *lab)
 	lab->model->now += step;
 	lab->nat.now = (lab->clock + lab->model->now) & TIME;
 	for (u32 i = 0; i < passes; i++)
-		sweep_pass(lab->sweep, lab->nat.now);
+		sweep_pass(lab->rounds.sweep, lab->nat.now);
 	model_sweep(lab->model);
 	doubts_settle(lab);
 	if (step > SWEEP_PATIENCE)
@@ -839,50 +794,19 @@ static void operation(struct lab *lab)
 		reset_op(lab);
 	else
 		address_op(lab);
-	lab->operations++;
-}
-
-/* With STORY set in the environment, each operation is told. */
-static void operation_told(struct lab *lab)
-{
-	lab->story[0] = 0;
-	operation(lab);
-	if (lab->tell && lab->story[0])
-		printf("# %s\n", lab->story);
-}
-
-static int round_run(struct lab *lab, u64 operations)
-{
-	if (round_begin(lab)) {
-		lab->wrong = "out of memory";
-		return -1;
-	}
-	for (u64 i = 0; i < operations && !lab->wrong; i++)
-		operation_told(lab);
-	round_end(lab);
-	return lab->wrong ? -1 : 0;
 }
 
 int main(int argc, char **argv)
 {
-	u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (u64)time(NULL),
-	    operations = argc > 2 ? strtoull(argv[2], NULL, 0) : OPERATIONS;
 	static struct model model;
-	struct lab lab = { .model = &model, .tell = getenv("STORY") != NULL };
-	u64 round = 0;
+	static struct lab lab = { .model = &model };
+	static const struct rounds_steps steps = { ROUND, round_begin, operation };
 
-	printf("1..1\n# seed %llu\n", seed);
-	for (; lab.operations < operations && !lab.wrong; round++) {
-		lab.random = (seed + round) * 0x9e3779b97f4a7c15ull |
-			     1; /* a round repeats by itself: random.test SEED+ROUND 1 */
-		round_run(&lab, ROUND);
-	}
+	lab.rounds.seed = rounds_seed(argc, argv);
+	lab.rounds.wanted = rounds_wanted(argc, argv, OPERATIONS);
+	rounds_run(&lab.rounds, &lab, &steps);
 	printf("# %llu operations in %llu rounds: %llu packets, %llu new sessions from inside, %llu "
 	       "dropped\n",
-	       lab.operations, round, lab.packets, lab.created, lab.dropped);
-	if (lab.wrong)
-		printf("# %s\n# %s\n# repeat with: random.test %llu 1\n", lab.wrong, lab.story,
-		       seed + round - 1);
-	printf("%s 1 - random operations against the naive model\n", lab.wrong ? "not ok" : "ok");
-	return lab.wrong != NULL;
+	       lab.rounds.operations, lab.rounds.number, lab.packets, lab.created, lab.dropped);
+	return rounds_end(&lab.rounds, "random", "the naive model", true);
 }
