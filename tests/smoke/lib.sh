@@ -19,7 +19,7 @@
 # Everything is named kn$$-..., everything ends with the script, and nothing is touched that it did not make.
 #
 # SLOW=N	all patience times N (emulated machines); amounts of data shrink as much
-# ACCELERATE=off|tc	nat.accelerate, where a test's own configuration does not set it (auto)
+# ACCELERATE=off|tc|xdp	nat.accelerate, where a test's own configuration does not set it (auto)
 # NAT=nft	for debugging the tests: nftables masquerade in keepnat's place; what only keepnat does must fail then
 # NAT=none	plain forwarding: nearly everything must fail
 set -u
@@ -139,8 +139,17 @@ connect() {
 	local name
 	ip -batch - <<<"$notes_machines$notes_cables" || return
 	for name in "${!notes_ip[@]}"; do ip -n "$kn-$name" -batch - <<<"${notes_ip[$name]}" || return; done
+	[ "${ACCELERATE:-}" != xdp ] || xdp_ready || return
 	for name in $notes_forwards; do in_ns "$name" sysctl -qw net.ipv4.ip_forward=1 || return; done
 	notes_new
+}
+
+# XDP redirects into a veth whose other end has NAPI; and what comes from one has no checksum unless its sender computes it.
+xdp_ready() {
+	local machine device
+	while read -r machine device; do
+		in_ns "$machine" ethtool -K "$device" gro on tx off >"$tap_output" 2>&1 || return
+	done < <(sed -n "s/^link add \([^ ]*\) netns $kn-\([^ ]*\) type veth peer name \([^ ]*\) netns $kn-\(.*\)/\2 \1\n\4 \3/p" <<<"$notes_cables")
 }
 
 # The drawing above.
@@ -261,7 +270,7 @@ reason() {
 state_of_router() {
 	hooks
 	in_ns r sh -c 'ip link show; ip -4 addr show; ip rule show; ip -4 route show table all; tc qdisc show; nft list ruleset
-		sysctl -a 2>/dev/null | grep -E "^net\.(ipv4|core|netfilter)\." | grep -vE "fastopen_key|inode|random|count"'
+		sysctl -a 2>/dev/null | grep -E "^net\.(ipv4|core|netfilter)\." | grep -vE "fastopen_key|inode|random|count|conntrack_(max|buckets)"'
 	find "$pins" "$work/run" -name '*.sock' -o -path "$pins/*" 2>/dev/null | sort
 }
 

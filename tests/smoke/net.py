@@ -221,13 +221,17 @@ def web_answer(stream, peer):
         if line.startswith(b"expect:"):
             stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             stream.flush()
-    data = body(int(size)) if size.isdigit() else f"{peer[0]} {peer[1]}\n".encode()
+    # Who closes first keeps the port for a minute (TIME-WAIT). Without a length the client cannot: it may use its port again.
+    data, length = f"{peer[0]} {peer[1]}\n".encode(), ""
+    if size.isdigit():
+        data = body(int(size))
+        length = f"Content-Length: {len(data)}\r\n"
     if method == "PUT":
         while left and (piece := stream.read(min(left, 1 << 20))):
             digest.update(piece)
             left -= len(piece)
         data = f"{peer[0]} {peer[1]} {digest.hexdigest()}\n".encode()
-    stream.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+    stream.write(f"HTTP/1.1 200 OK\r\nConnection: close\r\n{length}\r\n".encode() + data)
     stream.flush()
 
 
