@@ -5,6 +5,7 @@
  *   leak       what leaves by the outside interface and came from inside has an outside address for its source, also in
  *              what an ICMP error quotes
  *   bytes      only addresses, ports and checksums of the headers changed, and TTL in a hairpin; nothing if not translated
+ *   segments   what a SYN announces is lowered to what it may be, and else stays
  *   checksums  those that were right before are right after
  *   verdict    is the one that belongs to its reason
  *
@@ -119,6 +120,38 @@ static void allow_all(const u8 *ip, u8 *mask, u32 length)
 	      ip[quote + 9] == PROTOCOL_ICMP ? 2 : 4, length);
 }
 
+/* Where a whole SYN announces its largest segment, from the IP header on; 0: nowhere. */
+static u32 announced_at(const u8 *ip)
+{
+	u32 tcp = (ip[0] & 15u) * 4, at = tcp + 20, end = tcp + (ip[tcp + 12] >> 4) * 4u;
+
+	if (ip[9] != PROTOCOL_TCP || word_at(ip + 6) & 0x3fff || !(ip[tcp + 13] & TCP_SYN))
+		return 0;
+	while (at < end && ip[at] != 0) {
+		u32 bytes = ip[at] == 1 || at + 1 == end ? 1 : ip[at + 1];
+
+		if (at + bytes > end || (ip[at] != 1 && bytes < 2))
+			return 0;
+		if (ip[at] == 2)
+			return bytes == 4 ? at + 2 : 0;
+		at += bytes;
+	}
+	return 0;
+}
+
+static void announced_require(const struct fuzz *f, u8 *mask, u32 length)
+{
+	const u8 *before = f->before + f->frame.l3, *ip = f->frame.data + f->frame.l3;
+	u32 at = f->hook == NATIVE_HAIRPIN ? 0 : announced_at(before), most = f->nat.config->mss[0];
+
+	if (!at)
+		return;
+	u32 was = word_at(before + at);
+	require(word_at(ip + at) == (most && most < was ? most : was),
+		"a SYN announces a wrong largest segment");
+	allow(mask, at, 2, length);
+}
+
 static void bytes_require(const struct fuzz *f, int translated)
 {
 	static u8 mask[PACKET_MOST];
@@ -132,6 +165,7 @@ static void bytes_require(const struct fuzz *f, int translated)
 		mask[8] = f->hook == NATIVE_HAIRPIN;
 		mask[4] = mask[5] =
 			f->hook != NATIVE_IN && (word_at(before + 6) & 0x7fff) != 0x4000; /* RFC 6864 */
+		announced_require(f, mask, length);
 	}
 	for (u32 i = 0; i < length; i++)
 		require(mask[i] || f->frame.data[l3 + i] == before[i],
@@ -292,6 +326,7 @@ static void begin(struct fuzz *f, u8 settings)
 		f->nat.config->port_max = 5007;
 	}
 	f->nat.config->port_parity = (settings & PACKET_SETTING_PARITY) != 0;
+	f->nat.config->mss[0] = packet_mss(settings);
 	f->nat.config->hold = 1;
 	f->nat.now = 1000;
 }

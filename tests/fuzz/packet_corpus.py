@@ -14,7 +14,7 @@ OUT, IN, HAIRPIN, EVENT = range(4)
 ETHERNET, LOCAL = 4, 8
 SWEEP, RESET, ADDRESS, HAIRPIN_SWITCH = range(4)
 EIF, ADF, EDF = range(3)
-NETWORKS, TWO_ADDRESSES, FEW_PORTS, PARITY = 4, 8, 16, 32
+NETWORKS, TWO_ADDRESSES, FEW_PORTS, PARITY, MSS = 4, 8, 16, 32, 64
 ICMP, TCP, UDP = 1, 6, 17
 HOST, HOST2 = 0xc0a80001, 0xc0a80002
 OUTSIDE, OUTSIDE2 = 0xc6336401, 0xc6336402
@@ -47,8 +47,9 @@ def udp(source, sport, target, dport, data=b'question', check=True, **kw):
     return ip(UDP, source, target, body[:6] + struct.pack('!H', total) + body[8:], **kw)
 
 
-def tcp(source, sport, target, dport, flags, data=b'', offset=5, **kw):
-    options = b'\1' * (offset - 5) * 4
+def tcp(source, sport, target, dport, flags, data=b'', offset=5, tcp_options=b'', **kw):
+    options = tcp_options or b'\1' * (offset - 5) * 4
+    offset = 5 + len(options) // 4
     body = struct.pack('!HHIIBBHHH', sport, dport, 1, 0, offset << 4, flags, 0xffff, 0, 0) + options + data
     total = checksum(pseudo(TCP, source, target, len(body)) + body)
     return ip(TCP, source, target, body[:16] + struct.pack('!H', total) + body[18:], **kw)
@@ -180,6 +181,12 @@ def seeds():
         record(OUT, tcp(HOST, 5000, REMOTE, 80, ACK, b'GET /')), record(IN, tcp(REMOTE, 80, OUTSIDE, 5000, FIN | ACK)),
         record(OUT, tcp(HOST, 5000, REMOTE, 80, FIN | ACK)), event(SWEEP, wait=9),
         record(OUT, tcp(HOST, 5000, REMOTE, 80, SYN)), record(IN, tcp(REMOTE, 80, OUTSIDE, 5000, RST)))
+    sizes = (b'\2\4\5\xb4', b'\1\2\4\5\xb4\0\0\0', b'\3\3\7\2\4\xff\xff\0', b'\2\4\0\1', b'\2\3\5\xb4', b'\1\1\2\4', b'\10\0\2\4\5\xb4\0\0')
+    for times in 1, 2, 3:
+        yield f'mss-{times}', seed(
+            *[record(OUT, tcp(HOST, 5000 + n, REMOTE, 80, SYN, tcp_options=o)) for n, o in enumerate(sizes)],
+            *[record(IN, tcp(REMOTE, 80, OUTSIDE, 5000 + n, SYN | ACK, tcp_options=o)) for n, o in enumerate(sizes)],
+            record(HAIRPIN, tcp(HOST2, 6000, OUTSIDE, 5000, SYN, tcp_options=sizes[0])), settings=EIF | NETWORKS | MSS * times)
     for filtering, name in enumerate(('eif', 'adf', 'edf')):
         yield f'filtering-{name}', seed(
             record(OUT, udp(HOST, 5000, REMOTE, 53)), record(IN, udp(REMOTE, 53, OUTSIDE, 5000)),

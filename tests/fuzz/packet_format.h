@@ -11,6 +11,7 @@ enum {
 	PACKET_SETTING_TWO_ADDRESSES = 8,
 	PACKET_SETTING_FEW_PORTS = 16,
 	PACKET_SETTING_PARITY = 32,
+	PACKET_SETTING_MSS = 64, /* times 0 .. 3: what TCP may announce, see packet_mss() */
 };
 
 /* The first byte of a record: enum native_hook or an event; whether the packet has an Ethernet header, and is the router's
@@ -36,5 +37,12 @@ enum {
 #define PACKET_HOST 0xc0a80001u	   /* 192.168.0.1 and on */
 #define PACKET_OUTSIDE 0xc6336401u /* 198.51.100.1 and on */
 #define PACKET_REMOTE 0xcb007101u  /* 203.0.113.1 and on */
+
+static inline u16 packet_mss(u32 settings)
+{
+	static const u16 most[] = { 0, 1, 536, 1460 };
+
+	return most[settings / PACKET_SETTING_MSS & 3];
+}
 
 static inline __be32 packet_outside(u32 i) { return host_to_be32(PACKET_OUTSIDE + i); }
