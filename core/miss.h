@@ -6,9 +6,8 @@
  * work->plan. They are functions of their own to the verifier, and off the hot path.
  */
 #pragma once
+#include "core/call.h"
 #include "core/classify.h"
-#include "core/fragment.h"
-#include "core/spi.h"
 
 static __always_inline struct endpoint source_of(const struct tuple *t)
 {
@@ -138,7 +137,7 @@ static __always_inline u32 error_out(struct nat_instance *nat, const struct conf
 
 	if (own && address_is_ours(nat, c, r->inside.addr))
 		return REASON_own_error; /* about a packet to the router itself */
-	if (r->class >= CLASSES ? !host_alone(nat, work) && !portless_peek(nat, work, 1)
+	if (r->class >= CLASSES ? !portless_peek(nat, work, 1) && !host_alone(nat, work)
 				: mapping_peek_out(nat, work))
 		return REASON_error_no_mapping;
 	r->own = (u8)own;

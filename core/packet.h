@@ -26,6 +26,7 @@ enum {
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
 	PROTOCOL_DCCP = 33,
+	PROTOCOL_GRE = 47,
 	PROTOCOL_ESP = 50,
 	PROTOCOL_AH = 51,
 	PROTOCOL_SCTP = 132,
@@ -57,8 +58,12 @@ enum {
 	DCCP_OFFSET = 4,
 	DCCP_TYPE = 8,
 	SCTP_CHECK = 8,
-	SCTP_CHUNK = 12
+	SCTP_CHUNK = 12,
+	GRE_TYPE = 2,
+	GRE_CALL = 6
 };
+/* GRE's first word: version 1 with a key, as PPTP has it, and the flags that say which numbers follow (RFC 2637 section 4.1). */
+enum { GRE_VERSION_1 = 0x2001, GRE_NUMBERS = 0x1080, GRE_PPP = 0x880b, PPTP_PORT = 1723 };
 enum { IPV4_DONT_FRAGMENT = 0x4000, IPV4_MORE_FRAGMENTS = 0x2000, IPV4_OFFSET_MASK = 0x1fff };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
 enum {
@@ -83,7 +88,7 @@ enum packet_kind {
 	PACKET_NOT_IP,
 };
 
-/* Addresses and ports of one IPv4 header, with the offsets of its parts. Ports as in struct flow; of ESP, the SPI. */
+/* Addresses and ports of one IPv4 header, with the offsets of its parts. Ports as in struct flow; of ESP, the SPI; of PPTP's GRE, see gre_call(). */
 struct tuple {
 	__be32 saddr;
 	__be32 daddr;
@@ -257,6 +262,25 @@ static __always_inline u32 tuple_ip(const struct bytes *b, struct tuple *t)
 	return header;
 }
 
+/*
+ * PPTP's GRE has no ports, but the call id of whom it is for: it stands for that end's, and beside it, for the other's, what is 0
+ * where there is no call id. at: the GRE header.
+ */
+static __always_inline void gre_call(const u8 *at, struct tuple *t)
+{
+	if ((be16_to_host(get16(at, 0)) & ~(u32)GRE_NUMBERS) != GRE_VERSION_1 ||
+	    get16(at, GRE_TYPE) != host_to_be16(GRE_PPP))
+		return;
+	t->sport = get16(at, GRE_TYPE);
+	t->dport = get16(at, GRE_CALL);
+}
+
+/* Has it a call id? */
+static __always_inline int tuple_has_call(const struct tuple *t)
+{
+	return t->protocol == PROTOCOL_GRE && t->sport;
+}
+
 /* The packet that an ICMP error quotes. 0 or a reason. RFC 5508 section 4; options are skipped (REQ-3b). */
 static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 {
@@ -273,8 +297,11 @@ static __always_inline int packet_quote(const struct bytes *b, struct packet *p)
 	u32 end = p->ip.l3 + p->length; /* what lies behind the IP packet is the link's padding */
 	q->class = class < 0 ? (u8)CLASSES : (u8) class;
 	if (class < 0) { /* neither ports nor a checksum that we know */
-		if (q->protocol == PROTOCOL_ESP && q->l4 + 4u <= end && packet_bytes(b, q->l4, QUOTE_MIN))
+		u8 *at = packet_bytes(b, q->l4, QUOTE_MIN);
+		if (q->protocol == PROTOCOL_ESP && q->l4 + 4u <= end && at)
 			(void)tuple_ports(b, p, q, 1);
+		if (q->protocol == PROTOCOL_GRE && q->l4 + QUOTE_MIN <= end && at)
+			gre_call(at, q);
 		return 0;
 	}
 	if (tuple_ports(b, p, q, 1) || q->l4 + QUOTE_MIN > end)
@@ -414,6 +441,19 @@ static __always_inline int packet_esp(const struct bytes *b, struct packet *p, u
 	return 0;
 }
 
+/* GRE: by its call id, or by address. Fragments of it need no ports; later ones have them from the first one, if that told. */
+static __always_inline int packet_gre(const struct bytes *b, struct packet *p, u32 payload, u32 fragment)
+{
+	u8 *at = packet_bytes(b, p->ip.l4, QUOTE_MIN);
+
+	p->piece = (fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)) != 0;
+	if (fragment & IPV4_OFFSET_MASK || payload < QUOTE_MIN || !at)
+		return 0;
+	gre_call(at, &p->ip);
+	p->first = p->piece && p->ip.sport;
+	return 0;
+}
+
 /*
  * Read the IPv4 packet at p->ip.l3; all else of *p is zero. 0, or the reason why it cannot be translated.
  * skb_length: bytes from the IP header to the end of the packet, which may be more than lies before p->end.
@@ -445,6 +485,8 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 		p->kind = PACKET_OTHER;
 		if (t->protocol == PROTOCOL_ESP)
 			return packet_esp(b, p, length - header, fragment);
+		if (t->protocol == PROTOCOL_GRE)
+			return packet_gre(b, p, length - header, fragment);
 		p->piece = (fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)) != 0;
 		return 0;
 	}
@@ -484,7 +526,7 @@ static __always_inline int packet_parse(const struct bytes *b, struct packet *p,
 }
 
 /*
- * The most frequent packets without detours: TCP or UDP, whole, no IP options, no SYN. 1, and *p is what packet_parse() makes of
+ * The most frequent packets without detours: TCP or UDP, whole, no IP options, no SYN, no control of PPTP's. 1, and *p is what packet_parse() makes of
  * it, but for id and ttl; 0: something else, or something wrong.
  */
 static __always_inline int packet_ordinary(const struct bytes *b, struct packet *p, u32 l3, u32 skb_length)
@@ -511,6 +553,8 @@ static __always_inline int packet_ordinary(const struct bytes *b, struct packet 
 		p->ip.class = CLASS_TCP;
 		if (p->tcp_flags & TCP_SYN) /* what it announces may have to be lowered */
 			return 0;
+		if (get16(tcp, 0) == host_to_be16(PPTP_PORT) || get16(tcp, 2) == host_to_be16(PPTP_PORT))
+			return 0; /* see pptp.h */
 		break;
 	case PROTOCOL_UDP:
 		claimed = be16_to_host(get16(ip, IP_MIN + UDP_LENGTH));

@@ -128,6 +128,14 @@ struct offer {
 	struct next_hop hop;
 };
 
+/* A PPTP control message that passes: its head, as it lies there, and which id of it, if one, becomes another: see pptp.h. */
+struct control {
+	__be16 head[8];
+	u32 place; /* of that id in the message, or 0 */
+	__be16 id;
+	u16 zero;
+};
+
 /* All that the way of one packet needs. */
 struct work {
 	struct packet packet;
@@ -136,4 +144,5 @@ struct work {
 	struct insert ins;
 	struct request req;
 	struct offer offer;
+	struct control control;
 };

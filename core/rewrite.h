@@ -93,6 +93,21 @@ static __always_inline int rewrite_ports(const struct bytes *b, const struct tup
 	return 0;
 }
 
+/* The call id of PPTP's GRE. */
+static __always_inline int rewrite_call(const struct bytes *b, const struct tuple *t, const struct target *n,
+					u64 *sum)
+{
+	u8 *at = packet_bytes(b, t->l4, QUOTE_MIN);
+
+	if (!tuple_has_call(t))
+		return 0;
+	if (!at)
+		return -1;
+	put16(at, GRE_CALL, n->dport);
+	*sum += checksum_diff16((u16)t->dport, (u16)n->dport);
+	return 0;
+}
+
 /* Classes whose checksum is never 0: a sum that comes out so is sent as 0xffff (RFC 768, RFC 3828 section 3.1). */
 static __always_inline int class_avoids_zero(u32 class)
 {
@@ -154,7 +169,8 @@ static __always_inline int rewrite_quote(const struct bytes *b, const struct pac
 {
 	u8 *ip = packet_bytes(b, p->quote.l3, IP_MIN);
 
-	if (!ip || rewrite_ip(b, &p->quote, n, sum) || rewrite_ports(b, &p->quote, n, sum))
+	if (!ip || rewrite_ip(b, &p->quote, n, sum) || rewrite_ports(b, &p->quote, n, sum) ||
+	    rewrite_call(b, &p->quote, n, sum))
 		return -1;
 	u32 bytes = be16_to_host(get16(ip, IPV4_LENGTH)) - tuple_header(&p->quote);
 	return p->quote.has_check ? rewrite_check(b, &p->quote, n, bytes, sum) : 0;
@@ -185,8 +201,10 @@ static __always_inline int rewrite(const struct bytes *b, const struct packet *p
 		return rewrite_error(b, p, plan);
 	if (rewrite_ip(b, &p->ip, &plan->ip, &sum))
 		return -1;
-	if (p->later || p->kind == PACKET_OTHER)
+	if (p->later)
 		return 0;
+	if (p->kind == PACKET_OTHER)
+		return rewrite_call(b, &p->ip, &plan->ip, &sum);
 	if (rewrite_ports(b, &p->ip, &plan->ip, &sum))
 		return -1;
 	return rewrite_check(b, &p->ip, &plan->ip, p->length - tuple_header(&p->ip), &sum);

@@ -409,21 +409,17 @@ static __always_inline u32 spi_in(struct nat_instance *nat, const struct config 
 SLOW u32 spi_peek(struct nat_instance *nat, struct work *work, u32 out)
 {
 	const struct config *c = env_config(nat);
-	union host_value value;
 	union flow_key key;
 	struct flow_hit hit;
-	u32 number;
-	u64 w;
 
 	SLOW_ENTER(nat);
 	if (!work || !c)
 		return 0;
 	struct request *r = &work->req;
 	if (out) {
-		if (!host_find(nat, host_key(r->inside.addr, r->interface), &w, &number, &value) ||
-		    host_stale(c, r->interface, value.own, w))
+		r->outside.addr = host_other(nat, c, r->inside.addr, r->interface);
+		if (!r->outside.addr)
 			return 0;
-		r->outside.addr = value.outside;
 		spi_key(&key, r, DIRECTION_IN, r->remote.port, r->inside.port);
 	} else {
 		spi_key(&key, r, DIRECTION_PERMIT, r->outside.port, r->remote.port);
@@ -434,13 +430,4 @@ SLOW u32 spi_peek(struct nat_instance *nat, struct work *work, u32 out)
 		r->inside.addr = hit.value.addr;
 	r->own = hit.value.own & OWN_ROUTER;
 	return 1;
-}
-
-/* The same of any packet without ports. */
-static __always_inline u32 portless_peek(struct nat_instance *nat, struct work *work, u32 out)
-{
-	const struct request *r = &work->req;
-
-	return spi_has(r, out ? r->inside : r->outside) ? spi_peek(nat, work, out)
-							: session_peek(nat, work, out);
 }

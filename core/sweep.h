@@ -37,7 +37,7 @@
  * Native only: it works through the daemon's mapping of the arrays.
  */
 #pragma once
-#include "core/spi.h"
+#include "core/call.h"
 
 enum {
 	SWEEP_BATCH = 32, /* flows whose other lines are fetched ahead together */
@@ -261,7 +261,7 @@ static inline u8 flow_class(const struct flow *f)
 	return class < 0 ? (u8)CLASSES : (u8) class;
 }
 
-/* Is it known by an SPI (spi.h)? */
+/* Is it known by an SPI (spi.h), or a call id (call.h)? */
 static inline int flow_has_spi(const struct flow *f)
 {
 	return flow_class(f) == CLASSES && (f->sport | f->dport);
@@ -482,7 +482,7 @@ static inline void sweep_claim_new(struct sweep *s, const struct flow *f, __be32
 	(void)flows_insert(s->nat, &ins);
 }
 
-/* A session with an SPI, last used `idle` ticks ago, keeps its host's claim, or says in another's that it is there (spi.h). */
+/* A session with an SPI of ESP's, last used `idle` ticks ago, keeps its host's claim, or says in another's that it is there (spi.h). */
 static inline void sweep_claimed(struct sweep *s, const struct flow *f, u32 idle)
 {
 	const struct config *c = env_config(s->nat);
@@ -495,6 +495,8 @@ static inline void sweep_claimed(struct sweep *s, const struct flow *f, u32 idle
 	struct insert claim;
 	u64 w;
 
+	if (f->protocol != PROTOCOL_ESP)
+		return;
 	r.remote.addr = out ? f->daddr : f->saddr;
 	r.outside.addr = out ? f->addr : f->daddr;
 	claim_key(&key, &r);
@@ -542,6 +544,8 @@ static inline void sweep_session(struct sweep *s, u32 at, const struct insert *o
 	} else {
 		struct insert in;
 		u32 peer = flow_peer(s->nat, &out->flow, &in);
+		if (peer != NO_SLOT && flow_has_spi(&out->flow) && in.flow.peer != at)
+			peer = NO_SLOT; /* it has a newer one by now */
 		u64 iw = peer != NO_SLOT && !word_stale(c, TABLE_FLOWS, in.flow.interface, in.words[0])
 				 ? in.words[0]
 				 : 0;
@@ -685,6 +689,22 @@ static inline void flow_retire(struct sweep *s, u32 at, const struct insert *f, 
 		flow_bury(s->nat, &f->flow, f->words[0], s->now);
 }
 
+/* A flow of a call is older than the last reset. 1: it counts again (call.h). */
+static inline int sweep_call(struct sweep *s, u32 at, struct insert *f)
+{
+	int out = f->flow.direction == DIRECTION_OUT;
+	struct slot *slot = env_slot(s->nat, TABLE_FLOWS, at);
+
+	if (!call_renew(s->nat, slot, f->words[0], word_time(f->words[0]), out ? f->flow.saddr : f->flow.addr,
+			out ? f->flow.addr : f->flow.daddr, f->flow.interface, f->flow.own))
+		return 0;
+	u64 w = LOAD(&slot->word);
+	if ((w ^ f->words[0]) & IDENT)
+		return 0;
+	f->words[0] = w;
+	return 1;
+}
+
 /* Read a flow, and end it if it does not exist any more. 0: nothing more to do. */
 static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
 {
@@ -693,6 +713,8 @@ static inline int sweep_flow_read(struct sweep *s, u32 at, struct insert *f)
 	if (word_state(w) != LIVE || !slot_read(s->nat, TABLE_FLOWS, at, w, f))
 		return 0;
 	int stale = word_stale(env_config(s->nat), TABLE_FLOWS, f->flow.interface, w);
+	if (stale && f->flow.own & FLOW_CALL && sweep_call(s, at, f))
+		stale = 0;
 	if (stale || flow_left(s->nat, &f->flow)) {
 		flow_retire(s, at, f, stale);
 		return 0;

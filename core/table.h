@@ -239,8 +239,10 @@ static __always_inline int slot_dead(const struct config *c, enum table t, const
 	u64 head = slot_head(t, s);
 	u32 idle_max = t == TABLE_FLOWS ? WORD_FIELD(head, 16, 16) : c->timers.fragment_min_timeout;
 
-	return word_stale(c, t, WORD_FIELD(head, 0, 8), w) || word_age(w, now) > idle_max ||
-	       (t == TABLE_FLOWS && WORD_FIELD(head, 8, 8) & FLOW_ENDED);
+	u32 own = t == TABLE_FLOWS ? WORD_FIELD(head, 8, 8) : 0;
+
+	return (word_stale(c, t, WORD_FIELD(head, 0, 8), w) && !(own & FLOW_CALL)) ||
+	       word_age(w, now) > idle_max || own & FLOW_ENDED;
 }
 
 static __always_inline int slot_key_is(enum table t, const struct slot *s, const u64 *key)

@@ -182,12 +182,15 @@ static __always_inline void translate_out(struct nat_instance *nat, const struct
 	int reason = NO_SESSION;
 	u32 lease;
 
+	call_settle(nat, work, DIRECTION_OUT);
 	translate_begin(nat, work, DIRECTION_OUT);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_out(nat, c, &work->packet, work->meeting.interface, work->meeting.now,
 				 &work->plan.ip, &lease);
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);
+	else if (tuple_has_call(&work->packet.ip)) /* it was known just now */
+		plan_because(&work->plan, REASON_mapping_lost);
 	else
 		miss_out(nat, work);
 	if (work->plan.reason == REASON_out_from_mapping)
@@ -200,11 +203,14 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 {
 	int reason = NO_SESSION;
 
+	call_settle(nat, work, DIRECTION_IN);
 	translate_begin(nat, work, DIRECTION_IN);
 	if (work->packet.kind == PACKET_PORTS || packet_portless(&work->packet))
 		reason = hit_in(nat, c, &work->packet, work->meeting.now, &work->plan.ip);
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);
+	else if (tuple_has_call(&work->packet.ip))
+		plan_because(&work->plan, REASON_mapping_lost);
 	else
 		miss_in(nat, work);
 	translate_remember(nat, c, work, DIRECTION_IN);

@@ -68,6 +68,7 @@ enum {
 	OWN_ROUTER = 1,
 	FLOW_HAIRPIN = 2, /* inbound: its remote is an outside address of ours */
 	FLOW_ENDED = 4,	  /* outbound: what is left of a TCP connection whose inside end does not know yet */
+	FLOW_CALL = 64,	  /* of a call: a reset of flows does not end it, see call.h */
 	OWN_FIXED = 8,	  /* mapping, host: the configuration made it; no reset and no idle time ends it */
 	OWN_SAME_PORTS = 16, /* host: its ports stay as they are, and all protocols are translated */
 	OWN_FULL = 32,	     /* mapping: of full NAT; flow: of its session, opened from outside */
@@ -86,7 +87,8 @@ enum { REALM_CLAIM = 1 };
  * direction DIRECTION_IN:     remote -> outside endpoint; addr and port are the new destination
  * direction DIRECTION_PERMIT: (address-dependent filtering) saddr = remote, sport = 0, daddr and dport the outside
  *                             endpoint: the mapping has sent to that address
- * Where there is an SPI, it stands for both ports, and DIRECTION_PERMIT says who sent with it; REALM_CLAIM: see spi.h.
+ * Where there is an SPI, it stands for both ports, and DIRECTION_PERMIT says who sent with it; REALM_CLAIM: see spi.h. Of a call,
+ * its id stands for the port of whom a packet is for: see call.h.
  * ICMP queries: the identifier is the port of the inside (outside) endpoint, the remote's port is 0.
  */
 struct flow {

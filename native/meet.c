@@ -3,6 +3,7 @@
 
 #include "core/answer.h"
 #include "core/mss.h"
+#include "core/pptp.h"
 #include "core/translate.h"
 #include "native/meet.h"
 
@@ -141,6 +142,44 @@ static void clamp(const struct config *c, const struct work *work, const struct 
 					     checksum_diff16(change.was, change.is)));
 }
 
+/* The id that a control message at offset `at` of the frame names becomes another. */
+static void control_write(const struct work *work, const struct native_frame *f, u32 at)
+{
+	const struct control *m = &work->control;
+	u8 *check = f->data + work->packet.ip.l4 + TCP_CHECK;
+	__be16 was = m->head[m->place / 2];
+
+	put16(f->data, at + m->place, m->id);
+	put16(check, 0, (__be16)checksum_apply((u16)get16(check, 0), checksum_diff16((u16)was, (u16)m->id)));
+}
+
+/* Messages of PPTP's control connection pass: see core/pptp.h. 0, or the reason to drop the packet. */
+static u32 control(struct nat_instance *nat, const struct bytes *b, const struct native_frame *f,
+		   u32 direction)
+{
+	struct work *work = nat->work;
+	const struct packet *p = &work->packet;
+	u32 at = mss_end(b, p), end = p->ip.l3 + p->length;
+
+	if (!pptp_concerns(p, direction) || !at)
+		return 0;
+	for (u32 i = 0; i < PPTP_MESSAGES && at + sizeof(work->control.head) <= end; i++) {
+		memcpy(work->control.head, f->data + at, sizeof(work->control.head));
+		u32 length = pptp_length(&work->control);
+		if (!length || length > end - at)
+			break;
+		u32 reason = pptp_message(nat, work, direction);
+		if (reason)
+			return reason;
+		if (work->control.place)
+			control_write(work, f, at);
+		at += length;
+	}
+	if (at < end)
+		plan_because(&work->plan, REASON_control_cut);
+	return 0;
+}
+
 /* A packet from outside is dropped. If it is a SYN that nobody wanted, a copy of it is held (core/held.h). */
 static void syn_hold(struct nat_instance *nat, const struct native_frame *f)
 {
@@ -175,6 +214,8 @@ static u32 act(struct nat_instance *nat, struct bytes *b, const struct native_fr
 		reason = rewrite_hairpin_ttl(b, &work->packet);
 	if (!reason && (hook == NATIVE_OUT || hook == NATIVE_IN))
 		clamp(c, work, b);
+	if (!reason && (hook == NATIVE_OUT || hook == NATIVE_IN))
+		reason = control(nat, b, f, hook == NATIVE_OUT ? DIRECTION_OUT : DIRECTION_IN);
 	if (!reason && rewrite(b, &work->packet, plan))
 		reason = REASON_internal;
 	if (reason)

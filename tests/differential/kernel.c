@@ -251,6 +251,31 @@ static void options_choose(struct lab *lab, struct packet_spec *s)
 	memcpy(s->tcp_options + at, (u8[]){ 2, 4, (u8)chance(lab, 16), (u8)chance(lab, 256) }, 4);
 }
 
+/* PPTP's control messages of any type, often several and sometimes cut or broken, with few ids; and GRE with these. */
+static void control_choose(struct lab *lab, enum native_hook hook, struct packet_spec *s)
+{
+	static const u8 lengths[] = { 12, 16, 16, 16, 20, 24, 28, 32 };
+	static u8 payload[200];
+	u32 at = 0;
+
+	for (u32 i = 0; i < sizeof(payload); i++)
+		payload[i] = (u8)chance(lab, 4);
+	while (s->protocol == 6 && at + 32 < sizeof(payload)) {
+		u8 length = lengths[chance(lab, 8)];
+		memcpy(payload + at,
+		       (u8[]){ 0, length, 0, 1, 0x1a, 0x2b, 0x3c, 0x4d, 0, (u8)(6 + chance(lab, 11)) }, 10);
+		payload[at + 12] = payload[at + 14] = 0;
+		at += length;
+	}
+	if (s->protocol == PROTOCOL_GRE)
+		memcpy(payload, (u8[]){ chance(lab, 8) ? 0x30 : 0x20, 1, 0x88, 0x0b, 0, 4, 0 }, 7);
+	else if (chance(lab, 8))
+		*(hook == NATIVE_IN || hook == NATIVE_LEARN ? &s->sport : &s->dport) = PPTP_PORT;
+	if (!chance(lab, 8))
+		payload[chance(lab, 40)] ^= 1;
+	s->payload = payload;
+}
+
 static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_spec *s)
 {
 	static const u8 protocols[] = { 17, 17, 17, 6, 6, 6, 1, 1, 47, 50, 33, 132, 136 };
@@ -281,6 +306,8 @@ static void spec_choose(struct lab *lab, enum native_hook hook, struct packet_sp
 	s->payload_length = (u16)chance(lab, 200);
 	if (s->protocol == PROTOCOL_ESP)
 		s->payload = spis[chance(lab, 5)];
+	if ((s->protocol == 6 && !chance(lab, 4)) || (s->protocol == PROTOCOL_GRE && chance(lab, 4)))
+		control_choose(lab, hook, s);
 	s->no_check = !chance(lab, 6);
 	s->corrupt = !chance(lab, 10) ? (u16)chance(lab, 65536) : 0;
 	if (!chance(lab, 6)) {

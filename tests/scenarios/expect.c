@@ -210,7 +210,20 @@ static int id_fits(struct world *world, struct words *words, const struct event 
 	return strcmp(wanted, actual) ? world_fail(world, "identification %s, wanted %s", actual, wanted) : 0;
 }
 
-/* translate [END > END [{ END > END }] [tcp-options HEX] [id ID]] */
+/* [data HEX] */
+static int data_resolve(struct world *world, struct words *words, struct packet_spec *s, u8 *payload)
+{
+	if (!words_take(words, "data"))
+		return 0;
+	int n = hex_parse(words_next(words), payload, RAW_MAX);
+	if (n < 0)
+		return world_fail(world, "bad hexadecimal data");
+	s->payload = payload;
+	s->payload_length = (u16)n;
+	return 0;
+}
+
+/* translate [END > END [data HEX] [{ END > END [data HEX] }] [tcp-options HEX] [id ID]] */
 static int translate_fits(struct world *world, struct words *words, const struct event *e)
 {
 	static struct packet_text wanted;
@@ -221,14 +234,16 @@ static int translate_fits(struct world *world, struct words *words, const struct
 		return 0;
 	wanted = *e->packet;
 	ends_read(s, e->after, e->length, &actual);
-	if (ends_resolve(world, words, &actual, &wanted.spec))
+	if (ends_resolve(world, words, &actual, &wanted.spec) ||
+	    data_resolve(world, words, &wanted.spec, wanted.payload))
 		return -1;
 	if (words_take(words, "{")) {
 		u32 at = quote_offset(s);
 		if (!s->quote || e->length <= at)
 			return world_fail(world, "nothing is quoted here");
 		ends_read(&e->packet->quote, e->after + at, e->length - at, &actual);
-		if (ends_resolve(world, words, &actual, &wanted.quote))
+		if (ends_resolve(world, words, &actual, &wanted.quote) ||
+		    data_resolve(world, words, &wanted.quote, wanted.quote_payload))
 			return -1;
 		if (!words_take(words, "}"))
 			return world_fail(world, "'}' wanted");
