@@ -48,6 +48,22 @@ static void hooks_print(const json_t *hooks, const char *warn, const char *plain
 	}
 }
 
+/* Nothing, unless an interface lends some. */
+static void blocks_print(const json_t *blocks)
+{
+	const json_t *interface;
+	size_t i;
+
+	json_array_foreach(blocks, i, interface)
+	{
+		line(i ? "" : "blocks");
+		printf("%s: %llu of %llu lent, of %llu ports each; %llu free\n",
+		       json_text_at(interface, "interface"), json_number_at(interface, "lent"),
+		       json_number_at(interface, "capacity"), json_number_at(interface, "ports"),
+		       json_number_at(interface, "free"));
+	}
+}
+
 static void syns_print(const json_t *syns)
 {
 	line("SYNs");
@@ -115,6 +131,7 @@ static void status_print(const json_t *json)
 	counts_print("sessions", json_object_get(json, "sessions"));
 	counts_print("mappings", json_object_get(json, "mappings"));
 	counts_print("hosts", json_object_get(json, "hosts"));
+	blocks_print(json_object_get(json, "blocks"));
 	syns_print(json_object_get(json, "unsolicited_syns"));
 	line("memory");
 	printf("%.1f MB\n", (double)json_number_at(json, "memory.bytes") / 1e6);

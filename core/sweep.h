@@ -88,7 +88,6 @@ struct sweep_counts {
 	u64 ended_sessions;
 	u64 ended_mappings;
 	u64 mended;			  /* slots and bits left by a dead process or a lost race */
-	u64 blocks;			  /* that are lent */
 	u64 lent_blocks, returned_blocks; /* seen to be, by this sweeper */
 };
 
@@ -969,7 +968,7 @@ static inline void sweep_block(struct sweep *s, u32 at, const struct insert *i)
 		return;
 	if (bit != NO_SLOT && bit_get(s->last_block_used, bit) && word_age(w, s->now))
 		slot_touch(slot, w, s->now, word_gen(w), 0);
-	s->counts.blocks++;
+	sweep_at(s, i->mapping.interface)->blocks++;
 	block_tell(s, i->mapping.interface, block, bit, i->mapping.key_addr);
 }
 
@@ -1131,8 +1130,11 @@ static inline void sweep_outside(struct sweep *s, const struct sweep_half *half)
 	}
 	if (asked && !resting)
 		(void)half_rest(s, half->at, w);
-	if (half->area == NO_AREA)
+	if (half->area == NO_AREA) {
+		if (half->o.mapping.class == CLASS_BLOCK)
+			sweep_at(s, half->o.mapping.interface)->blocks_taken++;
 		return;
+	}
 	bit_set(s->claimed + half->area, port);
 	block_use(s, half->o.mapping.interface, half->area / (PORT_AREAS * PORT_AREA), port);
 }
@@ -1396,10 +1398,11 @@ static inline void sweep_begin(struct sweep *s, u32 now)
 		struct sweep_place *at = &counts->at[i];
 		at->sessions = at->mappings = at->hosts = 0;
 		at->old_sessions = at->old_mappings = at->old_hosts = at->old_moved = 0;
+		at->blocks = at->blocks_taken = 0;
 	}
 	__builtin_memset(counts->sessions, 0, sizeof(counts->sessions));
 	__builtin_memset(counts->mappings, 0, sizeof(counts->mappings));
-	counts->hosts = counts->blocks = 0;
+	counts->hosts = 0;
 	sweep_clear(s->block_used, env_config(s->nat)->addresses * BLOCK_WORDS * sizeof(u64));
 	sweep_clear(s->idle, sizeof(s->idle));
 	s->distrust = s->distrust & 1 ? 2 : 0;

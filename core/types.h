@@ -380,6 +380,8 @@ struct sweep_place {
 	u64 sessions, mappings, hosts;		   /* live */
 	u64 old_sessions, old_mappings, old_hosts; /* older, and not ended yet */
 	u64 old_moved;				   /* of old_hosts, those that will have another address */
+	u64 blocks,
+		blocks_taken; /* of ports: lent; these, and those of which ports rest from before a reset */
 	u64 ended_sessions, ended_mappings, ended_hosts, ended_moved; /* older, and ended; these only grow */
 };
 

@@ -66,6 +66,31 @@ static json_t *json_sweep(const struct sweep_report *sweep)
 			 "mended", json_u64(sweep->mended));
 }
 
+/*
+ * Blocks of ports of each interface that lends any, by the last sweep. What is neither lent nor free has ports that rest from before
+ * a reset.
+ */
+static json_t *json_blocks(struct keepnat *k, const struct sweep_report *sweep)
+{
+	json_t *list = json_array();
+	struct list_view view;
+
+	list_open(&view, k);
+	for (u32 i = 0; i < MAX_OUTSIDE; i++) {
+		const struct sweep_place *place = &sweep->at[i];
+		u32 ports, capacity = list_block_capacity(&view, i, &ports);
+		u64 taken = place->blocks > place->blocks_taken ? place->blocks : place->blocks_taken;
+		if (capacity)
+			json_array_append_new(list,
+					      json_pack("{s:o, s:i, s:i, s:o, s:o}", "interface",
+							json_name(view.names[i]), "ports", (int)ports,
+							"capacity", (int)capacity, "lent",
+							json_u64(place->blocks), "free",
+							json_u64(taken < capacity ? capacity - taken : 0)));
+	}
+	return list;
+}
+
 static const char *acceleration_name(const struct keepnat_interface *interface)
 {
 	return interface->fast & FAST_XDP ? "xdp" : interface->fast ? "tc" : "off";
@@ -112,6 +137,7 @@ static void status_add_shared(json_t *json, struct keepnat *k)
 	json_object_set_new(json, "hosts",
 			    json_pack("{s:o, s:o}", "used", json_u64(sweep.hosts), "capacity",
 				      json_u64(k->sizes.hosts)));
+	json_object_set_new(json, "blocks", json_blocks(k, &sweep));
 	json_object_set_new(json, "unsolicited_syns", json_unsolicited(&unsolicited));
 	json_object_set_new(json, "sweep", json_sweep(&sweep));
 	json_object_set_new(json, "warnings", warnings);

@@ -118,6 +118,9 @@ struct counter list_reason(const struct list_view *view, u32 interface, enum rea
 /* Has each host of this outside interface an address of its pool to itself? */
 bool list_address_only(const struct list_view *view, u32 interface);
 
+/* How many blocks of ports this outside interface has to lend; *ports: of each. */
+u32 list_block_capacity(struct list_view *view, u32 interface, u32 *ports);
+
 /* The largest segment that TCP may announce by this outside interface; 0: any. */
 u32 list_mss(const struct list_view *view, u32 interface);
 

@@ -22,14 +22,21 @@ static u32 ports_count(const u64 *words, u32 first, u32 last)
 	return count;
 }
 
-int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, struct pool_row *row)
+/* An outside address, as it stood at one moment. */
+static struct outside_address address_at(struct list_view *view, u32 at)
 {
-	const struct config *c = view->nat.config;
 	union {
 		u64 word;
 		struct outside_address address;
 	} found = { .word = LOAD(env_address(&view->nat, at)) };
-	const struct outside_address *a = &found.address;
+
+	return found.address;
+}
+
+int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, struct pool_row *row)
+{
+	const struct config *c = view->nat.config;
+	const struct outside_address found = address_at(view, at), *a = &found;
 
 	if (!(a->flags & (ADDRESS_LIVE | ADDRESS_CLIENTS)) || a->index >= c->addresses)
 		return 0;
@@ -46,6 +53,20 @@ int list_pool(struct list_view *view, const struct list_filter *filter, u32 at, 
 		row->free[class] = (u32)c->port_max - c->port_min + 1 - taken;
 	}
 	return 1;
+}
+
+u32 list_block_capacity(struct list_view *view, u32 interface, u32 *ports)
+{
+	const struct shares *s = &view->nat.config->shares[interface & (MAX_OUTSIDE - 1)];
+	u32 addresses = 0;
+
+	*ports = s->block_size;
+	for (u32 i = 0; s->block_count && i < list_slots(view, LIST_POOLS); i++) {
+		struct outside_address a = address_at(view, i);
+		addresses += a.interface == interface && a.flags & ADDRESS_LIVE &&
+			     a.flags & (ADDRESS_POOL | ADDRESS_RESERVED);
+	}
+	return addresses * s->block_count;
 }
 
 struct counter list_reason(const struct list_view *view, u32 interface, enum reason reason)

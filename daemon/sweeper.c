@@ -16,9 +16,8 @@
 enum {
 	SLICE = 1 << 16,
 	PERIOD_MIN = 1,
-	PERIOD_USUAL = 5,
 	PERIOD_MAX = 60,
-	SHARE = 20, /* a pass takes at most so small a part of one processor's time, up to PERIOD_MAX */
+	SHARE = 40, /* a pass takes at most so small a part of one processor's time, up to PERIOD_MAX */
 };
 
 struct sweeper {
@@ -67,28 +66,14 @@ static void time_take(struct sweeper *s)
 }
 
 /*
- * Seconds from one pass to the next: a quarter of the shortest time that ends a session, but no more work than SHARE allows.
- * Fragments do not count: who needs room among them takes it.
+ * Seconds from one pass to the next. What ended is absent at once, whoever looks; a pass gives its room to others, and counts what
+ * `status` tells.
  */
-static unsigned int period_of(const struct config *c, double last_pass)
+static unsigned int period_of(double last_pass)
 {
-	const struct timers *t = &c->timers;
-	const u32 all[] = { t->udp_timeout,
-			    t->tcp_idle_timeout,
-			    t->tcp_trans_open_timeout,
-			    t->tcp_trans_close_timeout,
-			    t->tcp_in_syn_timeout,
-			    t->icmp_timeout };
-	u32 period = PERIOD_USUAL, modest = (u32)(last_pass * SHARE);
+	double period = last_pass * SHARE;
 
-	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (all[i] / 4 < period)
-			period = all[i] / 4;
-	if (period < PERIOD_MIN)
-		period = PERIOD_MIN;
-	if (period < modest)
-		period = modest;
-	return period < PERIOD_MAX ? period : PERIOD_MAX;
+	return period < PERIOD_MIN ? PERIOD_MIN : period < PERIOD_MAX ? (unsigned int)period : PERIOD_MAX;
 }
 
 /* RFC 7422 section 2.1 step 4, RFC 6888 REQ-14: of what is lent, a line for each block. */
@@ -175,7 +160,7 @@ static void *sweeper_run(void *context)
 	double pass;
 
 	while (!pass_run(s, &pass)) {
-		unsigned int period = period_of(s->nat.config, pass);
+		unsigned int period = period_of(pass);
 
 		for (unsigned int slept = 0; slept < period && !hurry_taken(s); slept++) {
 			if (sweeper_wait(s, 1))

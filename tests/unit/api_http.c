@@ -17,6 +17,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "core/shares.h"
 #include "daemon/api.h"
 #include "tests/unit/fixture/http.h"
 #include "tests/unit/fixture/instance.h"
@@ -112,7 +113,9 @@ static void status(void **state)
 					    .last_seconds = 0.25,
 					    .sessions = { 5, 6, 7 },
 					    .mappings = { 1, 2, 3 },
-					    .hosts = 4 };
+					    .hosts = 4,
+					    .at[0] = { .blocks = 3, .blocks_taken = 5 } };
+	shares_lend(&i->k.nat.config->shares[0], 256, 2, 1024, 65535);
 	i->k.unsolicited = (struct unsolicited_report){ .held = 2, .told = 30, .silent = 4 };
 	strcpy(i->k.warnings[i->k.warning_count++], "rp_filter is strict on wan0");
 	json = get(i, "/v1/status");
@@ -128,6 +131,12 @@ static void status(void **state)
 	assert_int_equal(number(json_object_get(json, "mappings"), "used"), 6);
 	assert_int_equal(number(json_object_get(json, "hosts"), "capacity"), HOSTS / 2);
 	assert_int_equal(number(json_object_get(json, "sweep"), "passes"), 3);
+	part = json_array_get(json_object_get(json, "blocks"), 0);
+	assert_string_equal(string(part, "interface"), "wan0");
+	assert_int_equal(number(part, "ports"), 256);
+	assert_int_equal(number(part, "capacity"), 2 * 252);
+	assert_int_equal(number(part, "lent"), 3);
+	assert_int_equal(number(part, "free"), 2 * 252 - 5);
 	part = json_object_get(json, "unsolicited_syns");
 	assert_int_equal(number(part, "held"), 2);
 	assert_int_equal(number(part, "capacity"), HELD_SYNS);
@@ -142,8 +151,10 @@ static void status(void **state)
 	json_decref(json);
 
 	i->k.interfaces[1].hook = NULL;
+	i->k.nat.config->shares[0] = (struct shares){ 0 };
 	json = get(i, "/v1/status");
 	assert_true(json_is_false(json_object_get(json, "ready")));
+	assert_int_equal(json_array_size(json_object_get(json, "blocks")), 0);
 	json_decref(json);
 }
 

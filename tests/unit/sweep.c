@@ -779,7 +779,7 @@ static void a_block_is_returned(void **state)
 	out_udp(HOST_1, 5000);
 	passes(2);
 	assert_int_equal(block_lent, 1);
-	assert_int_equal(sweep->last.blocks, 1);
+	assert_int_equal(sweep->last.at[0].blocks, 1);
 	for (u32 i = 0; i < 20; i++) { /* one mapping keeps it, of which no packet comes by the block again */
 		nat.now = now += 100;
 		out_udp(HOST_1, 5000);
@@ -798,7 +798,7 @@ static void a_block_is_returned(void **state)
 	assert_int_equal(live(TABLE_MAPPINGS), 0);
 	assert_int_equal(block_lent, 1);
 	assert_int_equal(block_returned, 1);
-	assert_int_equal(sweep->last.blocks, 0);
+	assert_int_equal(sweep->last.at[0].blocks, 0);
 	assert_int_equal(sweep->counts.returned_blocks, 1);
 }
 
@@ -819,6 +819,8 @@ static void a_block_that_a_reset_ended(void **state)
 	struct endpoint after = out_udp(HOST_1, 5000);
 	assert_int_not_equal(be16_to_host(before.port) / 64, be16_to_host(after.port) / 64);
 	passes(2);
+	assert_int_equal(sweep->last.at[0].blocks, 1);
+	assert_int_equal(sweep->last.at[0].blocks_taken, 2);
 	assert_int_equal(block_lent, 2);
 	assert_int_equal(block_returned, 0);
 	for (u32 i = 0; i < 10; i++) {
