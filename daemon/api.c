@@ -18,9 +18,12 @@
 #include "daemon/keepnat.h"
 
 enum {
-	CONNECTIONS = 128,	       /* more wait in the backlog until one of these ends */
+	CONNECTIONS = 128, /* more wait in the backlog until one of these ends */
+	TCP_CONNECTIONS = 64,
+	TCP_CONNECTIONS_EACH = 32,     /* of one address */
 	CONNECTION_SECONDS = 30,       /* without a byte either way, then it is closed */
 	CONNECTION_MEMORY = 64 * 1024, /* of each: headers, and one block of a stream */
+	BODY_ENDLESS = 1 << 20,	       /* bytes beyond what may be sent: then the connection is closed */
 	BACKLOG = 128,
 	SOCKET_MODE = 0660,
 };
@@ -133,14 +136,83 @@ static void socket_remove(const struct api *api)
  * Requests
  */
 
+/* Room for so many bytes of the body, and a zero. False: it has none. Both doors' threads come here. */
+static bool body_grow(struct request *request, size_t wanted)
+{
+	size_t room = request->body_room ? request->body_room : REQUEST_BODY;
+	unsigned int *others = &request->api->long_bodies;
+	char *grown;
+
+	while (room < wanted)
+		room *= 2;
+	if (room > REQUEST_BODY && !request->body_long) {
+		request->body_late = __atomic_fetch_add(others, 1, __ATOMIC_RELAXED) >= REQUEST_LONG;
+		if (request->body_late) {
+			__atomic_fetch_sub(others, 1, __ATOMIC_RELAXED);
+			return false;
+		}
+		request->body_long = true;
+	}
+	grown = room > request->body_room ? realloc(request->body, room + 1) : request->body;
+	if (!grown)
+		return false;
+	request->body = grown;
+	request->body_room = room;
+	return true;
+}
+
 static void request_take(struct request *request, const char *data, size_t *size)
 {
-	size_t room = sizeof(request->body) - request->body_length, take = *size < room ? *size : room;
+	size_t room = request->body_max - request->body_length, take = *size < room ? *size : room;
 
-	memcpy(request->body + request->body_length, data, take);
-	request->body_length += take;
-	request->body_cut = request->body_cut || take < *size;
+	if (!request->body_cut && body_grow(request, request->body_length + take)) {
+		memcpy(request->body + request->body_length, data, take);
+		request->body_length += take;
+	} else {
+		take = 0;
+	}
+	request->body_cut += *size - take;
 	*size = 0;
+}
+
+/* Is there more to come than may be sent there? What says its length need not come at all. */
+static bool request_is_large(const struct request *request)
+{
+	const char *length = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return length && strtoull(length, NULL, 10) > request->body_max;
+}
+
+/* With the headers alone: true, and the answer is that there will be none. */
+static bool request_refuse(const struct door *door, struct request *request)
+{
+	if (door->closed &&
+	    !door_admits(door, MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+							   MHD_HTTP_HEADER_AUTHORIZATION))) {
+		request_fail(request, MHD_HTTP_UNAUTHORIZED, "this needs the token of api.token_file",
+			     "send the header Authorization: Bearer TOKEN", NULL);
+		if (request->response)
+			MHD_add_response_header(request->response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+						"Bearer");
+		return true;
+	}
+	if (!request_is_large(request))
+		return false;
+	request_fail(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long", "send less", NULL);
+	return true;
+}
+
+/* The answer, if there is one yet. */
+static enum MHD_Result request_send(struct request *request)
+{
+	enum MHD_Result result;
+
+	if (!request->response)
+		return MHD_NO;
+	result = MHD_queue_response(request->connection, request->status, request->response);
+	MHD_destroy_response(request->response);
+	return result;
 }
 
 /* Called with the headers, with each part of the body, and when all is there: then it answers. */
@@ -148,43 +220,48 @@ static enum MHD_Result http_handle(void *context, struct MHD_Connection *connect
 				   const char *method, const char *version, const char *data, size_t *size,
 				   void **state)
 {
+	struct door *door = context;
 	struct request *request = *state;
-	enum MHD_Result result;
 
 	(void)version;
 	if (!request) {
 		request = calloc(1, sizeof(*request));
 		*state = request;
-		return request ? MHD_YES : MHD_NO;
+		if (!request)
+			return MHD_NO;
+		request->api = door->api;
+		request->connection = connection;
+		request->path = path;
+		request->body_max = request_body_max(request, method);
+		return request_refuse(door, request) ? request_send(request) : MHD_YES;
 	}
 	if (*size) {
 		request_take(request, data, size);
-		return MHD_YES;
+		return request->body_cut > BODY_ENDLESS ? MHD_NO : MHD_YES;
 	}
-	request->api = context;
-	request->connection = connection;
 	request->path = path;
 	request_answer(request, method);
-	if (!request->response)
-		return MHD_NO;
-	result = MHD_queue_response(connection, request->status, request->response);
-	MHD_destroy_response(request->response);
-	return result;
+	return request_send(request);
 }
 
 /* A request has ended, one way or another. */
 static void http_done(void *context, struct MHD_Connection *connection, void **state,
 		      enum MHD_RequestTerminationCode how)
 {
-	const struct api *api = context;
+	const struct door *door = context;
 	struct request *request = *state;
 
 	(void)connection;
 	(void)how;
-	if (request && request->order)
-		(void)!write(api->k->stop_fd, &request->order, sizeof(request->order));
-	free(request);
 	*state = NULL;
+	if (!request)
+		return;
+	if (request->order)
+		(void)!write(door->api->k->stop_fd, &request->order, sizeof(request->order));
+	if (request->body_long)
+		__atomic_fetch_sub(&door->api->long_bodies, 1, __ATOMIC_RELAXED);
+	free(request->body);
+	free(request);
 }
 
 /*
@@ -192,18 +269,20 @@ static void http_done(void *context, struct MHD_Connection *connection, void **s
  */
 
 /* Its thread takes no signals: they are the main thread's. */
-static struct MHD_Daemon *http_start(struct api *api, int fd)
+struct MHD_Daemon *door_open(struct door *door, int fd, bool tcp)
 {
 	sigset_t all, before;
 	struct MHD_Daemon *http;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	http = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, http_handle, api,
-				MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-				(unsigned int)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+	http = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+				http_handle, door, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				(unsigned int)(tcp ? TCP_CONNECTIONS : CONNECTIONS),
+				MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				(unsigned int)(tcp ? TCP_CONNECTIONS_EACH : 0), MHD_OPTION_CONNECTION_TIMEOUT,
 				(unsigned int)CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				(size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, http_done, api,
+				(size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, http_done, door,
 				MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return http;
@@ -223,8 +302,9 @@ int api_start(struct keepnat *k)
 		free(api);
 		return fd;
 	}
-	api->http = http_start(api, fd);
-	if (!api->http) {
+	api->doors[0] = (struct door){ .api = api };
+	api->doors[0].http = door_open(&api->doors[0], fd, false);
+	if (!api->doors[0].http) {
 		close(fd);
 		socket_remove(api);
 		free(api);
@@ -242,6 +322,8 @@ void api_stop(struct keepnat *k)
 		return;
 	k->api = NULL;
 	socket_remove(api); /* before the last connection ends: who sees that may start anew */
-	MHD_stop_daemon(api->http);
+	if (api->doors[1].http)
+		MHD_stop_daemon(api->doors[1].http);
+	MHD_stop_daemon(api->doors[0].http);
 	free(api);
 }

@@ -112,12 +112,11 @@ void answer_stop(struct request *request)
 			     "detach");
 		return;
 	}
-	if (api->stopping) {
+	if (__atomic_exchange_n(&api->stopping, true, __ATOMIC_RELAXED)) {
 		request_fail(request, MHD_HTTP_CONFLICT, "the daemon is stopping already", "wait for its end",
 			     NULL);
 		return;
 	}
 	request->order = detach ? 2 : 1;
-	api->stopping = true;
 	request_json(request, json_pack("{s:b, s:b}", "stopping", 1, "detach", (int)detach));
 }

@@ -196,6 +196,13 @@ static bool route_fits(const struct route *route, struct request *request)
 	return true;
 }
 
+size_t request_body_max(struct request *request, const char *method)
+{
+	(void)request;
+	(void)method;
+	return REQUEST_BODY;
+}
+
 void request_answer(struct request *request, const char *method)
 {
 	const struct route *route = NULL;
@@ -216,6 +223,9 @@ void request_answer(struct request *request, const char *method)
 		answer_unknown(request);
 	else if (!route)
 		answer_method(request, methods);
+	else if (request->body_late)
+		request_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE, "other long bodies are on their way",
+			     "try again when they are through", NULL);
 	else if (request->body_cut)
 		request_fail(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long", "send less", NULL);
 	else if (query_check(route, request))

@@ -12,20 +12,24 @@
 #include <sys/types.h>
 #include <microhttpd.h>
 
+#include "daemon/api_door.h"
+
 struct keepnat;
 
 enum {
-	REQUEST_BODY = 4096,	   /* bytes; more is refused */
+	REQUEST_BODY = 4096,	   /* bytes; more is refused, but where a route takes more */
+	REQUEST_LONG = 4,	   /* requests whose bodies may be longer than that, at a time */
 	REQUEST_BLOCK = 48 * 1024, /* bytes that a stream hands over at once, at most */
 };
 
 struct api {
 	struct keepnat *k;
-	struct MHD_Daemon *http;
-	struct timespec started; /* CLOCK_BOOTTIME */
-	bool stopping;		 /* POST /v1/stop was taken */
-	char path[256];		 /* of the socket */
-	dev_t device;		 /* and whether the file there is still ours */
+	struct door doors[2];	  /* the Unix socket; TCP */
+	struct timespec started;  /* CLOCK_BOOTTIME */
+	bool stopping;		  /* POST /v1/stop was taken */
+	unsigned int long_bodies; /* of both doors */
+	char path[256];		  /* of the socket */
+	dev_t device;		  /* and whether the file there is still ours */
 	ino_t inode;
 };
 
@@ -34,9 +38,11 @@ struct request {
 	struct MHD_Connection *connection;
 	const char *path;
 	char name[64]; /* what the path has in place of "{name}" */
-	char body[REQUEST_BODY];
-	size_t body_length;
-	bool body_cut; /* there was more */
+	char *body;
+	size_t body_length, body_room, body_max;
+	size_t body_cut; /* bytes that there were more */
+	bool body_long;	 /* it is one of api->long_bodies */
+	bool body_late;	 /* there were too many of those */
 	unsigned int status;
 	struct MHD_Response *response;
 	uint64_t order; /* for stop_fd once the answer is out; 0: none */
@@ -60,6 +66,9 @@ void request_stream(struct request *request, const struct stream *stream, void *
 
 /* The value of a parameter of the query, "" if it has none, or NULL. */
 const char *request_parameter(const struct request *request, const char *name);
+
+/* How long a body may be there. */
+size_t request_body_max(struct request *request, const char *method);
 
 /* Find who answers a request, and have it answered. */
 void request_answer(struct request *request, const char *method);

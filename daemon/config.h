@@ -27,6 +27,8 @@ enum {
 	SETTINGS_TIMER_MAX = 500000,	    /* seconds */
 	SETTINGS_NAME_SIZE = 16,	    /* an interface name and its zero: IFNAMSIZ */
 	SETTINGS_NOTES_MAX = 32,	    /* errors, or warnings, that are kept; more are only counted */
+	SETTINGS_LISTEN_SIZE = 32,
+	SETTINGS_PATH_SIZE = 256,
 	SETTINGS_RESERVATIONS_MAX = 16384,
 	SETTINGS_MAPPED_PORTS_MAX = 131072, /* of all port mappings; one for TCP and UDP counts as two */
 };
@@ -147,6 +149,13 @@ struct settings_capacity {
 	u32 hosts;    /* 0, or 16 to 16777216 */
 };
 
+/* Beside the Unix socket. */
+struct settings_api {
+	char listen[SETTINGS_LISTEN_SIZE]; /* "ADDRESS:PORT", or "" */
+	unsigned int listen_line;
+	char token_file[SETTINGS_PATH_SIZE]; /* not "" if there is `listen` */
+};
+
 /* One error or warning: where, what is wrong, and how to mend it. Both texts are one line of printable ASCII. */
 struct settings_note {
 	unsigned int line; /* 1 for the first; 0: none */
@@ -175,6 +184,7 @@ struct settings {
 	struct settings_network *pass_through; /* destinations that are not translated */
 	unsigned int pass_through_count;
 	struct settings_capacity capacity;
+	struct settings_api api;
 	struct settings_report warnings; /* allowed, but against an RFC's advice */
 };
 
@@ -193,6 +203,9 @@ int settings_parse(const char *text, size_t size, const char *name, struct setti
  */
 int settings_simple(const char *inside, const char *outside, const char *pool, struct settings **out,
 		    struct settings_report *report);
+
+/* "ADDRESS:PORT". 0 or -EINVAL. */
+int settings_listen_parse(const char *text, struct in_addr *address, u16 *port);
 
 /* Does the pool of an outside interface hold this address? */
 bool settings_pool_contains(const struct settings_interface *interface, struct in_addr addr);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/config_api.h"
 #include "daemon/config_read.h"
 #include "daemon/config_report.h"
 
@@ -412,6 +413,7 @@ void config_check(struct config_reader *reader)
 	role_check(reader, ROLE_INSIDE, "inside", MAX_INSIDE);
 	networks_check(reader);
 	pass_through_check(reader);
+	config_api_check(reader);
 	config_deterministic_check(reader);
 	pools = pools_check(reader, &count);
 	reader->interfaces_refused |= reader->report->count > notes;

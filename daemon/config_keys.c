@@ -226,8 +226,9 @@ static const struct config_key recovery_keys[] = {
 };
 
 static const struct config_key api_keys[] = {
-	KEY("listen", CONFIG_TEXT),
-	KEY("token_file", CONFIG_TEXT),
+	KEY("listen", CONFIG_LISTEN, FIELD(settings, api.listen),
+	    .line = offsetof(struct settings, api.listen_line)),
+	KEY("token_file", CONFIG_PATH, FIELD(settings, api.token_file)),
 	{ 0 },
 };
 
@@ -252,8 +253,6 @@ static const struct {
 	{ "interfaces.accelerate", "auto xdp tc off" },
 	{ "nat.accelerate", "auto xdp tc off" },
 	{ "recovery", "" },
-	{ "api.listen", "" },
-	{ "api.token_file", "" },
 };
 
 const char *config_later_find(const char *path)

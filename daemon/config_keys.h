@@ -27,6 +27,8 @@ enum config_type {
 	CONFIG_OUTSIDE_PORTS, /* ADDRESS:PORTS or INTERFACE:PORTS, of a port mapping */
 	CONFIG_INSIDE_PORTS,  /* ADDRESS:PORTS, of a port mapping */
 	CONFIG_TEXT,
+	CONFIG_LISTEN, /* ADDRESS:PORT, or nothing */
+	CONFIG_PATH,   /* of a file, or nothing */
 };
 
 struct config_word {

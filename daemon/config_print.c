@@ -169,6 +169,8 @@ static int key_walk(const struct walk *walk, const struct config_key *key, const
 		return networks_walk(walk, key, walk->settings->pass_through,
 				     walk->settings->pass_through_count);
 	case CONFIG_NAME:
+	case CONFIG_LISTEN:
+	case CONFIG_PATH:
 		return walk->visitor->text(walk->context, key->name, (const char *)base + key->offset);
 	case CONFIG_ADDRESS:
 		return address_walk(walk, key, base);

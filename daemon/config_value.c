@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/config_api.h"
 #include "daemon/config_keys.h"
 #include "daemon/config_read.h"
 #include "daemon/config_report.h"
@@ -50,6 +51,8 @@ const char *config_value_shape(char shape[CONFIG_SHAPE_SIZE], const struct confi
 			"write \"198.51.100.101:8080\", or \"wan0:5000-5009\" with an outside interface",
 		[CONFIG_INSIDE_PORTS] = "write \"10.0.0.50:80\" or \"10.0.0.50:5000-5009\"",
 		[CONFIG_TEXT] = "write a text in quotes",
+		[CONFIG_LISTEN] = "write ADDRESS:PORT in quotes, such as \"127.0.0.1:9109\"",
+		[CONFIG_PATH] = "write a path that begins with /, such as /etc/keepnat/token",
 	};
 	char words[CONFIG_SHAPE_SIZE];
 
@@ -90,7 +93,8 @@ static bool scalar_expect(struct config_reader *reader, const struct config_key 
 	if (node->kind == CONFIG_MAP)
 		return config_value_refuse(reader, key, node, path,
 					   "a section where a single value is expected");
-	if (config_node_is_null(node) && key->type != CONFIG_TEXT)
+	if (config_node_is_null(node) && key->type != CONFIG_TEXT && key->type != CONFIG_LISTEN &&
+	    key->type != CONFIG_PATH)
 		return config_value_refuse(reader, key, node, path, "it has no value");
 	return true;
 }
@@ -377,6 +381,10 @@ bool config_value_read(struct config_reader *reader, const struct config_key *ke
 	case CONFIG_PREFIX:
 		return config_prefix_take(reader, path, node->line, node->text,
 					  (struct settings_network *)((char *)base + key->offset));
+	case CONFIG_LISTEN:
+		return config_listen_read(reader, key, node, base, path);
+	case CONFIG_PATH:
+		return config_path_read(reader, key, node, base, path);
 	case CONFIG_OUTSIDE_PORTS:
 		return outside_read(reader, key, node, base, path);
 	case CONFIG_INSIDE_PORTS:

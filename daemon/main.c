@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/api.h"
+#include "daemon/api_door.h"
 #include "daemon/arp.h"
 #include "daemon/claim.h"
 #include "daemon/config.h"
@@ -227,7 +228,7 @@ static int control_start(struct keepnat *k)
 	if (error)
 		log_error("cannot serve the API in %s: %s; choose another --run-dir", k->run_dir,
 			  strerror(-error));
-	return error;
+	return error ? error : door_listen(k);
 }
 
 static void control_stop(struct keepnat *k, bool leave)

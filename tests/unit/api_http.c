@@ -19,6 +19,7 @@
 
 #include "core/shares.h"
 #include "daemon/api.h"
+#include "daemon/api_door.h"
 #include "tests/unit/fixture/http.h"
 #include "tests/unit/fixture/instance.h"
 
@@ -571,6 +572,32 @@ static void stop_under_load(void **state)
 	assert_int_equal(api_start(&i->k), 0);
 }
 
+/* Only all of it, and nothing else. */
+static void tokens(void **state)
+{
+	struct door door = { .closed = true, .token = "0123456789abcdef" };
+	static const char *const wrong[] = {
+		NULL,
+		"",
+		"Bearer",
+		"Bearer ",
+		"0123456789abcdef",
+		"Basic 0123456789abcdef",
+		"Bearer 0123456789abcde",
+		"Bearer 0123456789abcdeg",
+		"Bearer 0123456789abcdef0",
+		"Bearer  0123456789abcdef",
+		"Bearer "
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
+		"abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+	};
+
+	(void)state;
+	assert_true(door_admits(&door, "Bearer 0123456789abcdef"));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(door_admits(&door, wrong[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -584,6 +611,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(filters, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals, setup, teardown),
+		cmocka_unit_test(tokens),
 		cmocka_unit_test_setup_teardown(stop_is_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_readers, setup, teardown),
 		cmocka_unit_test_setup_teardown(garbage, setup, teardown),

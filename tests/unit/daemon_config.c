@@ -252,10 +252,14 @@ static const struct refusal refusals[] = {
 	  "pass_through: 192.0.2.0/24 is there already on line 5", "once" },
 	{ BASE "pass_through: 192.0.2.0/24\n", 4, "pass_through: \"192.0.2.0/24\" is not a list", "a list" },
 	{ BASE "recovery: {restart: true}\n", 4, "recovery: not yet in this version", "delete it" },
-	{ BASE "api: {listen: \"192.0.2.1:8080\"}\n", 4, "api.listen: \"192.0.2.1:8080\" is not yet",
-	  "delete it" },
-	{ BASE "api: {token_file: /etc/token}\n", 4, "api.token_file: \"/etc/token\" is not yet",
-	  "delete it" },
+	{ BASE "api:\n  listen: \"192.0.2.1:8080\"\n", 5, "api.listen: there is no api.token_file",
+	  "token_file: /etc/keepnat/token" },
+	{ BASE "api: {listen: \"192.0.2.1\"}\n", 4, "api.listen: \"192.0.2.1\" is not an address and a port",
+	  "127.0.0.1:9109" },
+	{ BASE "api: {listen: \"192.0.2.1:65536\"}\n", 4, "is not an address and a port", "ADDRESS:PORT" },
+	{ BASE "api: {listen: \"wan0:80\"}\n", 4, "is not an address and a port", "ADDRESS:PORT" },
+	{ BASE "api: {token_file: token}\n", 4, "api.token_file: \"token\" is not the whole path",
+	  "begins with /" },
 };
 
 /* Texts that are taken: neutral values of what comes later, and other ways to write things. */
@@ -265,6 +269,7 @@ static const char *const accepted[] = {
 	"\xef\xbb\xbf" BASE,
 	BASE "nat:\ncapacity:\nrecovery:\napi:\nreservations:\nport_mappings: ~\npass_through: []\n",
 	BASE "nat: {}\ncapacity: {}\nrecovery: {}\napi: {listen: \"\", token_file: }\n",
+	BASE "api: {listen: \"127.0.0.1:9109\", token_file: /etc/keepnat/token}\n",
 	NAT("{mapping_type: eim, accelerate: off, blocks: {size: 0, max: 4}, on_exhaustion: silent, "
 	    "mss_clamp: off}"),
 	NAT("{accelerate: \"auto\", limits: {mappings_per_host: 0, sessions_per_host: 0, "

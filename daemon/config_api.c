@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Where the API listens beside its Unix socket, and the file of the token that is needed there. */
+#include "daemon/config_api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/address.h"
+#include "daemon/config_keys.h"
+#include "daemon/config_read.h"
+#include "daemon/config_tree.h"
+#include "daemon/config_report.h"
+#include "daemon/config_value.h"
+
+int settings_listen_parse(const char *text, struct in_addr *address, u16 *port)
+{
+	const char *colon = strrchr(text, ':');
+	char copy[ADDRESS_TEXT_SIZE] = "";
+	unsigned long number;
+	char *end;
+
+	if (!colon || colon == text || (size_t)(colon - text) >= sizeof(copy))
+		return -EINVAL;
+	memcpy(copy, text, (size_t)(colon - text));
+	number = strtoul(colon + 1, &end, 10);
+	if (colon[1] < '0' || colon[1] > '9' || *end || !number || number > 65535 ||
+	    address_parse(copy, address))
+		return -EINVAL;
+	*port = (u16)number;
+	return 0;
+}
+
+/* Text that is kept as it is: where it is too long, says why not. */
+static bool text_keep(struct config_reader *reader, const struct config_key *key,
+		      const struct config_node *node, void *base, const char *path, const char *text)
+{
+	if (strlen(text) >= key->size)
+		return config_value_refuse(reader, key, node, path, "is too long");
+	memcpy((char *)base + key->offset, text, strlen(text) + 1);
+	if (key->line)
+		*(unsigned int *)((char *)base + key->line) = node->line;
+	return true;
+}
+
+bool config_listen_read(struct config_reader *reader, const struct config_key *key,
+			const struct config_node *node, void *base, const char *path)
+{
+	const char *text = config_node_is_null(node) ? "" : node->text;
+	struct in_addr address;
+	u16 port;
+
+	if (*text && settings_listen_parse(text, &address, &port))
+		return config_value_refuse(reader, key, node, path, "is not an address and a port");
+	return text_keep(reader, key, node, base, path, text);
+}
+
+bool config_path_read(struct config_reader *reader, const struct config_key *key,
+		      const struct config_node *node, void *base, const char *path)
+{
+	const char *text = config_node_is_null(node) ? "" : node->text;
+
+	if (*text && *text != '/')
+		return config_value_refuse(reader, key, node, path, "is not the whole path of a file");
+	return text_keep(reader, key, node, base, path, text);
+}
+
+void config_api_check(const struct config_reader *reader)
+{
+	const struct settings_api *api = &reader->settings->api;
+
+	if (!*api->listen || *api->token_file)
+		return;
+	report_what(reader->report, api->listen_line,
+		    "api.listen: there is no api.token_file, and without a token nobody is let in");
+	report_mend(reader->report,
+		    "write 32 random characters into a file that only root may read, and name it: "
+		    "token_file: /etc/keepnat/token");
+}
