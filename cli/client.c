@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -253,4 +254,116 @@ int client_post(struct client *client, const struct url *url, const char *body, 
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	return status;
+}
+
+/*
+ * Events
+ */
+
+/* A stream that comes in, and who takes what is whole. */
+struct follow {
+	struct client *client;
+	bool (*take)(void *context, const char *event, const char *data);
+	void *context;
+	char last[24]; /* the number of the last one */
+	bool ended;    /* by who takes */
+	bool refused;
+};
+
+/* One block of lines, "event: KIND", "data: JSON" and "id: NUMBER"; others are for keeping the connection. */
+static void follow_block(struct follow *follow, char *block)
+{
+	const char *event = NULL, *data = NULL;
+	char *rest = NULL;
+
+	for (char *line = strtok_r(block, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		if (!strncmp(line, "event: ", 7))
+			event = line + 7;
+		else if (!strncmp(line, "data: ", 6))
+			data = line + 6;
+		else if (!strncmp(line, "id: ", 4))
+			snprintf(follow->last, sizeof(follow->last), "%s", line + 4);
+	}
+	if (event && data)
+		follow->ended = !follow->take(follow->context, event, data);
+}
+
+static size_t follow_take(char *data, size_t size, size_t count, void *context)
+{
+	struct follow *follow = context;
+	struct client *client = follow->client;
+	size_t taken = answer_take(data, size, count, client), length;
+	long code = 0;
+	char *end;
+
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &code);
+	follow->refused = code != 200;
+	if (follow->refused || !taken)
+		return taken;
+	client->text[client->length] = 0;
+	while (!follow->ended && (end = strstr(client->text, "\n\n"))) {
+		*end = 0;
+		length = (size_t)(end + 2 - client->text);
+		follow_block(follow, client->text);
+		client->length -= length;
+		memmove(client->text, client->text + length, client->length + 1);
+	}
+	return follow->ended ? 0 : taken;
+}
+
+/* One connection, to its end. */
+static void follow_once(struct follow *follow, const char *url)
+{
+	struct client *client = follow->client;
+	struct curl_slist *headers = curl_slist_append(NULL, "Accept: text/event-stream");
+	char id[48];
+
+	snprintf(id, sizeof(id), "Last-Event-ID: %s", follow->last);
+	if (*follow->last)
+		headers = curl_slist_append(headers, id);
+	client->length = 0;
+	curl_easy_setopt(client->curl, CURLOPT_URL, url);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
+	(void)curl_easy_perform(client->curl);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
+	curl_slist_free_all(headers);
+}
+
+/* What the daemon said instead of events. */
+static int follow_complain(const struct client *client)
+{
+	json_t *json = json_loadb(client->text, client->length, 0, NULL);
+	long code = 0;
+	int status;
+
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &code);
+	status = answer_complain(client, code, json);
+	json_decref(json);
+	return status;
+}
+
+int client_follow(struct client *client, const struct url *url,
+		  bool (*take)(void *context, const char *event, const char *data), void *context)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	struct follow follow = { .client = client, .take = take, .context = context };
+	char full[URL_SIZE + 32];
+
+	snprintf(full, sizeof(full), "http://keepnat%s", url->text);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
+	curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 0L);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, follow_take);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &follow);
+	while (!follow.ended) {
+		follow_once(&follow, full);
+		if (follow.refused)
+			return follow_complain(client);
+		if (follow.ended)
+			break;
+		complain("keepnatd has ended; waiting until it is there again");
+		do
+			nanosleep(&second, NULL);
+		while (client_probe(client));
+	}
+	return STATUS_DONE;
 }

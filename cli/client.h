@@ -6,6 +6,7 @@
  */
 #pragma once
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -46,3 +47,10 @@ int client_get(struct client *client, const struct url *url, json_t **json);
 /* The same, as text: *text is the client's, until its next request. */
 int client_get_text(struct client *client, const struct url *url, struct span *text);
 int client_post(struct client *client, const struct url *url, const char *body, json_t **json);
+
+/*
+ * GET what never ends, as server-sent events; each one is taken as it comes, by its kind and its data, until `take` says false.
+ * When the daemon goes away, this waits until one is there again and goes on behind the last event that was taken.
+ */
+int client_follow(struct client *client, const struct url *url,
+		  bool (*take)(void *context, const char *event, const char *data), void *context);

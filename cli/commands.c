@@ -45,6 +45,14 @@ const struct command commands[] = {
 	{ "reasons", "[--interface IF] [--all]", "why packets ended as they did, with counts",
 	  "Reasons that have not occurred are left out; --all shows them too.\n",
 	  "keepnat reasons --interface eth0", "interface all", 0, reasons_run },
+	{ "events", "[--severity S] [--event NAME] [--limit N]", "what happened that somebody should know",
+	  "The last ones, the oldest first. --severity error, warning, notice or info: those, and what is\n"
+	  "worse. doc/events.md has what each means and what to do; so has --json.\n",
+	  "keepnat events --severity warning", "severity event limit", 0, events_run },
+	{ "monitor", "[--all] [--severity S] [--event NAME] [--limit N]", "events as they come",
+	  "Until ^C, or until N came. --all begins with those that `keepnat events` lists. With --json each\n"
+	  "is a line. When keepnatd is started anew, this goes on where it was.\n",
+	  "keepnat monitor --severity warning", "all severity event limit", 0, monitor_run },
 	{ "reset", "IF [--keep mappings|hosts|none] [--wait]",
 	  "end the sessions of an outside interface, in the same instant and at any load",
 	  "Hosts keep their outside addresses and endpoints their outside ports: the next packet of a\n"

@@ -133,3 +133,16 @@ int reasons_run(const struct options *options)
 
 	return rows_print(options, options->all ? &all : &occurred);
 }
+
+const struct column event_columns[] = {
+	{ "TIME", "time", NULL, FORMAT_TIME },	 { "SEVERITY", "severity", NULL, FORMAT_STATE },
+	{ "EVENT", "event", NULL, FORMAT_NAME }, { "OF", "subject", NULL, FORMAT_TEXT },
+	{ "WHAT", "text", NULL, FORMAT_TEXT },	 { NULL, NULL, NULL, 0 },
+};
+
+int events_run(const struct options *options)
+{
+	static const struct rows rows = { "/v1/events", "events", event_columns, true, NULL };
+
+	return rows_print(options, &rows);
+}

@@ -12,7 +12,7 @@ struct option {
 	bool *flag;
 };
 
-enum { OPTIONS = 20 };
+enum { OPTIONS = 22 };
 
 static void option_table(struct option table[OPTIONS + 1], struct options *o)
 {
@@ -31,6 +31,8 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 		{ "protocol", false, &o->protocol, NULL },
 		{ "interface", false, &o->interface, NULL },
 		{ "limit", false, &o->limit, NULL },
+		{ "severity", false, &o->severity, NULL },
+		{ "event", false, &o->event, NULL },
 		{ "keep", false, &o->keep, NULL },
 		{ "config", false, &o->config, NULL },
 		{ "wait", false, NULL, &o->wait },

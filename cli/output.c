@@ -10,9 +10,9 @@
 
 /* Room for the widest value of each format: "255.255.255.255:65535", "999.9k", "999d23h", "established". */
 static const int widths[] = {
-	[FORMAT_TEXT] = 15,   [FORMAT_WORD] = 7,      [FORMAT_SHORT] = 3,
-	[FORMAT_NAME] = 20,   [FORMAT_ENDPOINT] = 21, [FORMAT_COUNT] = 6,
-	[FORMAT_SECONDS] = 7, [FORMAT_STATE] = 11,    [FORMAT_FLAGS] = 10,
+	[FORMAT_TEXT] = 15,	[FORMAT_WORD] = 7,   [FORMAT_SHORT] = 3,   [FORMAT_NAME] = 20,
+	[FORMAT_ENDPOINT] = 21, [FORMAT_COUNT] = 6,  [FORMAT_SECONDS] = 7, [FORMAT_TIME] = 24,
+	[FORMAT_STATE] = 11,	[FORMAT_FLAGS] = 10,
 };
 
 static bool format_is_right(enum format format) { return format == FORMAT_COUNT || format == FORMAT_SECONDS; }
@@ -28,7 +28,8 @@ static const char *state_colour(const char *state)
 {
 	static const char *const colours[][2] = {
 		{ "established", "\033[32m" }, { "translate", "\033[32m" }, { "init", "\033[36m" },
-		{ "closing", "\033[33m" },     { "drop", "\033[31m" },
+		{ "closing", "\033[33m" },     { "drop", "\033[31m" },	    { "error", "\033[31m" },
+		{ "warning", "\033[33m" },
 	};
 
 	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)

@@ -20,6 +20,7 @@ enum format {
 	FORMAT_ENDPOINT, /* two keys: address and port */
 	FORMAT_COUNT,	 /* 1234, 56.7k, 8.9M */
 	FORMAT_SECONDS,	 /* 5s, 4m05s, 3h02m, 1d04h */
+	FORMAT_TIME,	 /* RFC 3339 */
 	FORMAT_STATE,	 /* a word with a colour of its own */
 	FORMAT_FLAGS,	 /* keys, separated by blanks: the names of those that are true */
 };

@@ -29,6 +29,8 @@ static void walk_url(const struct walk *walk, struct url *url)
 	url_add(url, "outside", o->outside);
 	url_add(url, "protocol", o->protocol);
 	url_add(url, "interface", o->interface);
+	url_add(url, "severity", o->severity);
+	url_add(url, "event", o->event);
 	if (!walk->rows->paged)
 		return;
 	url_add_number(url, "limit", walk->left < PAGE ? walk->left : PAGE);
@@ -88,18 +90,16 @@ static int walk_page(struct walk *walk)
 	return STATUS_DONE;
 }
 
-/* --limit; all of them without it. */
-static int walk_limit(struct walk *walk)
+int limit_read(const char *text, unsigned long long *limit)
 {
-	const char *text = walk->options->limit;
 	char *end;
 
-	walk->left = ~0ull;
+	*limit = ~0ull;
 	if (!text)
 		return STATUS_DONE;
 	errno = 0;
-	walk->left = strtoull(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && !*end && !errno && walk->left)
+	*limit = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && !errno && *limit)
 		return STATUS_DONE;
 	complain("--limit \"%s\" is no number of rows; give 1 or more", text);
 	return STATUS_USAGE;
@@ -108,7 +108,7 @@ static int walk_limit(struct walk *walk)
 int rows_print(const struct options *options, const struct rows *rows)
 {
 	struct walk walk = { .options = options, .rows = rows, .more = true };
-	int status = walk_limit(&walk);
+	int status = limit_read(options->limit, &walk.left);
 
 	if (!status)
 		status = client_open(options, &walk.client);

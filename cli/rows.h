@@ -15,5 +15,11 @@ struct rows {
 	bool (*wanted)(const struct row *row); /* of text, not of JSON; NULL: all */
 };
 
+/* The columns of `events`. */
+extern const struct column event_columns[];
+
+/* --limit, or NULL: there is none. STATUS_DONE, or STATUS_USAGE after a line that says why. */
+int limit_read(const char *text, unsigned long long *limit);
+
 /* Ask with the filters of `options`, and print. An exit status. */
 int rows_print(const struct options *options, const struct rows *rows);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/api_request.h"
+#include "daemon/api_stream.h"
 #include "daemon/keepnat.h"
 
 enum {
@@ -297,8 +298,14 @@ int api_start(struct keepnat *k)
 		return -ENOMEM;
 	api->k = k;
 	clock_gettime(CLOCK_BOOTTIME, &api->started);
+	api->streams = streams_open();
+	if (!api->streams) {
+		free(api);
+		return -ENOMEM;
+	}
 	fd = socket_open(api);
 	if (fd < 0) {
+		streams_close(api->streams);
 		free(api);
 		return fd;
 	}
@@ -307,11 +314,18 @@ int api_start(struct keepnat *k)
 	if (!api->doors[0].http) {
 		close(fd);
 		socket_remove(api);
+		streams_close(api->streams);
 		free(api);
 		return -ENOMEM;
 	}
 	k->api = api;
 	return 0;
+}
+
+void api_beat(struct keepnat *k)
+{
+	if (k->api)
+		streams_wake(k->api->streams, k);
 }
 
 void api_stop(struct keepnat *k)
@@ -322,8 +336,10 @@ void api_stop(struct keepnat *k)
 		return;
 	k->api = NULL;
 	socket_remove(api); /* before the last connection ends: who sees that may start anew */
+	streams_end(api->streams);
 	if (api->doors[1].http)
 		MHD_stop_daemon(api->doors[1].http);
 	MHD_stop_daemon(api->doors[0].http);
+	streams_close(api->streams);
 	free(api);
 }

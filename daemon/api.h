@@ -17,5 +17,8 @@ struct keepnat;
  */
 int api_start(struct keepnat *k);
 
+/* Now and then, and when there are events: hand them to who waits for them. */
+void api_beat(struct keepnat *k);
+
 /* End all connections and take the socket file away. Nothing of the arrays is read after this. k->api may be NULL. */
 void api_stop(struct keepnat *k);

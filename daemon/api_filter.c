@@ -9,7 +9,7 @@
 #include "daemon/api_request.h"
 #include "daemon/list.h"
 
-static int filter_refuse(struct request *request, const char *name, const char *value, const char *mend)
+int filter_refuse(struct request *request, const char *name, const char *value, const char *mend)
 {
 	char what[160];
 
@@ -18,8 +18,7 @@ static int filter_refuse(struct request *request, const char *name, const char *
 	return -EINVAL;
 }
 
-/* A number of the query, decimal digits only. 0 if it is there and fits, -ENOENT, or -EINVAL. */
-static int filter_number(struct request *request, const char *name, u64 min, u64 max, u64 *number)
+int filter_number(struct request *request, const char *name, u64 min, u64 max, u64 *number)
 {
 	const char *text = request_parameter(request, name);
 	char mend[96];

@@ -20,6 +20,7 @@ static const struct route routes[] = {
 	{ "/v1/blocks", "GET", "host outside interface limit cursor", answer_blocks },
 	{ "/v1/pools", "GET", "outside interface limit cursor", answer_pools },
 	{ "/v1/reasons", "GET", "interface", answer_reasons },
+	{ "/v1/events", "GET", "severity event limit cursor", answer_events },
 	{ "/v1/config", "GET", "", answer_config },
 	{ "/v1/stop", "POST", "", answer_stop },
 	{ "/v1/interfaces/{name}/reset", "POST", "", answer_reset },
@@ -32,7 +33,8 @@ static void request_respond(struct request *request, unsigned int status, struct
 {
 	if (!response)
 		return; /* without memory even for this: the connection is closed */
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+				request->type ? request->type : "application/json");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	request->response = response;
 	request->status = status;
@@ -71,6 +73,7 @@ static json_t *json_printable(const char *text)
 void request_fail(struct request *request, unsigned int status, const char *what, const char *mend,
 		  const char *at)
 {
+	request->type = NULL;
 	request_body(request, status,
 		     json_pack("{s:o, s:o, s:o}", "error", json_printable(what), "mend", json_printable(mend),
 			       "at", json_printable(at ? at : request->path)));

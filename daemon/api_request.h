@@ -15,6 +15,7 @@
 #include "daemon/api_door.h"
 
 struct keepnat;
+struct streams;
 
 enum {
 	REQUEST_BODY = 4096,	   /* bytes; more is refused, but where a route takes more */
@@ -26,6 +27,7 @@ struct api {
 	struct keepnat *k;
 	struct door doors[2];	  /* the Unix socket; TCP */
 	struct timespec started;  /* CLOCK_BOOTTIME */
+	struct streams *streams;  /* of events */
 	bool stopping;		  /* POST /v1/stop was taken */
 	unsigned int long_bodies; /* of both doors */
 	char path[256];		  /* of the socket */
@@ -40,9 +42,10 @@ struct request {
 	char name[64]; /* what the path has in place of "{name}" */
 	char *body;
 	size_t body_length, body_room, body_max;
-	size_t body_cut; /* bytes that there were more */
-	bool body_long;	 /* it is one of api->long_bodies */
-	bool body_late;	 /* there were too many of those */
+	size_t body_cut;  /* bytes that there were more */
+	bool body_long;	  /* it is one of api->long_bodies */
+	bool body_late;	  /* there were too many of those */
+	const char *type; /* of the answer; NULL: JSON */
 	unsigned int status;
 	struct MHD_Response *response;
 	uint64_t order; /* for stop_fd once the answer is out; 0: none */
@@ -77,6 +80,7 @@ void request_answer(struct request *request, const char *method);
 void answer_status(struct request *request);
 void answer_interfaces(struct request *request);
 void answer_reasons(struct request *request);
+void answer_events(struct request *request);
 void answer_config(struct request *request);
 void answer_stop(struct request *request);
 void answer_reset(struct request *request);

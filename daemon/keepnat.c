@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/log.h"
+#include "daemon/event.h"
 
 const struct keepnat_interface *keepnat_interface_numbered(const struct keepnat *k, unsigned int number)
 {
@@ -31,22 +31,39 @@ static bool warning_known(const struct keepnat *k, const char *text)
 	return false;
 }
 
-void keepnat_warn(struct keepnat *k, const char *format, ...)
+static bool warning_add(struct keepnat *k, const char *text)
+{
+	bool known;
+
+	pthread_mutex_lock(&k->lock);
+	known = warning_known(k, text);
+	if (!known && k->warning_count < WARNINGS_MAX)
+		strcpy(k->warnings[k->warning_count++], text);
+	pthread_mutex_unlock(&k->lock);
+	return !known;
+}
+
+bool keepnat_show(struct keepnat *k, const char *format, ...)
 {
 	char text[WARNING_SIZE];
 	va_list arguments;
-	bool known;
 
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	pthread_mutex_lock(&k->lock);
-	known = warning_known(k, text);
-	if (!known && k->warning_count < WARNINGS_MAX)
-		memcpy(k->warnings[k->warning_count++], text, sizeof(text));
-	pthread_mutex_unlock(&k->lock);
-	if (!known)
-		log_warning("%s", text);
+	return warning_add(k, text);
+}
+
+void keepnat_warn(struct keepnat *k, const char *format, ...)
+{
+	char text[WARNING_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (warning_add(k, text))
+		event_tell(k, EVENT_warning, "", "%s", text);
 }
 
 void keepnat_unwarn(struct keepnat *k, const char *format, ...)

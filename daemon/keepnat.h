@@ -24,6 +24,7 @@ struct api;
 struct arp;
 struct claims;
 struct clients;
+struct events;
 struct fixed;
 struct pool;
 struct sweeper;
@@ -92,6 +93,7 @@ struct keepnat {
 	char warnings[WARNINGS_MAX][WARNING_SIZE];
 	unsigned int warning_count;
 
+	struct events *events; /* with a lock of its own */
 	struct claims *claims;
 	struct sysctls *sysctls;
 	struct loader *loader;
@@ -115,7 +117,10 @@ const struct keepnat_interface *keepnat_interface_numbered(const struct keepnat 
 /* Does any interface take part in the fast path? */
 bool keepnat_fast(const struct keepnat *k);
 
-/* Say something to the operator that `status` shows until it no longer holds. Takes the lock. */
+/* Let `status` show it until it no longer holds. True: it did not do so before. Takes the lock. */
+bool keepnat_show(struct keepnat *k, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same, and tell it; what has an event of its own by event_warn(). */
 void keepnat_warn(struct keepnat *k, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Take back what begins so. Takes the lock. */

@@ -11,11 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/address.h"
 #include "daemon/arp.h"
 #include "daemon/claim.h"
 #include "daemon/clients.h"
 #include "daemon/config.h"
 #include "daemon/device.h"
+#include "daemon/event.h"
 #include "daemon/fixed.h"
 #include "daemon/forwarding.h"
 #include "daemon/keepnat.h"
@@ -246,7 +248,6 @@ static void interface_leave(struct keepnat *k, struct keepnat_interface *interfa
 	interface->ifindex = 0;
 	interface->no_xdp = NULL;
 	interface->up = false;
-	keepnat_warn(k, "%s: the interface is gone; what it served waits until it is back", interface->name);
 }
 
 /* A device has the name now. */
@@ -261,7 +262,8 @@ static int interface_enter(struct keepnat *k, struct keepnat_interface *interfac
 	}
 	if (error) {
 		interface->ifindex = 0;
-		keepnat_warn(k, "%s: cannot be served: %s", interface->name, strerror(-error));
+		event_warn(k, EVENT_interface_refused, interface->name, "cannot be served: %s",
+			   strerror(-error));
 		return error;
 	}
 	keepnat_unwarn(k, "%s: cannot be served", interface->name);
@@ -285,20 +287,35 @@ static void pool_announce(struct keepnat *k, const struct keepnat_interface *int
 			arp_announce(k->arp, interface->ifindex, interface->mac, w->addresses.items[i].addr);
 }
 
+static void interface_tell(struct keepnat *k, const struct keepnat_interface *was,
+			   const struct keepnat_interface *is)
+{
+	if (!was->ifindex && is->ifindex)
+		event_tell(k, EVENT_interface_back, is->name, "the interface is back");
+	else if (is->ifindex && was->up && !is->up)
+		event_tell(k, EVENT_link_lost, is->name, "the link is down");
+	else if (is->ifindex && !was->up && is->up)
+		event_tell(k, EVENT_link_returned, is->name, "the link is up");
+}
+
 static int interface_refresh(struct keepnat *k, unsigned int i)
 {
 	const struct link_state *link = link_named(k->link, k->interfaces[i].name);
 	struct keepnat_interface next = k->interfaces[i];
 	int error = 0;
 
-	if (next.ifindex && (!link || link->ifindex != next.ifindex))
+	if (next.ifindex && (!link || link->ifindex != next.ifindex)) {
 		interface_leave(k, &next);
+		event_warn(k, EVENT_interface_gone, next.name,
+			   "the interface is gone; what it served waits until it is back");
+	}
 	if (link)
 		error = interface_enter(k, &next, link);
 	if (next.fast != k->interfaces[i].fast)
 		watch_changed(k);
 	if (interface_is_news(&k->interfaces[i], &next))
 		pool_announce(k, &next);
+	interface_tell(k, &k->interfaces[i], &next);
 	interface_commit(k, i, &next);
 	return error;
 }
@@ -387,6 +404,21 @@ static void router_publish(struct keepnat *k, const struct keepnat_interface *in
 	__atomic_store_n(&k->nat.config->router[interface->number], found, __ATOMIC_RELEASE);
 }
 
+/* Addresses of hosts, or of their clients, came or left: so many, this one among them. */
+static void addresses_tell(struct keepnat *k, enum event_id id, const struct pool_address *first,
+			   unsigned int count)
+{
+	const struct keepnat_interface *interface = keepnat_interface_numbered(k, first->interface);
+	struct in_addr address = { first->addr };
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (!count)
+		return;
+	event_tell(k, id, address_format(text, address), "%s: %u outside %s %s",
+		   interface ? interface->name : "full NAT", count, count == 1 ? "address" : "addresses",
+		   id == EVENT_address_lost ? "left, and their sessions are over" : "came");
+}
+
 /* Tell the data path the addresses of the last dump. */
 static int addresses_publish(struct keepnat *k)
 {
@@ -420,12 +452,14 @@ static int addresses_publish(struct keepnat *k)
 		error = fixed_publish(k, w->want, w->want_count);
 	if (error)
 		return error;
-	if (w->started && (change.came || change.left))
-		log_info("outside addresses: %u came, %u left", change.came, change.left);
+	if (w->started) {
+		addresses_tell(k, EVENT_address_lost, &change.first_left, change.left);
+		addresses_tell(k, EVENT_address_returned, &change.first_came, change.came);
+	}
 	if (change.refused)
-		keepnat_warn(
-			k, "addresses: no room for %u more; restart with a larger pool in the configuration",
-			change.refused);
+		event_warn(k, EVENT_address_refused, "addresses",
+			   "no room for %u more; restart with a larger pool in the configuration",
+			   change.refused);
 	else
 		keepnat_unwarn(k, "addresses: no room");
 	return 0;

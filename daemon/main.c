@@ -21,6 +21,7 @@
 #include "daemon/claim.h"
 #include "daemon/config.h"
 #include "daemon/defrag.h"
+#include "daemon/event.h"
 #include "daemon/forwarding.h"
 #include "daemon/keepnat.h"
 #include "daemon/link.h"
@@ -332,6 +333,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		{ .fd = signals, .events = POLLIN },	    { .fd = k->stop_fd, .events = POLLIN },
 		{ .fd = link_fd(k), .events = POLLIN },	    { .fd = arp_fd(k->arp), .events = POLLIN },
 		{ .fd = watch_fd(k, 0), .events = POLLIN }, { .fd = watch_fd(k, 1), .events = POLLIN },
+		{ .fd = events_fd(k), .events = POLLIN },
 	};
 	struct shortages shortages = { 0 };
 	unsigned int stop = 0, idle = 0;
@@ -355,6 +357,11 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		}
 		if (!stop && fds[3].revents)
 			arp_run(k->arp);
+		if (fds[6].revents) {
+			events_seen(k);
+			n--;
+		}
+		api_beat(k);
 		idle = n ? 0 : idle + 1;
 		if (idle == LOOK_AGAIN_BEATS) {
 			link_refresh(k);
@@ -381,10 +388,16 @@ static int run(struct keepnat *k)
 	forwarding_check(k);
 	log_info("ready");
 	(void)sd_notify(0, "READY=1");
+	event_tell(k, EVENT_started, "", "keepnatd " KEEPNAT_VERSION " translates by %u interfaces%s",
+		   k->interface_count,
+		   loader_adopted(k->loader) ? ", with the sessions of an earlier one" : "");
 	stop = loop_run(k, signals);
 	(void)sd_notify(0, "STOPPING=1");
 	log_info(stop == STOP_DETACH ? "stopping; the data path goes on" : "stopping");
 	steps_undo(k, STEPS, stop == STOP_DETACH);
+	event_tell(k, stop == STOP_DETACH ? EVENT_detached : EVENT_stopped, "",
+		   stop == STOP_DETACH ? "ended; the kernel goes on translating"
+				       : "ended; the NAT is taken down");
 	return EXIT_DONE;
 }
 
@@ -401,7 +414,9 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	k->started = time(NULL);
 	pthread_mutex_init(&k->lock, NULL);
+	events_open(k);
 	status = arguments_apply(k, &arguments) ? EXIT_FAILED : run(k);
+	events_close(k);
 	settings_free(k->settings);
 	pthread_mutex_destroy(&k->lock);
 	free(k);

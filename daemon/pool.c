@@ -329,7 +329,8 @@ static u32 addresses_leave(struct pool *pool, const struct pool_address *sorted,
 		if (want && want->interface == e.address.interface)
 			continue;
 		address_leave(pool, place);
-		change->left++;
+		if (!change->left++)
+			change->first_left = (struct pool_address){ e.address.addr, e.address.interface, 0 };
 		touched |= 1u << e.address.interface;
 	}
 	return touched;
@@ -364,7 +365,8 @@ static u32 addresses_enter(struct pool *pool, const struct pool_address *sorted,
 		} else if (address_enter(pool, want, owners, change)) {
 			change->refused++;
 		} else {
-			change->came++;
+			if (!change->came++)
+				change->first_came = *want;
 		}
 	}
 	return touched;

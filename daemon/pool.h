@@ -29,8 +29,9 @@ struct pool_address {
 /* What pool_apply() did. */
 struct pool_change {
 	unsigned int came, left; /* addresses */
-	unsigned int refused;	 /* for which there is no place or no bitmaps */
-	u32 renewed;		 /* bit of each interface all of whose flows became older */
+	struct pool_address first_came, first_left;
+	unsigned int refused; /* for which there is no place or no bitmaps */
+	u32 renewed;	      /* bit of each interface all of whose flows became older */
 };
 
 /* Over arrays that are mapped and whose configuration has its masks and its seed. NULL: no memory. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "core/sweep.h"
+#include "daemon/event.h"
 #include "daemon/keepnat.h"
-#include "daemon/log.h"
 #include "daemon/pool.h"
 #include "native/vacant.h"
 
@@ -109,12 +109,12 @@ static void report_complete(struct keepnat *k, unsigned int number, const struct
 	report->mappings = place->mappings;
 	report->hosts = place->hosts;
 	report->skipped = place->old_sessions;
-	log_info("reset of %s, keeping %s%s: sessions ended %llu, mappings kept %llu and ended %llu, hosts "
-		 "kept %llu, ended "
-		 "%llu, to move %llu",
-		 interface ? interface->name : "an interface that is gone", report->keep ? "" : "hosts and ",
-		 names[report->keep], report->ended.sessions, report->mappings, report->ended.mappings,
-		 report->hosts, report->ended.hosts, report->ended.moved);
+	event_tell(k, EVENT_interface_reset, interface ? interface->name : "",
+		   "%llu resets, keeping %s%s: sessions ended %llu, mappings kept %llu and ended %llu, hosts "
+		   "kept %llu, ended %llu, to move %llu",
+		   report->coalesced, report->keep ? "" : "hosts and ", names[report->keep],
+		   report->ended.sessions, report->mappings, report->ended.mappings, report->hosts,
+		   report->ended.hosts, report->ended.moved);
 }
 
 void reset_pass_ends(struct keepnat *k, const struct sweep_counts *counts)

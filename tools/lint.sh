@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # tools/lint.sh [--tap] [CHECK ...] - hold the house in order; all checks if none is named. Each prints what is wrong
-# with file:line. Checks: includes licences paths rfc headers shell man format cppcheck tidy.
+# with file:line. Checks: includes licences paths rfc events headers shell man format cppcheck tidy.
 # --tap: print TAP instead (tests/house uses it). --fix format: apply .clang-format.
 set -u
 cd "$(dirname "$0")/.." || exit
 BUILD=${BUILD:-build}
-checks=(includes licences paths rfc headers shell man format cppcheck tidy)
+checks=(includes licences paths rfc events headers shell man format cppcheck tidy)
 libraries=(libbpf libmnl yaml-0.1 jansson libmicrohttpd libcurl libcap-ng libsystemd cmocka)
 warnings=(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough)
 
@@ -78,6 +78,9 @@ lint_paths() {
 
 # Each test that doc/rfc.md names exists; no row is met without one.
 lint_rfc() { tools/rfc.pl; }
+
+# doc/events.md says what daemon/events.def does.
+lint_events() { tools/events.pl --check; }
 
 lint_shell() { scripts | xargs -P "$(nproc)" -n 4 shellcheck -x; }
 

@@ -20,6 +20,7 @@
 #include "core/shares.h"
 #include "daemon/api.h"
 #include "daemon/api_door.h"
+#include "daemon/event.h"
 #include "tests/unit/fixture/http.h"
 #include "tests/unit/fixture/instance.h"
 
@@ -38,6 +39,7 @@ static int teardown(void **state)
 	struct instance *i = *state;
 
 	api_stop(&i->k);
+	events_close(&i->k);
 	instance_free(i);
 	return 0;
 }
@@ -572,6 +574,50 @@ static void stop_under_load(void **state)
 	assert_int_equal(api_start(&i->k), 0);
 }
 
+/* Page by page, each once; what comes later is found from the last number on. */
+static void events(void **state)
+{
+	struct instance *i = *state;
+	json_t *json, *part;
+	char path[96];
+
+	events_open(&i->k);
+	event_tell(&i->k, EVENT_started, "", "it begins");
+	event_tell(&i->k, EVENT_link_lost, "wan0", "the link is down");
+	json = get(i, "/v1/events");
+	part = json_object_get(json, "events");
+	assert_int_equal(json_array_size(part), 2);
+	part = json_array_get(part, 1);
+	assert_string_equal(string(part, "event"), "link_lost");
+	assert_string_equal(string(part, "severity"), "warning");
+	assert_string_equal(string(part, "subject"), "wan0");
+	assert_string_equal(string(part, "text"), "the link is down");
+	assert_true(strlen(string(part, "time")) == strlen("2026-01-01T00:00:00.000Z"));
+	assert_true(json_is_null(json_object_get(json, "cursor")));
+	snprintf(path, sizeof(path), "/v1/events?cursor=%lld", (long long)number(json, "last"));
+	json_decref(json);
+	for (int n = 0; n < 150; n++)
+		event_tell(&i->k,
+			   n % 3   ? EVENT_address_lost
+			   : n % 2 ? EVENT_warning
+				   : EVENT_address_returned,
+			   "", "%d", n);
+	json = get(i, path);
+	assert_int_equal(json_array_size(json_object_get(json, "events")), 100);
+	snprintf(path, sizeof(path), "/v1/events?cursor=%lld", (long long)number(json, "cursor"));
+	json_decref(json);
+	json = get(i, path);
+	assert_int_equal(json_array_size(json_object_get(json, "events")), 64 + 25 + 25 - 100);
+	assert_true(json_is_null(json_object_get(json, "cursor")));
+	json_decref(json);
+	json = get(i, "/v1/events?severity=warning&event=link_lost&limit=5");
+	assert_int_equal(json_array_size(json_object_get(json, "events")), 1);
+	json_decref(json);
+	refused(i, "/v1/events?severity=loud", 400, "\"loud\" is no severity", "error, warning", "severity");
+	refused(i, "/v1/events?event=party", 400, "\"party\" is no event", "events.md", "event");
+	refused(i, "/v1/events?cursor=-1", 400, "\"-1\" is no cursor", "number", "cursor");
+}
+
 /* Only all of it, and nothing else. */
 static void tokens(void **state)
 {
@@ -598,6 +644,122 @@ static void tokens(void **state)
 		assert_false(door_admits(&door, wrong[i]));
 }
 
+/* Read from a stream until the text is there. */
+static void stream_says(int fd, char *seen, size_t size, const char *text)
+{
+	size_t used = strlen(seen);
+
+	while (!strstr(seen, text)) {
+		ssize_t n = recv(fd, seen + used, size - used - 1, 0);
+		if (n <= 0)
+			print_error("the stream ends without \"%s\": %s\n", text, seen);
+		assert_true(n > 0);
+		used += (size_t)n;
+		seen[used] = 0;
+	}
+}
+
+static int stream_open(struct instance *i, const char *query, const char *header)
+{
+	char request[256];
+	int fd = http_connect(i->folder);
+
+	snprintf(request, sizeof(request),
+		 "GET /v1/events%s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n%s\r\n", query,
+		 header);
+	assert_int_equal(http_send(fd, request), 0);
+	return fd;
+}
+
+/* As they come; from where a former connection ended; those that are wanted; and others are served meanwhile. */
+static void event_stream(void **state)
+{
+	struct instance *i = *state;
+	static char seen[1 << 16];
+	char header[64];
+	struct event event;
+	json_t *json;
+	int fd, other;
+
+	events_open(&i->k);
+	event_tell(&i->k, EVENT_started, "", "before");
+	assert_true(event_after(&i->k, 0, &event));
+	*seen = 0;
+	fd = stream_open(i, "", "");
+	stream_says(fd, seen, sizeof(seen), "retry: ");
+	assert_non_null(strstr(seen, "text/event-stream"));
+	event_tell(&i->k, EVENT_link_lost, "wan0", "as it comes");
+	api_beat(&i->k);
+	stream_says(fd, seen, sizeof(seen), "\"text\":\"as it comes\"");
+	assert_null(strstr(seen, "before"));
+	json = get(i, "/v1/status");
+	json_decref(json);
+
+	snprintf(header, sizeof(header), "Last-Event-ID: %llu\r\n", event.number);
+	*seen = 0;
+	other = stream_open(i, "?severity=warning", header);
+	event_tell(&i->k, EVENT_stopped, "", "not wanted");
+	event_tell(&i->k, EVENT_address_lost, "", "wanted");
+	api_beat(&i->k);
+	stream_says(other, seen, sizeof(seen), "\"text\":\"wanted\"");
+	assert_non_null(strstr(seen, "event: link_lost\n"));
+	assert_null(strstr(seen, "not wanted"));
+	close(other);
+	close(fd);
+}
+
+/* The ring went round while nobody read: so many are said to be lost, and the rest comes. */
+static void event_stream_loses(void **state)
+{
+	struct instance *i = *state;
+	static char seen[1 << 20];
+	struct event event;
+	char query[64];
+	u64 told = 0;
+	int fd;
+
+	events_open(&i->k);
+	event_tell(&i->k, EVENT_started, "", "the first");
+	assert_true(event_after(&i->k, 0, &event));
+	for (int n = 0; n < 60; n++)
+		for (int id = 0; id < EVENTS; id++)
+			event_tell(&i->k, (enum event_id)id, "", "%d", n);
+	for (int id = 0; id < EVENTS; id++)
+		told += event_count(&i->k, (enum event_id)id).told;
+	snprintf(query, sizeof(query), "?cursor=%llu", event.number);
+	*seen = 0;
+	fd = stream_open(i, query, "");
+	stream_says(fd, seen, sizeof(seen), "event: lost\n");
+	snprintf(query, sizeof(query), "data: {\"lost\":%llu}\n", (unsigned long long)told - 1 - EVENTS_KEPT);
+	stream_says(fd, seen, sizeof(seen), query);
+	stream_says(fd, seen, sizeof(seen), "\"text\":\"59\"");
+	close(fd);
+}
+
+/* Not more streams than leave room for others; and the server ends with sleepers. */
+static void event_streams_are_bounded(void **state)
+{
+	struct instance *i = *state;
+	static char seen[4096];
+	int fds[40], refused_count = 0;
+	json_t *json;
+
+	events_open(&i->k);
+	for (int n = 0; n < 40; n++) {
+		fds[n] = stream_open(i, "", "");
+		*seen = 0;
+		stream_says(fds[n], seen, sizeof(seen), "\r\n\r\n");
+		refused_count += !strncmp(seen, "HTTP/1.1 503", 12);
+	}
+	assert_int_equal(refused_count, 8);
+	json = get(i, "/v1/status");
+	json_decref(json);
+	api_stop(&i->k);
+	for (int n = 0; n < 40; n++)
+		close(fds[n]);
+	assert_int_equal(api_start(&i->k), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -611,7 +773,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(filters, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(events, setup, teardown),
 		cmocka_unit_test(tokens),
+		cmocka_unit_test_setup_teardown(event_stream, setup, teardown),
+		cmocka_unit_test_setup_teardown(event_stream_loses, setup, teardown),
+		cmocka_unit_test_setup_teardown(event_streams_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(stop_is_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_readers, setup, teardown),
 		cmocka_unit_test_setup_teardown(garbage, setup, teardown),

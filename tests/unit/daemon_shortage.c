@@ -17,6 +17,7 @@ static struct keepnat k;
 static struct config config;
 static struct counters counters[CPUS];
 static struct shortages shortages;
+static u8 no_hosts[64];
 
 static int setup(void **state)
 {
@@ -27,6 +28,7 @@ static int setup(void **state)
 	pthread_mutex_init(&k.lock, NULL);
 	k.nat.config = &config;
 	k.nat.counters = counters;
+	k.nat.tables[TABLE_HOSTS] = no_hosts;
 	k.cpus = CPUS;
 	k.interfaces[0] = (struct keepnat_interface){ .name = "wan1", .role = ROLE_OUTSIDE, .number = WAN };
 	k.interface_count = 1;
