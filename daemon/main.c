@@ -32,6 +32,7 @@
 #include "daemon/shortage.h"
 #include "daemon/sweeper.h"
 #include "daemon/unsolicited.h"
+#include "daemon/usage.h"
 #include "daemon/watch.h"
 #include "version.h"
 
@@ -336,6 +337,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		{ .fd = events_fd(k), .events = POLLIN },
 	};
 	struct shortages shortages = { 0 };
+	struct usages usages = { 0 };
 	unsigned int stop = 0, idle = 0;
 
 	while (!stop) {
@@ -345,6 +347,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 			continue;
 		watch_look(k);
 		shortages_look(k, &shortages, (u64)time(NULL));
+		usages_look(k, &usages);
 		unsolicited_run(k);
 		fds[5].fd = watch_fd(k, 1);
 		if (fds[0].revents)
