@@ -22,6 +22,7 @@ static const struct route routes[] = {
 	{ "/v1/reasons", "GET", "interface", answer_reasons },
 	{ "/v1/events", "GET", "severity event limit cursor", answer_events },
 	{ "/v1/config", "GET", "", answer_config },
+	{ "/metrics", "GET", "", answer_metrics },
 	{ "/v1/stop", "POST", "", answer_stop },
 	{ "/v1/interfaces/{name}/reset", "POST", "", answer_reset },
 	{ "/v1/interfaces/{name}/reset", "GET", "", answer_reset_report },
@@ -54,6 +55,15 @@ void request_json(struct request *request, json_t *json)
 {
 	if (json)
 		request_body(request, MHD_HTTP_OK, json);
+	else
+		request_fail(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory", "try again", NULL);
+}
+
+void request_text(struct request *request, char *text, size_t length)
+{
+	if (text)
+		request_respond(request, MHD_HTTP_OK,
+				MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE));
 	else
 		request_fail(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory", "try again", NULL);
 }

@@ -60,6 +60,9 @@ struct stream {
 /* Answer 200 with `json`. */
 void request_json(struct request *request, json_t *json);
 
+/* Answer 200 with text of request->type, made by malloc(); NULL: there was no memory for it. */
+void request_text(struct request *request, char *text, size_t length);
+
 /* Answer with an error: what is wrong, how to mend it, and where (NULL: the path). */
 void request_fail(struct request *request, unsigned int status, const char *what, const char *mend,
 		  const char *at);
@@ -80,6 +83,7 @@ void request_answer(struct request *request, const char *method);
 void answer_status(struct request *request);
 void answer_interfaces(struct request *request);
 void answer_reasons(struct request *request);
+void answer_metrics(struct request *request);
 void answer_events(struct request *request);
 void answer_config(struct request *request);
 void answer_stop(struct request *request);
