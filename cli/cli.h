@@ -63,6 +63,7 @@ int pools_run(const struct options *options);
 int reasons_run(const struct options *options);
 int events_run(const struct options *options);
 int monitor_run(const struct options *options);
+int crash_run(const struct options *options);
 int check_run(const struct options *options);
 int show_run(const struct options *options);
 int stop_run(const struct options *options);

@@ -21,6 +21,7 @@ struct client {
 	CURL *curl;
 	char socket[SOCKET_PATH_SIZE];
 	pid_t daemon;
+	bool told; /* of recoveries, or it need not be */
 	/* the answer that comes in */
 	char *text;
 	size_t length, room;
@@ -75,6 +76,22 @@ static int socket_complain(const char *path, int error)
 const char *client_socket(const struct client *client) { return client->socket; }
 int client_probe(const struct client *client) { return socket_probe(client->socket, NULL); }
 pid_t client_daemon(const struct client *client) { return client->daemon; }
+void client_told(struct client *client) { client->told = true; }
+
+/* A header of an answer: is it the one that tells of recoveries? Each command says so once. */
+static size_t header_take(char *data, size_t size, size_t count, void *context)
+{
+	static const char name[] = "Keepnat-Recoveries:";
+	struct client *client = context;
+
+	if (size * count < sizeof(name) || strncasecmp(data, name, sizeof(name) - 1) != 0 || client->told)
+		return size * count;
+	client->told = true;
+	complain("keepnat has recovered from a serious error. A log of this error has been created.");
+	complain("'keepnat crash show' shows it, 'keepnat crash ack' ends this notice; nothing was sent "
+		 "anywhere");
+	return size * count;
+}
 
 static size_t answer_take(char *data, size_t size, size_t count, void *context)
 {
@@ -103,6 +120,8 @@ static bool client_prepare(struct client *client)
 	return curl && !curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket) &&
 	       !curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, answer_take) &&
 	       !curl_easy_setopt(curl, CURLOPT_WRITEDATA, client) &&
+	       !curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, header_take) &&
+	       !curl_easy_setopt(curl, CURLOPT_HEADERDATA, client) &&
 	       !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) && !curl_easy_setopt(curl, CURLOPT_PROXY, "") &&
 	       !curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) &&
 	       !curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)QUIET_SECONDS);

@@ -29,6 +29,9 @@ void client_close(struct client *client);
 /* The daemon's process, or 0 if it cannot be told. */
 pid_t client_daemon(const struct client *client);
 
+/* Nothing need be said of recoveries that nobody has read about. */
+void client_told(struct client *client);
+
 /* Where the daemon listens, and whether it (still) does: 0, or -errno. */
 const char *client_socket(const struct client *client);
 int client_probe(const struct client *client);

@@ -59,6 +59,11 @@ const struct command commands[] = {
 	  "flow goes on with the same outside endpoint. --keep hosts chooses ports anew, --keep none\n"
 	  "addresses, too. --wait reports what it ended and kept, once the sweep has counted.\n",
 	  "keepnat reset eth0 --wait", "keep wait", 1, reset_run },
+	{ "crash", "list | show [CRASH] | ack", "recoveries from serious errors",
+	  "keepnatd writes a report when its worker crashed and was started again; packets went on\n"
+	  "meanwhile. 'show' prints the newest one, or the one that is named; 'ack' says that all have\n"
+	  "been read. Nothing is sent anywhere.\n",
+	  "keepnat crash show", "", -2, crash_run },
 	{ "check", "FILE", "say what is wrong with a configuration file",
 	  "Needs no daemon and no privileges. Exit status 0 if keepnatd would take it; an interface that\n"
 	  "this machine does not have is a warning.\n",

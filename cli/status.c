@@ -136,6 +136,9 @@ static void status_print(const json_t *json)
 	line("memory");
 	printf("%.1f MB\n", (double)json_number_at(json, "memory.bytes") / 1e6);
 	sweep_print(json_object_get(json, "sweep"));
+	line("recoveries");
+	printf("%llu since its start, %llu unread\n", json_number_at(json, "recoveries.since_start"),
+	       json_number_at(json, "recoveries.unread"));
 	warnings_print(json_object_get(json, "warnings"), warn, plain);
 }
 

@@ -41,10 +41,37 @@ static bool wait_for_end(const struct client *client, int process)
 	return ready > 0;
 }
 
+/* The name and the parent of a process. */
+static bool process_read(pid_t pid, char name[32], int *parent)
+{
+	char path[32];
+	FILE *file;
+	bool read;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	read = file && fscanf(file, "%*d (%31[^)]) %*c %d", name, parent) == 2;
+	if (file)
+		fclose(file);
+	return read;
+}
+
+/* The one that ends last: the parent of the worker that answers. */
+static pid_t daemon_process(const struct client *client)
+{
+	char name[32], above[32];
+	int parent, none;
+
+	if (client_daemon(client) > 0 && process_read(client_daemon(client), name, &parent) &&
+	    process_read(parent, above, &none) && !strcmp(name, above))
+		return parent;
+	return client_daemon(client);
+}
+
 /* The process is held by its descriptor from before the order, so that no other can take its number meanwhile. */
 static int daemon_stop(const struct options *options, struct client *client)
 {
-	pid_t pid = client_daemon(client);
+	pid_t pid = daemon_process(client);
 	int process = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	struct url url;
 	json_t *json;

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "daemon/api_request.h"
+#include "daemon/blackbox.h"
+#include "daemon/crash.h"
 #include "daemon/api_stream.h"
 #include "daemon/keepnat.h"
 
@@ -176,6 +178,18 @@ static void request_take(struct request *request, const char *data, size_t *size
 	*size = 0;
 }
 
+/* A door's one thread, when it is first asked. */
+static void thread_join(struct door *door)
+{
+	struct keepnat *k = door->api->k;
+
+	door->joined = true;
+	if (!k->box)
+		return;
+	crash_thread();
+	door->life = blackbox_join(k->box, door->closed ? "api tcp" : "api", false);
+}
+
 /* Is there more to come than may be sent there? What says its length need not come at all. */
 static bool request_is_large(const struct request *request)
 {
@@ -225,12 +239,15 @@ static enum MHD_Result http_handle(void *context, struct MHD_Connection *connect
 	struct request *request = *state;
 
 	(void)version;
+	if (!door->joined)
+		thread_join(door);
 	if (!request) {
 		request = calloc(1, sizeof(*request));
 		*state = request;
 		if (!request)
 			return MHD_NO;
 		request->api = door->api;
+		request->life = door->life;
 		request->connection = connection;
 		request->path = path;
 		request->body_max = request_body_max(request, method);

@@ -10,6 +10,7 @@
 #include <microhttpd.h>
 
 struct api;
+struct blackbox_thread;
 struct keepnat;
 
 enum { TOKEN_MIN = 16, TOKEN_MAX = 128 };
@@ -17,8 +18,10 @@ enum { TOKEN_MIN = 16, TOKEN_MAX = 128 };
 struct door {
 	struct api *api;
 	struct MHD_Daemon *http;
-	bool closed;		   /* only for who has the token */
-	char token[TOKEN_MAX + 1]; /* the rest is zero */
+	bool joined;		      /* its thread has made itself known, */
+	struct blackbox_thread *life; /* here */
+	bool closed;		      /* only for who has the token */
+	char token[TOKEN_MAX + 1];    /* the rest is zero */
 };
 
 /* Serve by a socket that listens. NULL: no memory. It takes the socket. */

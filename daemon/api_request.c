@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/blackbox.h"
+#include "daemon/crash_store.h"
+#include "daemon/keepnat.h"
+
 struct route {
 	const char *path; /* "{name}" stands for one step of it */
 	const char *method;
@@ -23,12 +27,26 @@ static const struct route routes[] = {
 	{ "/v1/events", "GET", "severity event limit cursor", answer_events },
 	{ "/v1/config", "GET", "", answer_config },
 	{ "/metrics", "GET", "", answer_metrics },
+	{ "/v1/crashes", "GET", "", answer_crashes },
+	{ "/v1/crashes/ack", "POST", "", answer_crash_ack },
+	{ "/v1/crashes/{name}", "GET", "", answer_crash },
 	{ "/v1/stop", "POST", "", answer_stop },
 	{ "/v1/interfaces/{name}/reset", "POST", "", answer_reset },
 	{ "/v1/interfaces/{name}/reset", "GET", "", answer_reset_report },
 };
 
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
+
+/* Whoever asks for anything is told that there are recoveries that nobody has read about. */
+static void recoveries_add(const struct keepnat *k, struct MHD_Response *response)
+{
+	u32 unread = *k->state_dir ? crash_store_unread(k->state_dir) : 0;
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", unread);
+	if (unread)
+		MHD_add_response_header(response, "Keepnat-Recoveries", text);
+}
 
 static void request_respond(struct request *request, unsigned int status, struct MHD_Response *response)
 {
@@ -37,6 +55,7 @@ static void request_respond(struct request *request, unsigned int status, struct
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 				request->type ? request->type : "application/json");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	recoveries_add(request->api->k, response);
 	request->response = response;
 	request->status = status;
 }
@@ -221,6 +240,7 @@ void request_answer(struct request *request, const char *method)
 	const struct route *route = NULL;
 	char methods[32] = "";
 
+	blackbox_doing(request->life, "%s %s", method, request->path);
 	if (!strcmp(method, "HEAD")) /* libmicrohttpd leaves out the body */
 		method = "GET";
 	for (int i = 0; i < ROUTES && !route; i++) {

@@ -14,6 +14,7 @@
 
 #include "daemon/api_door.h"
 
+struct blackbox_thread;
 struct keepnat;
 struct streams;
 
@@ -39,7 +40,8 @@ struct request {
 	struct api *api;
 	struct MHD_Connection *connection;
 	const char *path;
-	char name[64]; /* what the path has in place of "{name}" */
+	char name[64];		      /* what the path has in place of "{name}" */
+	struct blackbox_thread *life; /* of the thread that serves it */
 	char *body;
 	size_t body_length, body_room, body_max;
 	size_t body_cut;  /* bytes that there were more */
@@ -86,6 +88,9 @@ void answer_reasons(struct request *request);
 void answer_metrics(struct request *request);
 void answer_events(struct request *request);
 void answer_config(struct request *request);
+void answer_crashes(struct request *request);
+void answer_crash(struct request *request);
+void answer_crash_ack(struct request *request);
 void answer_stop(struct request *request);
 void answer_reset(struct request *request);
 void answer_reset_report(struct request *request);

@@ -5,6 +5,8 @@
 
 #include "daemon/api_filter.h"
 #include "daemon/api_request.h"
+#include "daemon/blackbox.h"
+#include "daemon/crash_store.h"
 #include "daemon/keepnat.h"
 #include "daemon/list.h"
 #include "version.h"
@@ -156,6 +158,9 @@ void answer_status(struct request *request)
 	json_object_set_new(json, "uptime", json_integer(now.tv_sec - request->api->started.tv_sec));
 	json_object_set_new(json, "mode", json_string("tc"));
 	json_object_set_new(json, "memory", json_pack("{s:o}", "bytes", json_u64(sizes_bytes(&k->sizes))));
+	json_object_set_new(json, "recoveries",
+			    json_pack("{s:i, s:i}", "unread", (int)crash_store_unread(k->state_dir),
+				      "since_start", k->box ? (int)k->box->crashes : 0));
 	status_add_shared(json, k);
 	request_json(request, json);
 }

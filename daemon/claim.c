@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/keepnat.h"
@@ -16,6 +18,8 @@
 
 /* Here for all instances, wherever their folders are: they must meet. No instance can have this name. */
 static const char meeting_place[] = "/run/keepnat/.interfaces";
+
+enum { PATIENCE_MS = 1000, PAUSE_MS = 20 };
 
 struct claims {
 	int run, pins;
@@ -47,11 +51,41 @@ static int claim_file(const char *path, int flags)
 	}
 }
 
-/* Say who we are in the file, for the message of the next one. */
+/* The process that the file names, or 0. */
+static long claim_holder(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long pid = 0;
+
+	if (file && fscanf(file, "%ld", &pid) != 1)
+		pid = 0;
+	if (file)
+		fclose(file);
+	return pid;
+}
+
+/* As claim_file(). When a parent was killed its worker is, too, and gives up its files only when it is gone. */
+static int claim_patiently(const char *path, int flags)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+	int fd = claim_file(path, flags);
+
+	for (int i = 0; i < PATIENCE_MS / PAUSE_MS && fd == -EWOULDBLOCK; i++) {
+		long holder = claim_holder(path);
+
+		if (holder > 0 && (!kill((pid_t)holder, 0) || errno != ESRCH))
+			break;
+		nanosleep(&pause, NULL);
+		fd = claim_file(path, flags);
+	}
+	return fd;
+}
+
+/* Say in the file who to turn to, the parent, for the message of the next one. */
 static void claim_sign(int fd)
 {
 	char text[32];
-	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)getppid());
 
 	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n)
 		return; /* only the message is poorer */
@@ -59,15 +93,8 @@ static void claim_sign(int fd)
 
 static void claim_refuse(const struct keepnat *k, const char *path)
 {
-	char text[32] = "";
-	FILE *file = fopen(path, "re");
-
-	if (file && fgets(text, sizeof(text), file))
-		text[strcspn(text, "\n")] = 0;
-	if (file)
-		fclose(file);
-	log_error("instance \"%s\" is running already%s%s; stop it, or choose another --instance",
-		  k->instance, *text ? ": process " : "", text);
+	log_error("instance \"%s\" is running already: process %ld; stop it, or choose another --instance",
+		  k->instance, claim_holder(path));
 }
 
 int claims_open(struct keepnat *k)
@@ -83,7 +110,7 @@ int claims_open(struct keepnat *k)
 	if (!stat("/proc/self/ns/net", &netns))
 		claims->netns = (unsigned long)netns.st_ino;
 	snprintf(path, sizeof(path), "%s/lock", k->run_dir);
-	claims->run = claim_file(path, O_RDWR | O_CREAT);
+	claims->run = claim_patiently(path, O_RDWR | O_CREAT);
 	if (claims->run >= 0) {
 		claim_sign(claims->run);
 		return 0;
@@ -97,7 +124,7 @@ int claims_open(struct keepnat *k)
 
 int claim_pins(struct keepnat *k)
 {
-	int fd = claim_file(k->pin_dir, O_RDONLY | O_DIRECTORY);
+	int fd = claim_patiently(k->pin_dir, O_RDONLY | O_DIRECTORY);
 
 	if (fd >= 0) {
 		k->claims->pins = fd;
@@ -129,7 +156,7 @@ int claim_interface(struct keepnat *k, u32 ifindex)
 	if (error)
 		return error;
 	interface_path(claims, ifindex, path);
-	fd = claim_file(path, O_RDWR | O_CREAT);
+	fd = claim_patiently(path, O_RDWR | O_CREAT);
 	if (fd < 0)
 		return fd == -EWOULDBLOCK ? -EBUSY : fd;
 	claim_sign(fd);

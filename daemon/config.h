@@ -31,6 +31,7 @@ enum {
 	SETTINGS_PATH_SIZE = 256,
 	SETTINGS_RESERVATIONS_MAX = 16384,
 	SETTINGS_MAPPED_PORTS_MAX = 131072, /* of all port mappings; one for TCP and UDP counts as two */
+	SETTINGS_COMMAND_SIZE = 256,	    /* a command with its arguments, and its zero */
 };
 
 /* nat.mss_clamp; other values are the size itself. AUTO: what the interface's MTU has room for. */
@@ -149,6 +150,21 @@ struct settings_capacity {
 	u32 hosts;    /* 0, or 16 to 16777216 */
 };
 
+/* What is kept of a crash; each is more than the one before. */
+enum settings_dump { SETTINGS_DUMP_NONE, SETTINGS_DUMP_SMALL, SETTINGS_DUMP_STATE, SETTINGS_DUMP_CORE };
+
+/* What follows a crash of the daemon. */
+struct settings_recovery {
+	bool log; /* an event in the journal */
+	bool restart;
+	u32 backoff;	   /* seconds before the second restart in a row, doubled before each that follows */
+	u32 give_up_after; /* crashes in a row; 0: never */
+	u32 watchdog;	   /* seconds without a sign of life; 0: any number */
+	u32 dump;	   /* enum settings_dump */
+	u32 keep;	   /* reports */
+	char alert[SETTINGS_COMMAND_SIZE]; /* a program and its arguments, separated by blanks; "": none */
+};
+
 /* Beside the Unix socket. */
 struct settings_api {
 	char listen[SETTINGS_LISTEN_SIZE]; /* "ADDRESS:PORT", or "" */
@@ -185,6 +201,7 @@ struct settings {
 	unsigned int pass_through_count;
 	struct settings_capacity capacity;
 	struct settings_api api;
+	struct settings_recovery recovery;
 	struct settings_report warnings; /* allowed, but against an RFC's advice */
 };
 

@@ -56,7 +56,11 @@ static const struct config_word protocol_words[] = {
 	{ 0 },
 };
 static const struct config_word dump_words[] = {
-	{ "none", 0 }, { "small", 1 }, { "state", 2 }, { "core", 3 }, { 0 },
+	{ "none", SETTINGS_DUMP_NONE },
+	{ "small", SETTINGS_DUMP_SMALL },
+	{ "state", SETTINGS_DUMP_STATE },
+	{ "core", SETTINGS_DUMP_CORE },
+	{ 0 },
 };
 
 static const struct config_word auto_words[] = { { "auto", 0 }, { 0 } };
@@ -215,13 +219,16 @@ static const struct config_key capacity_keys[] = {
 };
 
 static const struct config_key recovery_keys[] = {
-	KEY("log", CONFIG_BOOLEAN),
-	KEY("restart", CONFIG_BOOLEAN),
-	KEY("backoff", CONFIG_NUMBER, .max = 3600, .unit = " seconds"),
-	KEY("give_up_after", CONFIG_NUMBER, .max = 1000),
-	KEY("dump", CONFIG_WORD, .words = dump_words),
-	KEY("keep", CONFIG_NUMBER, .max = 1000),
-	KEY("alert", CONFIG_TEXT),
+	KEY("log", CONFIG_BOOLEAN, FIELD(settings, recovery.log), .initial = true),
+	KEY("restart", CONFIG_BOOLEAN, FIELD(settings, recovery.restart), .initial = true),
+	KEY("backoff", CONFIG_NUMBER, FIELD(settings, recovery.backoff), .initial = 1, .max = 3600),
+	KEY("give_up_after", CONFIG_NUMBER, FIELD(settings, recovery.give_up_after), .initial = 5,
+	    .max = 1000),
+	KEY("watchdog", CONFIG_NUMBER, FIELD(settings, recovery.watchdog), .initial = 60, .max = 3600),
+	KEY("dump", CONFIG_WORD, FIELD(settings, recovery.dump), .initial = SETTINGS_DUMP_SMALL,
+	    .words = dump_words),
+	KEY("keep", CONFIG_NUMBER, FIELD(settings, recovery.keep), .initial = 10, .min = 1, .max = 1000),
+	KEY("alert", CONFIG_COMMAND, FIELD(settings, recovery.alert)),
 	{ 0 },
 };
 
@@ -252,7 +259,7 @@ static const struct {
 	{ "nat.mapping_type", "eim" },
 	{ "interfaces.accelerate", "auto xdp tc off" },
 	{ "nat.accelerate", "auto xdp tc off" },
-	{ "recovery", "" },
+	{ "recovery.dump", "none small core" },
 };
 
 const char *config_later_find(const char *path)

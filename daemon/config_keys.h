@@ -27,8 +27,9 @@ enum config_type {
 	CONFIG_OUTSIDE_PORTS, /* ADDRESS:PORTS or INTERFACE:PORTS, of a port mapping */
 	CONFIG_INSIDE_PORTS,  /* ADDRESS:PORTS, of a port mapping */
 	CONFIG_TEXT,
-	CONFIG_LISTEN, /* ADDRESS:PORT, or nothing */
-	CONFIG_PATH,   /* of a file, or nothing */
+	CONFIG_LISTEN,	/* ADDRESS:PORT, or nothing */
+	CONFIG_PATH,	/* of a file, or nothing */
+	CONFIG_COMMAND, /* nothing, or a program by its whole path, with its arguments */
 };
 
 struct config_word {

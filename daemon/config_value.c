@@ -53,6 +53,8 @@ const char *config_value_shape(char shape[CONFIG_SHAPE_SIZE], const struct confi
 		[CONFIG_TEXT] = "write a text in quotes",
 		[CONFIG_LISTEN] = "write ADDRESS:PORT in quotes, such as \"127.0.0.1:9109\"",
 		[CONFIG_PATH] = "write a path that begins with /, such as /etc/keepnat/token",
+		[CONFIG_COMMAND] = "write a program by its whole path and its arguments, such as "
+				   "\"/usr/local/sbin/page-me nat\"; no shell reads it",
 	};
 	char words[CONFIG_SHAPE_SIZE];
 
@@ -93,8 +95,8 @@ static bool scalar_expect(struct config_reader *reader, const struct config_key 
 	if (node->kind == CONFIG_MAP)
 		return config_value_refuse(reader, key, node, path,
 					   "a section where a single value is expected");
-	if (config_node_is_null(node) && key->type != CONFIG_TEXT && key->type != CONFIG_LISTEN &&
-	    key->type != CONFIG_PATH)
+	if (config_node_is_null(node) && key->type != CONFIG_TEXT && key->type != CONFIG_COMMAND &&
+	    key->type != CONFIG_LISTEN && key->type != CONFIG_PATH)
 		return config_value_refuse(reader, key, node, path, "it has no value");
 	return true;
 }
@@ -360,6 +362,24 @@ const char *config_inside_format(char text[CONFIG_ENDPOINT_SIZE], const struct s
 	return text;
 }
 
+/* Nothing, or a program by its whole path, with arguments; printable. */
+static bool command_read(struct config_reader *reader, const struct config_key *key,
+			 const struct config_node *node, void *base, const char *path)
+{
+	const char *text = config_node_is_null(node) ? "" : node->text;
+
+	if (strlen(text) >= key->size)
+		return config_value_refuse(reader, key, node, path, "is too long");
+	if (*text && *text != '/')
+		return config_value_refuse(reader, key, node, path, "does not begin with a whole path");
+	for (const char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			return config_value_refuse(reader, key, node, path,
+						   "has a character that cannot be printed");
+	memcpy((char *)base + key->offset, text, strlen(text) + 1);
+	return true;
+}
+
 bool config_value_read(struct config_reader *reader, const struct config_key *key,
 		       const struct config_node *node, void *base, const char *path)
 {
@@ -385,6 +405,8 @@ bool config_value_read(struct config_reader *reader, const struct config_key *ke
 		return config_listen_read(reader, key, node, base, path);
 	case CONFIG_PATH:
 		return config_path_read(reader, key, node, base, path);
+	case CONFIG_COMMAND:
+		return command_read(reader, key, node, base, path);
 	case CONFIG_OUTSIDE_PORTS:
 		return outside_read(reader, key, node, base, path);
 	case CONFIG_INSIDE_PORTS:

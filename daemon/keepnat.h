@@ -22,6 +22,8 @@ struct loader;
 struct link_watch;
 struct api;
 struct arp;
+struct blackbox;
+struct blackbox_thread;
 struct claims;
 struct clients;
 struct events;
@@ -83,6 +85,8 @@ struct keepnat {
 	u32 cpus;		 /* elements of nat.counters */
 	u32 jiffies_hz;
 	time_t started;
+	struct blackbox *box;	      /* what the parent sees of us, */
+	struct blackbox_thread *life; /* and of the main thread; NULL in tests */
 
 	pthread_mutex_t lock; /* over all below */
 	struct keepnat_interface interfaces[MAX_INTERFACES];

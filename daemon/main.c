@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * keepnatd - the daemon. One list holds start and its mirror: steps[] is run from its head at the start, each undone from
- * its tail at the stop. What follows a failed step never began.
+ * keepnatd - the daemon. main() is the small parent's (supervise.h), run() the worker's. One list holds start and its mirror: steps[] is
+ * run from its head at the start, each undone from its tail at the stop. What follows a failed step never began.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -12,14 +12,16 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "daemon/api.h"
 #include "daemon/api_door.h"
 #include "daemon/arp.h"
+#include "daemon/blackbox.h"
 #include "daemon/claim.h"
 #include "daemon/config.h"
+#include "daemon/crash.h"
+#include "daemon/crash_store.h"
 #include "daemon/defrag.h"
 #include "daemon/event.h"
 #include "daemon/forwarding.h"
@@ -30,6 +32,7 @@
 #include "daemon/machine.h"
 #include "daemon/publish.h"
 #include "daemon/shortage.h"
+#include "daemon/supervise.h"
 #include "daemon/sweeper.h"
 #include "daemon/unsolicited.h"
 #include "daemon/usage.h"
@@ -241,40 +244,45 @@ static void control_stop(struct keepnat *k, bool leave)
 }
 
 static const struct step {
+	const char *name;
 	int (*start)(struct keepnat *k);
 	void (*stop)(struct keepnat *k, bool leave); /* after its start, whether that succeeded or not */
 } steps[] = {
-	{ machine_start, NULL },	 /* kernel, capabilities, sizes */
-	{ folders_start, folders_stop }, /* this instance is ours */
-	{ link_start, interfaces_stop }, /* the interfaces are there, and ours */
-	{ loader_open, loader_close },	 /* arrays and programs */
-	{ publish_start, publish_stop }, /* the configuration */
-	{ watch_start, watch_stop },	 /* before there are leases */
-	{ unsolicited_start, unsolicited_stop },
-	{ hooks_start, link_down }, /* addresses and hooks: from here on packets meet the programs */
-	{ loader_sockets_start, loader_sockets_stop }, /* the router's own way to port mappings */
-	{ defrag_start, defrag_stop },		       /* where fragments are put in order */
-	{ forwarding_start, forwarding_stop },	       /* only now, and first to go */
-	{ sweeper_start, sweep_stop },
-	{ loader_check, NULL },
-	{ control_start, control_stop },
+	{ "machine", machine_start, NULL },	    /* kernel, capabilities, sizes */
+	{ "folders", folders_start, folders_stop }, /* this instance is ours */
+	{ "link", link_start, interfaces_stop },    /* the interfaces are there, and ours */
+	{ "loader", loader_open, loader_close },    /* arrays and programs */
+	{ "publish", publish_start, publish_stop }, /* the configuration */
+	{ "watch", watch_start, watch_stop },	    /* before there are leases */
+	{ "unsolicited", unsolicited_start, unsolicited_stop },
+	{ "hooks", hooks_start, link_down }, /* addresses and hooks: from here on packets meet the programs */
+	{ "sockets", loader_sockets_start, loader_sockets_stop }, /* the router's own way to port mappings */
+	{ "defrag", defrag_start, defrag_stop },		  /* where fragments are put in order */
+	{ "forwarding", forwarding_start, forwarding_stop },	  /* only now, and first to go */
+	{ "sweep", sweeper_start, sweep_stop },
+	{ "check", loader_check, NULL },
+	{ "control", control_start, control_stop },
 };
 
 enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
 
 static void steps_undo(struct keepnat *k, unsigned int begun, bool leave)
 {
-	while (begun--)
+	while (begun--) {
+		blackbox_doing(k->life, "stop, %s", steps[begun].name);
 		if (steps[begun].stop)
 			steps[begun].stop(k, leave);
+	}
 }
 
 /* A start that fails leaves things as it found them: what an earlier daemon left running goes on. */
 static int steps_start(struct keepnat *k)
 {
 	for (unsigned int i = 0; i < STEPS; i++) {
-		int error = steps[i].start(k);
+		int error;
 
+		blackbox_doing(k->life, "start, %s", steps[i].name);
+		error = steps[i].start(k);
 		if (!error)
 			continue;
 		bool leave = k->loader && loader_adopted(k->loader);
@@ -343,6 +351,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 	while (!stop) {
 		int n = poll(fds, sizeof(fds) / sizeof(fds[0]), BEAT_MS);
 
+		blackbox_beat(k->life);
 		if (n < 0)
 			continue;
 		watch_look(k);
@@ -389,13 +398,17 @@ static int run(struct keepnat *k)
 	if (error)
 		return EXIT_FAILED;
 	forwarding_check(k);
+	crash_modules(k->box); /* all libraries are there by now */
 	log_info("ready");
-	(void)sd_notify(0, "READY=1");
+	blackbox_doing(k->life, "control");
+	blackbox_state(k->box, WORKER_READY);
 	event_tell(k, EVENT_started, "", "keepnatd " KEEPNAT_VERSION " translates by %u interfaces%s",
 		   k->interface_count,
 		   loader_adopted(k->loader) ? ", with the sessions of an earlier one" : "");
+	if (k->box->crashes && k->settings->recovery.log)
+		event_tell(k, EVENT_recovered, "", "the worker before %s", k->box->former);
 	stop = loop_run(k, signals);
-	(void)sd_notify(0, "STOPPING=1");
+	blackbox_state(k->box, WORKER_STOPPING);
 	log_info(stop == STOP_DETACH ? "stopping; the data path goes on" : "stopping");
 	steps_undo(k, STEPS, stop == STOP_DETACH);
 	event_tell(k, stop == STOP_DETACH ? EVENT_detached : EVENT_stopped, "",
@@ -404,24 +417,66 @@ static int run(struct keepnat *k)
 	return EXIT_DONE;
 }
 
-int main(int argc, char **argv)
-{
-	struct arguments arguments = { .instance = "default" };
-	struct keepnat *k;
-	int status = arguments_parse(&arguments, argc, argv);
+/* What the parent hands to its worker. */
+struct work {
+	const struct arguments *arguments;
+	struct blackbox *box;
+};
 
-	if (status >= 0)
-		return status;
-	k = calloc(1, sizeof(*k));
+/* What the parent has to know of our settings, and what of us shall be known after a crash. */
+static void recovery_prepare(struct keepnat *k)
+{
+	const struct settings_recovery *settings = &k->settings->recovery;
+	bool core = settings->dump == SETTINGS_DUMP_CORE;
+	char path[sizeof(k->state_dir) + 16];
+
+	snprintf(k->box->instance, sizeof(k->box->instance), "%s", k->instance);
+	snprintf(k->box->state_dir, sizeof(k->box->state_dir), "%s", k->state_dir);
+	blackbox_settings(k->box, settings);
+	crash_watch(k->box, core);
+	crash_store_path(path, sizeof(path), k->state_dir);
+	if (core && (machine_folder(path) || chdir(path)))
+		log_warning("cannot use %s: %s; a core goes elsewhere", path, strerror(errno));
+}
+
+/* The worker. */
+static int work(void *context)
+{
+	const struct work *work = context;
+	struct keepnat *k = calloc(1, sizeof(*k));
+	int status;
+
 	if (!k)
 		return EXIT_FAILED;
 	k->started = time(NULL);
+	k->box = work->box;
+	k->life = blackbox_join(k->box, "main", true);
+	blackbox_doing(k->life, "start, configuration");
 	pthread_mutex_init(&k->lock, NULL);
 	events_open(k);
-	status = arguments_apply(k, &arguments) ? EXIT_FAILED : run(k);
+	status = arguments_apply(k, work->arguments);
+	if (!status)
+		recovery_prepare(k);
+	status = status ? EXIT_FAILED : run(k);
 	events_close(k);
 	settings_free(k->settings);
 	pthread_mutex_destroy(&k->lock);
 	free(k);
 	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = { .instance = "default" };
+	struct work parts = { .arguments = &arguments };
+	int status = arguments_parse(&arguments, argc, argv);
+
+	if (status >= 0)
+		return status;
+	parts.box = blackbox_new();
+	if (parts.box)
+		return supervise(parts.box, work, &parts);
+	log_error("cannot share memory with its worker: %s; free some, or raise the limit (ulimit -n)",
+		  strerror(errno));
+	return EXIT_FAILED;
 }

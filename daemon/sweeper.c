@@ -8,6 +8,8 @@
 
 #include "core/sweep.h"
 #include "daemon/address.h"
+#include "daemon/blackbox.h"
+#include "daemon/crash.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
@@ -24,6 +26,7 @@ struct sweeper {
 	struct keepnat *k;
 	struct nat_instance nat; /* the arrays, with a time of its own */
 	struct sweep *sweep;
+	struct blackbox_thread *life;
 	pthread_t thread;
 	bool running;
 	pthread_mutex_t slice; /* held while one runs */
@@ -61,6 +64,7 @@ static bool sweeper_wait(struct sweeper *s, double seconds)
 /* Everybody's time of the lists, and ours. */
 static void time_take(struct sweeper *s)
 {
+	blackbox_beat(s->life);
 	s->nat.now = loader_tick(s->k->loader);
 	__atomic_store_n(&s->k->nat.now, s->nat.now, __ATOMIC_RELAXED);
 }
@@ -91,6 +95,7 @@ static void block_log(void *context, u32 interface, struct endpoint block, __be3
 
 static void pass_begin(struct sweeper *s)
 {
+	blackbox_doing(s->life, "sweep, pass %llu", (unsigned long long)s->sweep->passes + 1);
 	pthread_mutex_lock(&s->k->lock);
 	s->k->sweep.running = true;
 	reset_pass_begins(s->k);
@@ -159,6 +164,8 @@ static void *sweeper_run(void *context)
 	struct sweeper *s = context;
 	double pass;
 
+	crash_thread();
+	s->life = s->k->box ? blackbox_join(s->k->box, "sweep", true) : NULL;
 	while (!pass_run(s, &pass)) {
 		unsigned int period = period_of(pass);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -297,6 +298,8 @@ static pid_t serve(const char *folder)
 	i = instance_make(64, 64, 64);
 	rmdir(i->folder);
 	snprintf(i->k.run_dir, sizeof(i->k.run_dir), "%s", folder);
+	/* A daemon's parent of the same name is taken for its supervisor; ours is not. */
+	prctl(PR_SET_NAME, "daemon");
 	if (api_start(&i->k))
 		_exit(99);
 	struct pollfd fd = { .fd = i->k.stop_fd, .events = POLLIN };

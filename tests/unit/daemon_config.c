@@ -251,7 +251,19 @@ static const struct refusal refusals[] = {
 	{ BASE "pass_through:\n  - 192.0.2.0/24\n  - 10.0.0.0/8\n  - 192.0.2.0/24\n", 7,
 	  "pass_through: 192.0.2.0/24 is there already on line 5", "once" },
 	{ BASE "pass_through: 192.0.2.0/24\n", 4, "pass_through: \"192.0.2.0/24\" is not a list", "a list" },
-	{ BASE "recovery: {restart: true}\n", 4, "recovery: not yet in this version", "delete it" },
+	{ BASE "recovery: {restart: maybe}\n", 4, "recovery.restart: \"maybe\"", "true or false" },
+	{ BASE "recovery: {backoff: 3601}\n", 4, "recovery.backoff: \"3601\" is out of range",
+	  "from 0 to 3600" },
+	{ BASE "recovery: {keep: 0}\n", 4, "recovery.keep: \"0\" is out of range", "from 1 to 1000" },
+	{ BASE "recovery: {dump: state}\n", 4, "recovery.dump: \"state\" is not yet in this version",
+	  "write none" },
+	{ BASE "recovery: {dump: samll}\n", 4, "recovery.dump: \"samll\" is not known",
+	  "did you mean \"small\"" },
+	{ BASE "recovery:\n  alert: mail root\n", 5,
+	  "recovery.alert: \"mail root\" does not begin with a whole path", "no shell reads it" },
+	{ BASE "recovery: {alert: \"/bin/a\\tb\"}\n", 4, "has a character that cannot be printed",
+	  "by its whole path" },
+	{ BASE "recovery: {alert: [/bin/true]}\n", 4, "recovery.alert: a list", "by its whole path" },
 	{ BASE "api:\n  listen: \"192.0.2.1:8080\"\n", 5, "api.listen: there is no api.token_file",
 	  "token_file: /etc/keepnat/token" },
 	{ BASE "api: {listen: \"192.0.2.1\"}\n", 4, "api.listen: \"192.0.2.1\" is not an address and a port",
@@ -280,6 +292,10 @@ static const char *const accepted[] = {
 	NAT("mss_clamp: 536"),
 	NAT("mss_clamp: 65495"),
 	BASE "capacity: {sessions: 67108864, hosts: 16}\n",
+	BASE "recovery: {restart: no, backoff: 0, give_up_after: 0, watchdog: 0, dump: core, keep: 1000, "
+	     "log: no}\n",
+	BASE "recovery: {alert: }\n",
+	BASE "recovery: {alert: '/bin/a \"b\" \\c $(d); #'}\n",
 	BASE "nat: {hairpin: &anchor true}\n",
 	WAN("pool: [10.0.0.0/20]"),
 	WAN("pool: []"),
@@ -340,7 +356,10 @@ static const char unusual[] =
 	"    fragment_min_timeout: 3, hold_down_timeout: 121, hold_down_max: 9000,\n"
 	"    host_retention_timeout: 3600}\n"
 	"pass_through: [192.0.2.0/24, 203.0.113.7/32]\n"
-	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n";
+	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n"
+	"recovery: {log: false, restart: false, backoff: 7, give_up_after: 8, watchdog: 9, dump: core, "
+	"keep: 11,\n"
+	"           alert: /bin/page me}\n";
 
 static void every_field_is_read_and_printed(void **state)
 {
@@ -406,6 +425,14 @@ static void every_field_is_read_and_printed(void **state)
 	assert_int_equal(settings->capacity.sessions, 4096);
 	assert_int_equal(settings->capacity.mappings, 2048);
 	assert_int_equal(settings->capacity.hosts, 64);
+	assert_false(settings->recovery.log);
+	assert_false(settings->recovery.restart);
+	assert_int_equal(settings->recovery.backoff, 7);
+	assert_int_equal(settings->recovery.give_up_after, 8);
+	assert_int_equal(settings->recovery.watchdog, 9);
+	assert_int_equal(settings->recovery.dump, SETTINGS_DUMP_CORE);
+	assert_int_equal(settings->recovery.keep, 11);
+	assert_string_equal(settings->recovery.alert, "/bin/page me");
 	assert_int_equal(settings->warnings.count, 0);
 	settings_free(settings);
 }
@@ -438,6 +465,14 @@ static void assert_defaults(const struct settings *settings)
 	assert_int_equal(nat->timers.host_retention_timeout, 86400);
 	assert_int_equal(settings->capacity.sessions, 0);
 	assert_int_equal(settings->capacity.hosts, 0);
+	assert_true(settings->recovery.log);
+	assert_true(settings->recovery.restart);
+	assert_int_equal(settings->recovery.backoff, 1);
+	assert_int_equal(settings->recovery.give_up_after, 5);
+	assert_int_equal(settings->recovery.watchdog, 60);
+	assert_int_equal(settings->recovery.dump, SETTINGS_DUMP_SMALL);
+	assert_int_equal(settings->recovery.keep, 10);
+	assert_string_equal(settings->recovery.alert, "");
 	assert_int_equal(settings->warnings.count, 0);
 }
 
