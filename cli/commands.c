@@ -70,6 +70,10 @@ const struct command commands[] = {
 	  "keepnat check /etc/keepnat/keepnat.yaml", "", 1, check_run },
 	{ "show", "config", "print the running configuration, so that it can be loaded again", NULL,
 	  "keepnat show config >keepnat.yaml", "", 1, show_run },
+	{ "snapshot", "", "save sessions, mappings and hosts now, for the next start",
+	  "It is done every minute anyway (snapshot.interval), and at a clean stop. After a reboot\n"
+	  "keepnatd restores what is not older than its timeout.\n",
+	  "keepnat snapshot", "", 0, snapshot_run },
 	{ "stop", "[--detach]", "end keepnatd, and wait for its end",
 	  "The NAT is taken down cleanly. With --detach it is left in the kernel: packets go on being\n"
 	  "translated, and the next keepnatd takes it over.\n",

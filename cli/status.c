@@ -87,6 +87,41 @@ static void sweep_print(const json_t *sweep)
 	       json_number_at(sweep, "mended"));
 }
 
+/* The last one that was written, and what came of one at the start. */
+static void snapshot_print(const json_t *snapshot)
+{
+	const json_t *restored = json_object_get(snapshot, "restored");
+
+	line("snapshot");
+	if (!json_number_at(snapshot, "interval"))
+		puts("off: sessions do not outlive a reboot");
+	else if (!*json_text_at(snapshot, "last"))
+		puts("none written yet");
+	else
+		printf("%s: %llu sessions, %llu mappings, %llu hosts, %.1f MB in %.1f s\n",
+		       json_text_at(snapshot, "last"), json_number_at(snapshot, "entries.sessions"),
+		       json_number_at(snapshot, "entries.mappings"),
+		       json_number_at(snapshot, "entries.hosts"),
+		       (double)json_number_at(snapshot, "bytes") / 1e6,
+		       json_number_value(json_object_get(snapshot, "seconds")));
+	if (!json_is_object(restored))
+		return;
+	line("restored");
+	if (*json_text_at(restored, "refused"))
+		printf("nothing: %s\n", json_text_at(restored, "refused"));
+	else
+		printf("%llu sessions, %llu mappings, %llu hosts of %s, off for %llu s, in %.3f s; %llu "
+		       "sessions "
+		       "had "
+		       "timed out\n",
+		       json_number_at(restored, "restored.sessions"),
+		       json_number_at(restored, "restored.mappings"),
+		       json_number_at(restored, "restored.hosts"), json_text_at(restored, "written"),
+		       json_number_at(restored, "off"),
+		       json_number_value(json_object_get(restored, "seconds")),
+		       json_number_at(restored, "timed_out.sessions"));
+}
+
 static void warnings_print(const json_t *warnings, const char *warn, const char *plain)
 {
 	const json_t *warning;
@@ -139,6 +174,7 @@ static void status_print(const json_t *json)
 	line("recoveries");
 	printf("%llu since its start, %llu unread\n", json_number_at(json, "recoveries.since_start"),
 	       json_number_at(json, "recoveries.unread"));
+	snapshot_print(json_object_get(json, "snapshot"));
 	warnings_print(json_object_get(json, "warnings"), warn, plain);
 }
 

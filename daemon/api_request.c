@@ -31,6 +31,8 @@ static const struct route routes[] = {
 	{ "/v1/crashes/ack", "POST", "", answer_crash_ack },
 	{ "/v1/crashes/{name}", "GET", "", answer_crash },
 	{ "/v1/stop", "POST", "", answer_stop },
+	{ "/v1/snapshot", "GET", "", answer_snapshot },
+	{ "/v1/snapshot", "POST", "", answer_snapshot_order },
 	{ "/v1/interfaces/{name}/reset", "POST", "", answer_reset },
 	{ "/v1/interfaces/{name}/reset", "GET", "", answer_reset_report },
 };

@@ -92,6 +92,8 @@ void answer_crashes(struct request *request);
 void answer_crash(struct request *request);
 void answer_crash_ack(struct request *request);
 void answer_stop(struct request *request);
+void answer_snapshot(struct request *request);
+void answer_snapshot_order(struct request *request);
 void answer_reset(struct request *request);
 void answer_reset_report(struct request *request);
 void answer_sessions(struct request *request);

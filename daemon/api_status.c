@@ -7,14 +7,14 @@
 #include "daemon/api_request.h"
 #include "daemon/blackbox.h"
 #include "daemon/crash_store.h"
+#include "daemon/api_snapshot.h"
 #include "daemon/keepnat.h"
 #include "daemon/list.h"
 #include "version.h"
 
 static json_t *json_u64(u64 value) { return json_integer((json_int_t)value); }
 
-/* RFC 3339, UTC. */
-static json_t *json_time(time_t when)
+json_t *json_time(time_t when)
 {
 	char text[32];
 	struct tm tm;
@@ -161,6 +161,7 @@ void answer_status(struct request *request)
 	json_object_set_new(json, "recoveries",
 			    json_pack("{s:i, s:i}", "unread", (int)crash_store_unread(k->state_dir),
 				      "since_start", k->box ? (int)k->box->crashes : 0));
+	json_object_set_new(json, "snapshot", json_snapshot(k));
 	status_add_shared(json, k);
 	request_json(request, json);
 }

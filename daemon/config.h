@@ -201,6 +201,8 @@ struct settings {
 	unsigned int pass_through_count;
 	struct settings_capacity capacity;
 	struct settings_api api;
+	unsigned int sessions_line, mappings_line, hosts_line; /* where those stand; 0: nowhere */
+	u32 snapshot_interval;				       /* seconds; 0: there are none */
 	struct settings_recovery recovery;
 	struct settings_report warnings; /* allowed, but against an RFC's advice */
 };

@@ -209,12 +209,19 @@ static const struct config_key nat_keys[] = {
 };
 
 static const struct config_key capacity_keys[] = {
-	KEY("sessions", CONFIG_NUMBER, FIELD(settings, capacity.sessions), .min = 1024, .max = 64 << 20,
+	KEY("sessions", CONFIG_NUMBER, FIELD(settings, capacity.sessions),
+	    .line = offsetof(struct settings, sessions_line), .min = 1024, .max = 64 << 20,
 	    .words = auto_words),
-	KEY("mappings", CONFIG_NUMBER, FIELD(settings, capacity.mappings), .min = 1024, .max = 64 << 20,
+	KEY("mappings", CONFIG_NUMBER, FIELD(settings, capacity.mappings),
+	    .line = offsetof(struct settings, mappings_line), .min = 1024, .max = 64 << 20,
 	    .words = auto_words),
-	KEY("hosts", CONFIG_NUMBER, FIELD(settings, capacity.hosts), .min = 16, .max = 16 << 20,
-	    .words = auto_words),
+	KEY("hosts", CONFIG_NUMBER, FIELD(settings, capacity.hosts),
+	    .line = offsetof(struct settings, hosts_line), .min = 16, .max = 16 << 20, .words = auto_words),
+	{ 0 },
+};
+
+static const struct config_key snapshot_keys[] = {
+	KEY("interval", CONFIG_NUMBER, FIELD(settings, snapshot_interval), .initial = 60, .max = 86400),
 	{ 0 },
 };
 
@@ -246,6 +253,7 @@ const struct config_key config_keys[] = {
 	KEY("port_mappings", CONFIG_SECTIONS, .keys = port_mapping_keys, .list = &port_mapping_list),
 	KEY("pass_through", CONFIG_PASS_THROUGH),
 	KEY("capacity", CONFIG_SECTION, .keys = capacity_keys),
+	KEY("snapshot", CONFIG_SECTION, .keys = snapshot_keys),
 	KEY("recovery", CONFIG_SECTION, .keys = recovery_keys),
 	KEY("api", CONFIG_SECTION, .keys = api_keys),
 	{ 0 },

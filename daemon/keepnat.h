@@ -29,6 +29,7 @@ struct clients;
 struct events;
 struct fixed;
 struct pool;
+struct snapshots;
 struct sweeper;
 struct sysctls;
 struct unsolicited;
@@ -111,6 +112,7 @@ struct keepnat {
 	struct arp *arp;
 	struct link_watch *link;
 	struct sweeper *sweeper;
+	struct snapshots *snapshots;
 	struct api *api;
 	int stop_fd; /* eventfd: 1 stop and take the data path down, 2 stop and leave it (detach) */
 };

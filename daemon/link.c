@@ -26,6 +26,7 @@
 #include "daemon/netlink.h"
 #include "daemon/pool.h"
 #include "daemon/publish.h"
+#include "daemon/snapshot.h"
 #include "daemon/watch.h"
 
 /* How often addresses that somebody takes away are put back, until it is only said. */
@@ -404,6 +405,32 @@ static void router_publish(struct keepnat *k, const struct keepnat_interface *in
 	__atomic_store_n(&k->nat.config->router[interface->number], found, __ATOMIC_RELEASE);
 }
 
+/*
+ * At the start, before programs are attached: the addresses of the pool will be there when programs are, so they are told of
+ * already. Then what was restored finds them.
+ */
+static int want_coming(struct keepnat *k, unsigned int i)
+{
+	const struct settings_interface *settings = &k->settings->interfaces[i];
+	const struct keepnat_interface *interface = &k->interfaces[i];
+	struct link_address coming = { .ifindex = interface->ifindex, .ours = true };
+	int error = 0;
+
+	for (unsigned int j = 0; j < settings->pool_count && interface->ifindex; j++) {
+		const struct address_range *range = &settings->pool[j].range;
+		u64 count = address_range_count(range);
+
+		for (u64 n = 0; n < count && !error; n++) {
+			coming.addr = htonl(ntohl(range->first.s_addr) + (u32)n);
+			if (!address_on(k->link, interface->ifindex, coming.addr))
+				error = want_add(k->link, coming.addr, interface->number,
+						 fixed_address_flags(k->fixed, coming.addr,
+								     (u8)address_flags(settings, &coming)));
+		}
+	}
+	return error;
+}
+
 /* Addresses of hosts, or of their clients, came or left: so many, this one among them. */
 static void addresses_tell(struct keepnat *k, enum event_id id, const struct pool_address *first,
 			   unsigned int count)
@@ -443,6 +470,8 @@ static int addresses_publish(struct keepnat *k)
 			if (interface->ifindex && address->ifindex == interface->ifindex && flags)
 				error = want_add(w, address->addr, interface->number, flags);
 		}
+		if (interface->role == ROLE_OUTSIDE && !w->started && !error)
+			error = want_coming(k, i);
 	}
 	if (!error)
 		error = want_clients(k);
@@ -452,6 +481,7 @@ static int addresses_publish(struct keepnat *k)
 		error = fixed_publish(k, w->want, w->want_count);
 	if (error)
 		return error;
+	snapshot_restore(k);
 	if (w->started) {
 		addresses_tell(k, EVENT_address_lost, &change.first_left, change.left);
 		addresses_tell(k, EVENT_address_returned, &change.first_came, change.came);

@@ -32,6 +32,7 @@
 #include "daemon/machine.h"
 #include "daemon/publish.h"
 #include "daemon/shortage.h"
+#include "daemon/snapshot.h"
 #include "daemon/supervise.h"
 #include "daemon/sweeper.h"
 #include "daemon/unsolicited.h"
@@ -248,12 +249,13 @@ static const struct step {
 	int (*start)(struct keepnat *k);
 	void (*stop)(struct keepnat *k, bool leave); /* after its start, whether that succeeded or not */
 } steps[] = {
-	{ "machine", machine_start, NULL },	    /* kernel, capabilities, sizes */
-	{ "folders", folders_start, folders_stop }, /* this instance is ours */
-	{ "link", link_start, interfaces_stop },    /* the interfaces are there, and ours */
-	{ "loader", loader_open, loader_close },    /* arrays and programs */
-	{ "publish", publish_start, publish_stop }, /* the configuration */
-	{ "watch", watch_start, watch_stop },	    /* before there are leases */
+	{ "machine", machine_start, NULL },	       /* kernel, capabilities, sizes */
+	{ "folders", folders_start, folders_stop },    /* this instance is ours */
+	{ "link", link_start, interfaces_stop },       /* the interfaces are there, and ours */
+	{ "loader", loader_open, loader_close },       /* arrays and programs */
+	{ "publish", publish_start, publish_stop },    /* the configuration */
+	{ "snapshot", snapshot_start, snapshot_stop }, /* what was, if nothing is there */
+	{ "watch", watch_start, watch_stop },	       /* before there are leases */
 	{ "unsolicited", unsolicited_start, unsolicited_stop },
 	{ "hooks", hooks_start, link_down }, /* addresses and hooks: from here on packets meet the programs */
 	{ "sockets", loader_sockets_start, loader_sockets_stop }, /* the router's own way to port mappings */
@@ -261,6 +263,7 @@ static const struct step {
 	{ "forwarding", forwarding_start, forwarding_stop },	  /* only now, and first to go */
 	{ "sweep", sweeper_start, sweep_stop },
 	{ "check", loader_check, NULL },
+	{ "snapshots", snapshot_run, NULL },
 	{ "control", control_start, control_stop },
 };
 

@@ -244,6 +244,9 @@ nat_stop() {
 	return $status
 }
 
+# The next daemon shall know nothing of the last one's sessions.
+nat_forget() { rm -rf "$work/state"; }
+
 nat_crash() { # SIGKILL
 	kill -9 "$daemon"
 	wait "$daemon" 2>/dev/null

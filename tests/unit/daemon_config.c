@@ -187,6 +187,9 @@ static const struct refusal refusals[] = {
 	  "auto, or a whole number from 1024 to 67108864" },
 	{ BASE "capacity: {sessions: 67108865}\n", 4, "is out of range", "67108864" },
 	{ BASE "capacity: {sessions: many}\n", 4, "\"many\" is not a whole number", "auto, or" },
+	{ BASE "snapshot: {interval: 86401}\n", 4, "snapshot.interval: \"86401\" is out of range", "86400" },
+	{ BASE "snapshot: {interval: off}\n", 4, "\"off\" is not a whole number", "from 0 to 86400" },
+	{ BASE "snapshot: {intervall: 1}\n", 4, "snapshot: unknown key", "interval" },
 	{ BASE "capacity: {hosts: 15}\n", 4, "capacity.hosts: \"15\" is out of range",
 	  "from 16 to 16777216" },
 
@@ -292,6 +295,7 @@ static const char *const accepted[] = {
 	NAT("mss_clamp: 536"),
 	NAT("mss_clamp: 65495"),
 	BASE "capacity: {sessions: 67108864, hosts: 16}\n",
+	BASE "snapshot: {interval: 0}\n",
 	BASE "recovery: {restart: no, backoff: 0, give_up_after: 0, watchdog: 0, dump: core, keep: 1000, "
 	     "log: no}\n",
 	BASE "recovery: {alert: }\n",
@@ -357,6 +361,7 @@ static const char unusual[] =
 	"    host_retention_timeout: 3600}\n"
 	"pass_through: [192.0.2.0/24, 203.0.113.7/32]\n"
 	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n"
+	"snapshot: {interval: 61}\n"
 	"recovery: {log: false, restart: false, backoff: 7, give_up_after: 8, watchdog: 9, dump: core, "
 	"keep: 11,\n"
 	"           alert: /bin/page me}\n";
@@ -425,6 +430,7 @@ static void every_field_is_read_and_printed(void **state)
 	assert_int_equal(settings->capacity.sessions, 4096);
 	assert_int_equal(settings->capacity.mappings, 2048);
 	assert_int_equal(settings->capacity.hosts, 64);
+	assert_int_equal(settings->snapshot_interval, 61);
 	assert_false(settings->recovery.log);
 	assert_false(settings->recovery.restart);
 	assert_int_equal(settings->recovery.backoff, 7);
@@ -465,6 +471,7 @@ static void assert_defaults(const struct settings *settings)
 	assert_int_equal(nat->timers.host_retention_timeout, 86400);
 	assert_int_equal(settings->capacity.sessions, 0);
 	assert_int_equal(settings->capacity.hosts, 0);
+	assert_int_equal(settings->snapshot_interval, 60);
 	assert_true(settings->recovery.log);
 	assert_true(settings->recovery.restart);
 	assert_int_equal(settings->recovery.backoff, 1);
