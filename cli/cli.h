@@ -66,6 +66,7 @@ int monitor_run(const struct options *options);
 int crash_run(const struct options *options);
 int check_run(const struct options *options);
 int show_run(const struct options *options);
+int reload_run(const struct options *options);
 int snapshot_run(const struct options *options);
 int stop_run(const struct options *options);
 int reset_run(const struct options *options);

@@ -193,13 +193,38 @@ void url_add_number(struct url *url, const char *name, unsigned long long value)
 	url_add(url, name, text);
 }
 
+void client_problems_print(const json_t *problems, const char *severity)
+{
+	const json_t *problem;
+	size_t i;
+
+	json_array_foreach(problems, i, problem)
+	{
+		const char *at = json_string_value(json_object_get(problem, "at"));
+		const char *what = json_string_value(json_object_get(problem, "error"));
+		const char *mend = json_string_value(json_object_get(problem, "mend"));
+		json_int_t line = json_integer_value(json_object_get(problem, "line"));
+
+		if (!at || !what || !mend)
+			continue;
+		fflush(stdout);
+		if (line)
+			fprintf(stderr, "%s:%lld: %s: %s; %s\n", at, (long long)line, severity, what, mend);
+		else
+			fprintf(stderr, "%s: %s: %s; %s\n", at, severity, what, mend);
+	}
+}
+
 /* The daemon refused: say its words. */
 static int answer_complain(const struct client *client, long code, const json_t *json)
 {
 	const char *what = json_string_value(json_object_get(json, "error"));
 	const char *mend = json_string_value(json_object_get(json, "mend"));
+	const json_t *problems = json_object_get(json, "errors");
 
-	if (what && mend)
+	if (json_array_size(problems))
+		client_problems_print(problems, "error");
+	else if (what && mend)
 		complain("%s; %s", what, mend);
 	else
 		complain("%s answers with status %ld and no reason; is that keepnatd?", client->socket, code);
@@ -272,6 +297,21 @@ int client_post(struct client *client, const struct url *url, const char *body, 
 	status = client_perform_json(client, url, json);
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
+	return status;
+}
+
+int client_reload(struct client *client, const struct url *url, const char *text, size_t size, json_t **json)
+{
+	CURL *curl = client->curl;
+	int status;
+
+	curl_easy_setopt(curl, CURLOPT_POST, 1L);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text ? text : "");
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, text ? "PUT" : "POST");
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)RELOAD_SECONDS);
+	status = client_perform_json(client, url, json);
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL);
 	return status;
 }
 

@@ -52,6 +52,16 @@ int client_get_text(struct client *client, const struct url *url, struct span *t
 int client_post(struct client *client, const struct url *url, const char *body, json_t **json);
 
 /*
+ * PUT a configuration (text NULL: POST nothing) and say line by line what the daemon did not like of it, as `check` does; it has
+ * RELOAD_SECONDS to answer.
+ */
+enum { RELOAD_SECONDS = 300 };
+int client_reload(struct client *client, const struct url *url, const char *text, size_t size, json_t **json);
+
+/* Print "AT:LINE: SEVERITY: what; mend" for each problem of a list. */
+void client_problems_print(const json_t *problems, const char *severity);
+
+/*
  * GET what never ends, as server-sent events; each one is taken as it comes, by its kind and its data, until `take` says false.
  * When the daemon goes away, this waits until one is there again and goes on behind the last event that was taken.
  */

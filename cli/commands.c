@@ -70,6 +70,11 @@ const struct command commands[] = {
 	  "keepnat check /etc/keepnat/keepnat.yaml", "", 1, check_run },
 	{ "show", "config", "print the running configuration, so that it can be loaded again", NULL,
 	  "keepnat show config >keepnat.yaml", "", 1, show_run },
+	{ "reload", "[FILE]", "another configuration, or keepnatd's own file once more, while the NAT runs",
+	  "Sessions go on if the new configuration still allows them. One that is refused changes\n"
+	  "nothing, and is told with line and mend as by check. FILE holds until keepnatd ends: a\n"
+	  "start reads its own file.\n",
+	  "keepnat reload /etc/keepnat/keepnat.yaml", "", -1, reload_run },
 	{ "snapshot", "", "save sessions, mappings and hosts now, for the next start",
 	  "It is done every minute anyway (snapshot.interval), and at a clean stop. After a reboot\n"
 	  "keepnatd restores what is not older than its timeout.\n",

@@ -41,9 +41,12 @@ SLOW u32 address_passes(struct nat_instance *nat, u32 addr)
 	if (!c)
 		return 0;
 	for (u32 i = 0; i < MAX_PASS_THROUGH; i++) {
+		union prefix_word at = { .word = 0 };
+
 		if (i >= c->pass_through_count)
 			break;
-		if ((addr & c->pass_through[i].mask) == c->pass_through[i].addr)
+		at.word = LOAD((const u64 *)(const void *)&c->pass_through[i]); /* it may be changing */
+		if ((addr & at.prefix.mask) == at.prefix.addr)
 			return 1;
 	}
 	return 0;

@@ -35,12 +35,12 @@ static __always_inline int server_maybe(const struct config *c, __be32 addr)
 	return (int)(LOAD(&c->servers[bit / 64 % SERVER_WORDS]) >> (bit & 63) & 1);
 }
 
-/* From now on there can. */
-static __always_inline void server_add(struct config *c, __be32 addr)
+/* By these words, as config.servers has them, there can. */
+static __always_inline void server_add(u64 words[SERVER_WORDS], __be32 addr)
 {
 	u32 bit = server_bit(addr);
 
-	FETCH_OR(&c->servers[bit / 64 % SERVER_WORDS], 1ull << (bit & 63));
+	FETCH_OR(&words[bit / 64 % SERVER_WORDS], 1ull << (bit & 63));
 }
 
 /*

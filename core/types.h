@@ -264,6 +264,12 @@ struct prefix {
 	__be32 mask;
 };
 
+/* One aligned word, which programs read while it changes. */
+union prefix_word {
+	u64 word;
+	struct prefix prefix;
+};
+
 /* How deterministic NAT shares ports out: RFC 7422's numbers, see shares.h. */
 enum algorithm { ALGORITHM_SEQUENTIAL, ALGORITHM_STAGGERED, ALGORITHM_ROUND_ROBIN, ALGORITHM_INTERLACED };
 

@@ -224,7 +224,7 @@ static enum MHD_Result request_send(struct request *request)
 	enum MHD_Result result;
 
 	if (!request->response)
-		return MHD_NO;
+		return request->reload ? MHD_YES : MHD_NO;
 	result = MHD_queue_response(request->connection, request->status, request->response);
 	MHD_destroy_response(request->response);
 	return result;

@@ -68,8 +68,13 @@ void answer_config(struct request *request)
 		.boolean = config_boolean,
 	};
 	struct config_json config = { .open = { json_object() } };
+	struct keepnat *k = request->api->k;
+	int error;
 
-	if (!config.open[0] || settings_walk(request->api->k->settings, &visitor, &config)) {
+	pthread_mutex_lock(&k->lock);
+	error = config.open[0] ? settings_walk(k->settings, &visitor, &config) : -ENOMEM;
+	pthread_mutex_unlock(&k->lock);
+	if (error) {
 		json_decref(config.open[0]);
 		request_json(request, NULL);
 		return;

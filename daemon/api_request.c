@@ -7,6 +7,7 @@
 #include "daemon/blackbox.h"
 #include "daemon/crash_store.h"
 #include "daemon/keepnat.h"
+#include "daemon/reload.h"
 
 struct route {
 	const char *path; /* "{name}" stands for one step of it */
@@ -26,6 +27,8 @@ static const struct route routes[] = {
 	{ "/v1/reasons", "GET", "interface", answer_reasons },
 	{ "/v1/events", "GET", "severity event limit cursor", answer_events },
 	{ "/v1/config", "GET", "", answer_config },
+	{ "/v1/config", "PUT", "name", answer_config_put },
+	{ "/v1/reload", "POST", "", answer_reload },
 	{ "/metrics", "GET", "", answer_metrics },
 	{ "/v1/crashes", "GET", "", answer_crashes },
 	{ "/v1/crashes/ack", "POST", "", answer_crash_ack },
@@ -101,13 +104,27 @@ static json_t *json_printable(const char *text)
 	return json_string(copy);
 }
 
+static json_t *fail_json(const struct request *request, const char *what, const char *mend, const char *at)
+{
+	return json_pack("{s:o, s:o, s:o}", "error", json_printable(what), "mend", json_printable(mend), "at",
+			 json_printable(at ? at : request->path));
+}
+
 void request_fail(struct request *request, unsigned int status, const char *what, const char *mend,
 		  const char *at)
 {
 	request->type = NULL;
-	request_body(request, status,
-		     json_pack("{s:o, s:o, s:o}", "error", json_printable(what), "mend", json_printable(mend),
-			       "at", json_printable(at ? at : request->path)));
+	request_body(request, status, fail_json(request, what, mend, at));
+}
+
+void request_fail_all(struct request *request, unsigned int status, const char *what, const char *mend,
+		      const char *at, json_t *errors)
+{
+	json_t *json = fail_json(request, what, mend, at);
+
+	request->type = NULL;
+	json_object_set_new(json, "errors", errors);
+	request_body(request, status, json);
 }
 
 void request_stream(struct request *request, const struct stream *stream, void *context)
@@ -232,8 +249,10 @@ static bool route_fits(const struct route *route, struct request *request)
 
 size_t request_body_max(struct request *request, const char *method)
 {
-	(void)request;
-	(void)method;
+	for (int i = 0; i < ROUTES; i++)
+		if (routes[i].answer == answer_config_put && !strcmp(method, routes[i].method) &&
+		    route_fits(&routes[i], request))
+			return RELOAD_TEXT_MAX;
 	return REQUEST_BODY;
 }
 

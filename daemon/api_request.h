@@ -16,6 +16,7 @@
 
 struct blackbox_thread;
 struct keepnat;
+struct reload_order;
 struct streams;
 
 enum {
@@ -51,6 +52,8 @@ struct request {
 	unsigned int status;
 	struct MHD_Response *response;
 	uint64_t order; /* for stop_fd once the answer is out; 0: none */
+	struct reload_order
+		*reload; /* with the main thread, while the connection is suspended; or back from there */
 };
 
 /* Text that a stream makes: as MHD_ContentReaderCallback and MHD_ContentReaderFreeCallback. */
@@ -69,6 +72,10 @@ void request_text(struct request *request, char *text, size_t length);
 void request_fail(struct request *request, unsigned int status, const char *what, const char *mend,
 		  const char *at);
 
+/* The same where there is more than one, in a list "errors". */
+void request_fail_all(struct request *request, unsigned int status, const char *what, const char *mend,
+		      const char *at, json_t *errors);
+
 /* Answer 200 with what stream->read() gives, until it says MHD_CONTENT_READER_END_OF_STREAM. */
 void request_stream(struct request *request, const struct stream *stream, void *context);
 
@@ -78,7 +85,7 @@ const char *request_parameter(const struct request *request, const char *name);
 /* How long a body may be there. */
 size_t request_body_max(struct request *request, const char *method);
 
-/* Find who answers a request, and have it answered. */
+/* Find who answers a request, and have it answered; or suspended, and then again when it goes on. */
 void request_answer(struct request *request, const char *method);
 
 /* Who answers what. Parameters have been checked by name. */
@@ -91,6 +98,8 @@ void answer_config(struct request *request);
 void answer_crashes(struct request *request);
 void answer_crash(struct request *request);
 void answer_crash_ack(struct request *request);
+void answer_config_put(struct request *request);
+void answer_reload(struct request *request);
 void answer_stop(struct request *request);
 void answer_snapshot(struct request *request);
 void answer_snapshot_order(struct request *request);

@@ -41,9 +41,8 @@ static struct server *server_find(const struct clients *clients, __be32 inside)
 	return bsearch(&key, clients->servers, clients->count, sizeof(key), server_order);
 }
 
-struct clients *clients_open(struct keepnat *k)
+struct clients *clients_open(const struct settings *settings)
 {
-	const struct settings *settings = k->settings;
 	struct clients *clients = calloc(1, sizeof(*clients));
 
 	if (clients)
@@ -53,14 +52,11 @@ struct clients *clients_open(struct keepnat *k)
 		clients_close(clients);
 		return NULL;
 	}
-	for (unsigned int i = 0; i < SERVER_WORDS; i++)
-		STORE(&k->nat.config->servers[i], 0);
 	for (unsigned int i = 0; i < settings->port_mapping_count; i++) {
 		__be32 inside = settings->port_mappings[i].inside.s_addr;
 
 		if (!settings->port_mappings[i].full_nat)
 			continue;
-		server_add(k->nat.config, inside);
 		clients->servers[clients->count++] = (struct server){ .inside = inside };
 	}
 	qsort(clients->servers, clients->count, sizeof(*clients->servers), server_order);
@@ -72,6 +68,16 @@ void clients_close(struct clients *clients)
 	if (clients)
 		free(clients->servers);
 	free(clients);
+}
+
+void clients_publish(struct keepnat *k)
+{
+	u64 words[SERVER_WORDS] = { 0 };
+
+	for (unsigned int i = 0; i < k->clients->count; i++)
+		server_add(words, k->clients->servers[i].inside);
+	for (unsigned int i = 0; i < SERVER_WORDS; i++)
+		STORE(&k->nat.config->servers[i], words[i]);
 }
 
 /* The number for clients behind a device. NO_INTERFACE: it is no inside interface, or there are too many. */

@@ -17,9 +17,12 @@ struct settings;
 /* Does the configuration have port mappings with full NAT? */
 bool clients_wanted(const struct settings *settings);
 
-/* Tell the data path at which addresses there are servers. NULL: no memory. */
-struct clients *clients_open(struct keepnat *k);
+/* NULL: no memory. */
+struct clients *clients_open(const struct settings *settings);
 void clients_close(struct clients *clients);
+
+/* Tell the data path at which addresses there are servers. */
+void clients_publish(struct keepnat *k);
 
 /* Ask the kernel for the way to each server; of those without one a warning tells. true: some have another address now. */
 bool clients_look(struct keepnat *k);

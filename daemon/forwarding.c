@@ -93,6 +93,14 @@ void forwarding_interface(struct keepnat *k, const char *name)
 		keepnat_unwarn(k, "%s: forwarding cannot", name);
 }
 
+void forwarding_forget(struct keepnat *k, const char *name)
+{
+	char path[SYSCTL_NAME];
+
+	interface_setting(name, "", path);
+	sysctls_undo(k->sysctls, path);
+}
+
 void forwarding_stop(struct keepnat *k, bool leave)
 {
 	if (k->sysctls && !leave)

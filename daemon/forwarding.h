@@ -16,5 +16,8 @@ void forwarding_stop(struct keepnat *k, bool leave);
 /* An interface came (back): before forwarding_start() it does nothing. */
 void forwarding_interface(struct keepnat *k, const char *name);
 
+/* It is none of ours any more: what was changed of it is given back. */
+void forwarding_forget(struct keepnat *k, const char *name);
+
 /* Several ways out and strict reverse path filtering do not go together: warn, or take the warning back. */
 void forwarding_check(struct keepnat *k);

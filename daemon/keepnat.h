@@ -2,7 +2,7 @@
 /*
  * keepnat.h - one running instance of the daemon, on which everything hangs: there are no globals.
  *
- * Who writes what: main.c fills names and settings once; loader.c the mapped arrays in `nat` and the hooks of the interfaces;
+ * Who writes what: main.c fills names and settings, reload.c other settings; loader.c the mapped arrays in `nat` and the hooks of the interfaces;
  * link.c the interfaces and, through pool.c, their addresses; sweeper.c `sweep`. The API's thread reads: the arrays by the
  * table's protocol, everything else under `lock`.
  */
@@ -29,6 +29,7 @@ struct clients;
 struct events;
 struct fixed;
 struct pool;
+struct reloads;
 struct snapshots;
 struct sweeper;
 struct sysctls;
@@ -80,7 +81,8 @@ struct keepnat_interface {
 struct keepnat {
 	const char *instance;
 	char run_dir[108], state_dir[108], pin_dir[108]; /* of this instance */
-	struct settings *settings;
+	const char *config;	   /* the file that they came from; NULL: the command line */
+	struct settings *settings; /* the main thread writes it, under `lock`; others read it under that */
 	struct sizes sizes;
 	struct nat_instance nat; /* the mapped arrays; see core/types.h for their shapes */
 	u32 cpus;		 /* elements of nat.counters */
@@ -112,6 +114,7 @@ struct keepnat {
 	struct arp *arp;
 	struct link_watch *link;
 	struct sweeper *sweeper;
+	struct reloads *reloads;
 	struct snapshots *snapshots;
 	struct api *api;
 	int stop_fd; /* eventfd: 1 stop and take the data path down, 2 stop and leave it (detach) */

@@ -38,7 +38,8 @@ struct link_watch {
 	struct address_list addresses;
 	struct pool_address *want; /* being collected */
 	unsigned int want_count, want_room;
-	bool started; /* from then on changes are worth a line */
+	bool started;	/* from then on changes are worth a line */
+	bool fixed_due; /* reservations and port mappings are not in the tables yet as the settings have them */
 	time_t put_back_since;
 	unsigned int put_back;
 };
@@ -154,42 +155,54 @@ static int links_missing(const struct keepnat *k)
 	return -ENODEV;
 }
 
-/* Can it be ours? 0, or -errno after a line that says what to do. */
-static int link_claim(struct keepnat *k, const struct link_state *link)
+/* Can it be ours? 0; else -errno and what to say. */
+static int link_claim(struct keepnat *k, const struct link_state *link, struct link_refusal *refusal)
 {
 	int error;
 
 	if (link->flags & IFF_LOOPBACK) {
-		log_error("interface %s: it is the loopback device; name one that leads somewhere",
-			  link->name);
+		*refusal =
+			(struct link_refusal){ "it is the loopback device", "name one that leads somewhere" };
 		return -EINVAL;
 	}
 	error = claim_interface(k, link->ifindex);
 	if (error == -EBUSY)
-		log_error("interface %s: another keepnatd serves it; stop that one, or take the interface "
-			  "out of one "
-			  "configuration",
-			  link->name);
+		*refusal = (struct link_refusal){
+			"another keepnatd serves it",
+			"stop that one, or take the interface out of one configuration"
+		};
 	else if (error)
-		log_error("interface %s: it cannot be claimed in /run/keepnat: %s; make /run writable",
-			  link->name, strerror(-error));
+		*refusal =
+			(struct link_refusal){ "it cannot be claimed in /run/keepnat", "make /run writable" };
 	return error;
 }
 
-static void interfaces_name(struct keepnat *k)
+void link_describe(struct keepnat_interface *interface, const struct settings *settings, unsigned int i)
 {
-	for (unsigned int i = 0; i < k->settings->interface_count; i++) {
-		const struct settings_interface *from = &k->settings->interfaces[i];
+	const struct settings_interface *from = &settings->interfaces[i];
 
-		memcpy(k->interfaces[i].name, from->name, sizeof(k->interfaces[i].name));
-		k->interfaces[i].role = (u8)from->role;
-		k->interfaces[i].full = from->role == ROLE_INSIDE && clients_wanted(k->settings);
-		k->interfaces[i].listed = from->network_count != 0;
-		k->interfaces[i].accelerate =
-			(u8)(from->accelerate == SETTINGS_ACCELERATE_DEFAULT ? k->settings->nat.accelerate
-									     : from->accelerate);
-	}
-	k->interface_count = k->settings->interface_count;
+	memcpy(interface->name, from->name, sizeof(interface->name));
+	interface->role = (u8)from->role;
+	interface->full = from->role == ROLE_INSIDE && clients_wanted(settings);
+	interface->listed = from->network_count != 0;
+	interface->accelerate =
+		(u8)(from->accelerate == SETTINGS_ACCELERATE_DEFAULT ? settings->nat.accelerate
+								     : from->accelerate);
+}
+
+int link_find(struct keepnat *k, struct keepnat_interface *interface, struct link_refusal *refusal)
+{
+	const struct link_state *link = link_named(k->link, interface->name);
+	int error = link ? link_claim(k, link, refusal) : -ENODEV;
+
+	if (!link)
+		*refusal = (struct link_refusal){
+			"there is no interface of that name",
+			"correct the name (`ip link` shows them), or bring the interface up first"
+		};
+	if (!error)
+		interface_fill(interface, link);
+	return error;
 }
 
 int link_start(struct keepnat *k)
@@ -200,6 +213,7 @@ int link_start(struct keepnat *k)
 	if (!w)
 		return -ENOMEM;
 	k->link = w;
+	w->fixed_due = true;
 	w->fd = netlink_watch_open();
 	error = w->fd < 0 ? w->fd : dump(w);
 	if (error) {
@@ -207,13 +221,17 @@ int link_start(struct keepnat *k)
 			  strerror(-error));
 		return error;
 	}
-	interfaces_name(k);
+	k->interface_count = k->settings->interface_count;
+	for (unsigned int i = 0; i < k->interface_count; i++)
+		link_describe(&k->interfaces[i], k->settings, i);
 	error = links_missing(k);
 	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
-		const struct link_state *link = link_named(w, k->interfaces[i].name);
+		struct link_refusal refusal;
 
-		error = link_claim(k, link);
-		interface_fill(&k->interfaces[i], link);
+		error = link_find(k, &k->interfaces[i], &refusal);
+		if (error)
+			log_error("interface %s: %s: %s; %s", k->interfaces[i].name, refusal.what,
+				  strerror(-error), refusal.mend);
 	}
 	return error;
 }
@@ -239,7 +257,7 @@ int link_fd(const struct keepnat *k) { return k->link->fd; }
  * Interfaces
  */
 
-/* The device is gone, or has another name now: it must not be served any more. */
+/* The device is gone, has another name, or is no interface of ours now: it must not be served any more. */
 static void interface_leave(struct keepnat *k, struct keepnat_interface *interface)
 {
 	loader_detach(k, interface);
@@ -477,10 +495,13 @@ static int addresses_publish(struct keepnat *k)
 		error = want_clients(k);
 	if (!error)
 		error = pool_apply(k->pool, w->want, w->want_count, &change);
-	if (!error && (!w->started || moved || change.came || change.left || change.renewed))
+	if (!error && (w->fixed_due || moved || change.came || change.left || change.renewed)) {
+		w->fixed_due = true; /* until it succeeds */
 		error = fixed_publish(k, w->want, w->want_count);
+	}
 	if (error)
 		return error;
+	w->fixed_due = false;
 	snapshot_restore(k);
 	if (w->started) {
 		addresses_tell(k, EVENT_address_lost, &change.first_left, change.left);
@@ -596,6 +617,14 @@ static int addresses_place(struct keepnat *k)
  * All of it
  */
 
+static const char *attach_mend(int error)
+{
+	return error == -EBUSY
+		       ? "programs of another keepnat are there: start that instance again and stop it, or "
+			 "remove its pins"
+		       : "see whether another program holds its tc hooks";
+}
+
 /*
  * Order: who the devices are and what their addresses are, so that programs which are attached find them; programs;
  * then the pool's addresses, so that no packet to them meets a device without programs.
@@ -616,11 +645,7 @@ static int derive(struct keepnat *k, bool strict)
 		one = interface_attach(k, i);
 		if (one && strict)
 			log_error("interface %s: the programs cannot be attached: %s; %s", name,
-				  strerror(-one),
-				  one == -EBUSY ? "programs of another keepnat are there: start that "
-						  "instance again and stop "
-						  "it, or remove its pins"
-						: "see whether another program holds its tc hooks");
+				  strerror(-one), attach_mend(one));
 		else if (one && one != -ENODEV)
 			keepnat_warn(k, "%s: the programs cannot be attached: %s", name, strerror(-one));
 		else
@@ -661,12 +686,44 @@ void link_event(struct keepnat *k)
 		link_refresh(k);
 }
 
+int link_enter(struct keepnat *k, unsigned int i, struct link_refusal *refusal)
+{
+	int error = interface_refresh(k, i);
+
+	*refusal = (struct link_refusal){ "the data path has no room for it",
+					  "take other interfaces out first" };
+	if (error)
+		return error;
+	error = interface_attach(k, i);
+	if (error)
+		*refusal = (struct link_refusal){ "the programs cannot be attached", attach_mend(error) };
+	return error;
+}
+
+int link_renew(struct keepnat *k)
+{
+	k->link->fixed_due = true;
+	k->link->put_back = 0; /* whoever took the former addresses away took no others */
+	return derive(k, true);
+}
+
 static void addresses_remove(struct keepnat *k, const struct keepnat_interface *interface)
 {
 	const struct settings_interface nothing = { .role = ROLE_OUTSIDE };
 
 	if (interface->role == ROLE_OUTSIDE && interface->ifindex)
 		(void)leftovers_remove(k, interface, &nothing);
+}
+
+void link_leave(struct keepnat *k, struct keepnat_interface *interface)
+{
+	addresses_remove(k, interface);
+	if (interface->ifindex)
+		interface_leave(k, interface);
+	else
+		loader_detach(k, interface); /* its pins */
+	keepnat_unwarn(k, "%s: ", interface->name);
+	forwarding_forget(k, interface->name);
 }
 
 void link_down(struct keepnat *k, bool leave)

@@ -9,7 +9,14 @@
 #include <stdbool.h>
 
 struct keepnat;
+struct keepnat_interface;
 struct link_watch;
+struct settings;
+
+/* Why an interface cannot be served, and how to mend it. */
+struct link_refusal {
+	const char *what, *mend;
+};
 
 /*
  * Find the interfaces of the settings, claim them, and fill k->interfaces; nothing is changed yet. 0, or -errno
@@ -24,6 +31,19 @@ int link_up(struct keepnat *k);
 void link_down(struct keepnat *k, bool leave);
 
 void link_stop(struct keepnat *k);
+
+/*
+ * For other settings, by steps (reload.c). The i-th interface of settings, as they want it; find its device and claim it, 0 or
+ * -errno and why not; have it served, the i-th of k->interfaces, likewise; serve it no more: the addresses that we put on go, then
+ * the programs.
+ */
+void link_describe(struct keepnat_interface *interface, const struct settings *settings, unsigned int i);
+int link_find(struct keepnat *k, struct keepnat_interface *interface, struct link_refusal *refusal);
+int link_enter(struct keepnat *k, unsigned int i, struct link_refusal *refusal);
+void link_leave(struct keepnat *k, struct keepnat_interface *interface);
+
+/* All anew by k->settings, whose interfaces are served. 0, or -errno after a logged line. */
+int link_renew(struct keepnat *k);
 
 /* Becomes readable when something changed: then call link_event(). */
 int link_fd(const struct keepnat *k);

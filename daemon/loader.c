@@ -100,19 +100,25 @@ int programs_load(struct loader *l, const bool wanted[PROGRAMS])
 	return error;
 }
 
-static int programs_load_first(struct keepnat *k, struct loader *l)
+static void programs_want(bool wanted[PROGRAMS], const struct keepnat_interface *interfaces,
+			  unsigned int count)
 {
-	bool wanted[PROGRAMS] = { [PROGRAM_CLOCK] = true, [PROGRAM_ORDERED] = true };
-	int error;
-
-	for (unsigned int i = 0; i < k->interface_count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		for (int place = 0; place < PLACES; place++) {
-			enum program program = program_for(&k->interfaces[i], (enum place)place);
+			enum program program = program_for(&interfaces[i], (enum place)place);
 
 			if (program != PROGRAM_NONE)
 				wanted[program] = true;
 		}
-	error = programs_load(l, wanted);
+}
+
+int loader_prepare(struct keepnat *k, const struct keepnat_interface *interfaces, unsigned int count)
+{
+	bool wanted[PROGRAMS] = { [PROGRAM_CLOCK] = true, [PROGRAM_ORDERED] = true };
+	int error;
+
+	programs_want(wanted, interfaces, count);
+	error = programs_load(k->loader, wanted);
 	if (error)
 		log_error("the kernel refused the programs: %s%s%s; see the requirements in keepnatd(8)",
 			  strerror(-error), *complaint ? ": " : "", complaint);
@@ -220,7 +226,7 @@ int loader_open(struct keepnat *k)
 	if (!error)
 		error = arrays_ready(k, l);
 	if (!error)
-		error = programs_load_first(k, l);
+		error = loader_prepare(k, k->interfaces, k->interface_count);
 	if (error)
 		return error;
 	error = jiffies_measure(k, l);

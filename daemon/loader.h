@@ -28,6 +28,9 @@ int loader_open(struct keepnat *k);
 /* The arrays were there: an earlier process's state is in them, and perhaps its programs run. */
 bool loader_adopted(const struct loader *loader);
 
+/* Load what these interfaces need and is not loaded yet. 0, or -errno after a logged line. */
+int loader_prepare(struct keepnat *k, const struct keepnat_interface *interfaces, unsigned int count);
+
 /*
  * Put the programs on an interface, as its role and its kind want them. Idempotent: what is attached rightly stays, what
  * is missing is made, a link whose device is gone is replaced. 0 and interface->hook; -EBUSY: another instance's programs
@@ -45,8 +48,8 @@ void loader_detach(struct keepnat *k, struct keepnat_interface *interface);
 void loader_hooks_tidy(struct keepnat *k);
 
 /*
- * Lead the router's own sockets to port mappings, if there are any; where that cannot be, a warning says so. 0. And no more:
- * leave as below.
+ * Lead the router's own sockets to port mappings, if there are any, and else no more; where that cannot be, a warning says so. 0.
+ * Idempotent. And no more: leave as below.
  */
 int loader_sockets_start(struct keepnat *k);
 void loader_sockets_stop(struct keepnat *k, bool leave);

@@ -49,18 +49,20 @@ static int cgroup_open(void)
 	return fd == -1 ? -errno : fd;
 }
 
-/* The map of what was led, as an earlier daemon pinned it, or a new one. 0 or -errno. */
+/* The map of what was led, ours, as an earlier daemon pinned it, or a new one. 0 or -errno. */
 static int led_ready(const struct keepnat *k, struct loader *l)
 {
 	char path[LOADER_PATH];
 
 	pin_path(k, "led", path);
-	l->led = bpf_obj_get(path);
-	if (l->led >= 0)
+	if (l->led < 0)
+		l->led = bpf_obj_get(path);
+	if (l->led < 0)
+		l->led = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "led", sizeof(struct led_key),
+					sizeof(struct led), SOCKETS_LED, NULL);
+	if (l->led >= 0 && (!bpf_obj_pin(l->led, path) || errno == EEXIST))
 		return 0;
-	l->led = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "led", sizeof(struct led_key), sizeof(struct led),
-				SOCKETS_LED, NULL);
-	return l->led < 0 || bpf_obj_pin(l->led, path) ? -errno : 0;
+	return -errno;
 }
 
 /* A link with our program: that which is pinned, or a new one. 0 or -errno. */
@@ -118,7 +120,9 @@ int loader_sockets_start(struct keepnat *k)
 
 	if (error)
 		sockets_drop(k);
-	if (error && error != -ENODATA)
+	if (!error || error == -ENODATA)
+		keepnat_unwarn(k, "port mappings: the router's own");
+	else
 		keepnat_warn(k, "port mappings: the router's own processes do not reach them: %s%s",
 			     strerror(-error), error == -ENOENT ? " (no cgroup2 is mounted)" : "");
 	return 0;

@@ -31,6 +31,7 @@
 #include "daemon/log.h"
 #include "daemon/machine.h"
 #include "daemon/publish.h"
+#include "daemon/reload.h"
 #include "daemon/shortage.h"
 #include "daemon/snapshot.h"
 #include "daemon/supervise.h"
@@ -161,6 +162,7 @@ static int arguments_apply(struct keepnat *k, const struct arguments *a)
 	int error;
 
 	k->instance = a->instance;
+	k->config = a->config;
 	error = folder_choose(k->run_dir, sizeof(k->run_dir), a->run_dir, "/run/keepnat", a->instance);
 	if (!error)
 		error = folder_choose(k->state_dir, sizeof(k->state_dir), a->state_dir, "/var/lib/keepnat",
@@ -219,7 +221,14 @@ static void interfaces_stop(struct keepnat *k, bool leave)
 	link_stop(k);
 }
 
-static int hooks_start(struct keepnat *k) { return link_up(k); }
+static int hooks_start(struct keepnat *k)
+{
+	int error = link_up(k);
+
+	if (!error)
+		publish_former(k);
+	return error;
+}
 
 static void sweep_stop(struct keepnat *k, bool leave)
 {
@@ -240,6 +249,7 @@ static int control_start(struct keepnat *k)
 static void control_stop(struct keepnat *k, bool leave)
 {
 	(void)leave;
+	reload_close(k);
 	if (k->api)
 		api_stop(k);
 }
@@ -263,6 +273,7 @@ static const struct step {
 	{ "forwarding", forwarding_start, forwarding_stop },	  /* only now, and first to go */
 	{ "sweep", sweeper_start, sweep_stop },
 	{ "check", loader_check, NULL },
+	{ "reload", reload_start, reload_stop },
 	{ "snapshots", snapshot_run, NULL },
 	{ "control", control_start, control_stop },
 };
@@ -315,15 +326,14 @@ static int signals_open(void)
 }
 
 /* 0, or STOP_DOWN. */
-static unsigned int signal_take(int fd)
+static unsigned int signal_take(struct keepnat *k, int fd)
 {
 	struct signalfd_siginfo info;
 
 	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo != SIGHUP)
 			return STOP_DOWN;
-		log_notice("SIGHUP: reloading is not yet in this version; 'keepnat stop --detach' and a new "
-			   "start keep sessions");
+		reload_again(k);
 	}
 	return 0;
 }
@@ -345,7 +355,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		{ .fd = signals, .events = POLLIN },	    { .fd = k->stop_fd, .events = POLLIN },
 		{ .fd = link_fd(k), .events = POLLIN },	    { .fd = arp_fd(k->arp), .events = POLLIN },
 		{ .fd = watch_fd(k, 0), .events = POLLIN }, { .fd = watch_fd(k, 1), .events = POLLIN },
-		{ .fd = events_fd(k), .events = POLLIN },
+		{ .fd = events_fd(k), .events = POLLIN },   { .fd = reload_fd(k), .events = POLLIN },
 	};
 	struct shortages shortages = { 0 };
 	struct usages usages = { 0 };
@@ -363,7 +373,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		unsolicited_run(k);
 		fds[5].fd = watch_fd(k, 1);
 		if (fds[0].revents)
-			stop = signal_take(signals);
+			stop = signal_take(k, signals);
 		if (!stop && fds[1].revents)
 			stop = stop_take(k->stop_fd);
 		if (!stop && fds[2].revents) {
@@ -377,6 +387,8 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 			n--;
 		}
 		api_beat(k);
+		if (!stop && fds[7].revents)
+			reload_run(k);
 		idle = n ? 0 : idle + 1;
 		if (idle == LOOK_AGAIN_BEATS) {
 			link_refresh(k);

@@ -17,6 +17,7 @@
 #include "daemon/loader.h"
 #include "daemon/log.h"
 #include "daemon/pool.h"
+#include "daemon/sweeper.h"
 
 enum { NO_DEVICE = 0xffffffff };
 
@@ -39,9 +40,23 @@ static union record record_read(struct interface *interface)
  * Numbers
  */
 
-static bool number_is_free(const struct keepnat *k, unsigned int number)
+/* Interfaces whose numbers are taken. */
+struct numbered {
+	const struct keepnat_interface *list;
+	unsigned int count;
+};
+
+static struct numbered numbered_now(const struct keepnat *k)
 {
-	return !keepnat_interface_numbered(k, number);
+	return (struct numbered){ k->interfaces, k->interface_count };
+}
+
+static bool number_is_free(struct numbered taken, unsigned int number)
+{
+	for (unsigned int i = 0; i < taken.count; i++)
+		if (taken.list[i].number == number)
+			return false;
+	return true;
 }
 
 /* Does an interface of this role have numbers like this one? */
@@ -50,13 +65,17 @@ static bool number_fits(u8 role, unsigned int number)
 	return role == ROLE_OUTSIDE ? number < MAX_OUTSIDE : number >= MAX_OUTSIDE && number < MAX_INTERFACES;
 }
 
-/* A free number, rather one that nobody ever had: what others left behind in the state of a number must not be found. */
-static u8 number_new(struct keepnat *k, u8 role)
+/*
+ * A number that is free now and was free before, rather one that nobody ever had: what others left behind in the state of a
+ * number must not be found. NO_INTERFACE: there is none.
+ */
+static u8 number_new(struct keepnat *k, u8 role, struct numbered before)
 {
 	u8 found = NO_INTERFACE;
 
 	for (unsigned int number = 0; number < MAX_INTERFACES; number++) {
-		if (!number_fits(role, number) || !number_is_free(k, number))
+		if (!number_fits(role, number) || !number_is_free(numbered_now(k), number) ||
+		    !number_is_free(before, number))
 			continue;
 		if (!k->nat.config->interfaces[number].role)
 			return (u8)number;
@@ -74,7 +93,7 @@ static void numbers_path(const struct keepnat *k, char path[128])
 	snprintf(path, 128, "%s/interfaces", k->run_dir);
 }
 
-/* "NUMBER NAME" a line, as numbers_write() wrote it. */
+/* "NUMBER NAME" a line, as publish_numbers_keep() wrote it. */
 static void numbers_read(struct keepnat *k)
 {
 	char path[128], line[64], name[IF_NAMESIZE];
@@ -90,7 +109,7 @@ static void numbers_read(struct keepnat *k)
 			struct keepnat_interface *interface = &k->interfaces[i];
 
 			if (!strcmp(interface->name, name) && number_fits(interface->role, number) &&
-			    number_is_free(k, number))
+			    number_is_free(numbered_now(k), number))
 				interface->number = (u8)number;
 		}
 	}
@@ -98,7 +117,7 @@ static void numbers_read(struct keepnat *k)
 		fclose(file);
 }
 
-static int numbers_write(const struct keepnat *k)
+int publish_numbers_keep(const struct keepnat *k)
 {
 	char path[128], aside[136];
 	FILE *file;
@@ -123,10 +142,22 @@ static int numbers_assign(struct keepnat *k)
 		k->interfaces[i].number = NO_INTERFACE;
 	if (loader_adopted(k->loader))
 		numbers_read(k);
-	for (unsigned int i = 0; i < k->interface_count; i++)
-		if (k->interfaces[i].number == NO_INTERFACE)
-			k->interfaces[i].number = number_new(k, k->interfaces[i].role);
-	return numbers_write(k);
+	(void)publish_numbers(k, NULL, 0); /* the configuration names no more than there is room for */
+	return publish_numbers_keep(k);
+}
+
+int publish_numbers(struct keepnat *k, const struct keepnat_interface *before, unsigned int count)
+{
+	for (unsigned int i = 0; i < k->interface_count; i++) {
+		struct keepnat_interface *interface = &k->interfaces[i];
+
+		if (interface->number == NO_INTERFACE)
+			interface->number =
+				number_new(k, interface->role, (struct numbered){ before, count });
+		if (interface->number == NO_INTERFACE)
+			return -ENOSPC;
+	}
+	return 0;
 }
 
 /*
@@ -155,30 +186,114 @@ static struct prefix prefix_of(const struct settings_network *network)
 	return (struct prefix){ .addr = prefix->address.s_addr, .mask = htonl(mask) };
 }
 
-static void networks_publish(struct config *c, const struct settings *settings)
-{
-	u32 count = 0;
+/* A list of the configuration, and what shall be in it. Their order tells nothing. */
+struct prefixes {
+	struct prefix *at;
+	u32 *count;
+	u32 room;
+};
 
-	for (unsigned int i = 0; i < settings->interface_count; i++)
-		for (unsigned int j = 0; j < settings->interfaces[i].network_count && count < MAX_NETWORKS;
-		     j++)
-			c->networks[count++] = prefix_of(&settings->interfaces[i].networks[j]);
-	c->network_count = count;
+struct prefix_set {
+	struct prefix prefix[MAX_NETWORKS];
+	u32 count;
+};
+_Static_assert(MAX_PASS_THROUGH <= MAX_NETWORKS, "a set has room for either");
+
+static bool prefix_equal(const struct prefix *a, const struct prefix *b)
+{
+	return a->addr == b->addr && a->mask == b->mask;
 }
 
-/* While the list changes there is none: no packet may be passed by half of an entry. */
+static bool prefix_in(const struct prefix *list, u32 count, const struct prefix *prefix)
+{
+	for (u32 i = 0; i < count; i++)
+		if (prefix_equal(&list[i], prefix))
+			return true;
+	return false;
+}
+
+static void prefix_store(struct prefix *at, const struct prefix *prefix)
+{
+	union prefix_word to = { .prefix = *prefix };
+
+	STORE((u64 *)(void *)at, to.word);
+}
+
+/* Those of *want that are not in the list, as far as there is room for them. */
+static void prefixes_add(struct prefixes list, const struct prefix_set *want)
+{
+	for (u32 i = 0; i < want->count && *list.count < list.room; i++) {
+		if (prefix_in(list.at, *list.count, &want->prefix[i]))
+			continue;
+		prefix_store(&list.at[*list.count], &want->prefix[i]);
+		__atomic_store_n(list.count, *list.count + 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+/* The place of one that is not wanted, or that stands further ahead, too, is free. */
+static bool prefix_is_free(struct prefixes list, const struct prefix_set *want, u32 i)
+{
+	return prefix_in(list.at, i, &list.at[i]) || !prefix_in(want->prefix, want->count, &list.at[i]);
+}
+
+/* The next of *want that is not in the list; if all are there, the first. */
+static const struct prefix *prefix_missing(struct prefixes list, const struct prefix_set *want, u32 *next)
+{
+	while (*next < want->count && prefix_in(list.at, *list.count, &want->prefix[*next]))
+		++*next;
+	return &want->prefix[*next < want->count ? *next : 0];
+}
+
+/*
+ * Just those of *want. Whoever reads meanwhile finds what is wanted and was there before: it stays where it is. So a free place
+ * that nothing new takes holds the first of *want once more, until it is the last.
+ */
+static void prefixes_fit(struct prefixes list, const struct prefix_set *want)
+{
+	u32 next = 0;
+
+	for (u32 i = 0; want->count && i < *list.count; i++)
+		if (prefix_is_free(list, want, i))
+			prefix_store(&list.at[i], prefix_missing(list, want, &next));
+	prefixes_add(list, want);
+	while (*list.count && (!want->count || prefix_is_free(list, want, *list.count - 1)))
+		__atomic_store_n(list.count, *list.count - 1, __ATOMIC_SEQ_CST);
+}
+
+static struct prefixes networks_of(struct config *c)
+{
+	return (struct prefixes){ c->networks, &c->network_count, MAX_NETWORKS };
+}
+
+static void networks_collect(struct prefix_set *set, const struct settings *settings)
+{
+	set->count = 0;
+	for (unsigned int i = 0; i < settings->interface_count; i++)
+		for (unsigned int j = 0;
+		     j < settings->interfaces[i].network_count && set->count < MAX_NETWORKS; j++)
+			set->prefix[set->count++] = prefix_of(&settings->interfaces[i].networks[j]);
+}
+
+/* Before an interface serves only those, and after the last that did so does so no more. */
+static void networks_publish(struct config *c, const struct settings *settings, bool all)
+{
+	struct prefix_set want;
+
+	networks_collect(&want, settings);
+	if (all)
+		prefixes_fit(networks_of(c), &want);
+	else
+		prefixes_add(networks_of(c), &want);
+}
+
 static void pass_through_publish(struct config *c, const struct settings *settings)
 {
-	struct prefix list[MAX_PASS_THROUGH] = { 0 };
+	struct prefixes list = { c->pass_through, &c->pass_through_count, MAX_PASS_THROUGH };
+	struct prefix_set want = { .count = settings->pass_through_count };
 
 	for (unsigned int i = 0; i < settings->pass_through_count; i++)
-		list[i] = prefix_of(&settings->pass_through[i]);
-	if (c->pass_through_count == settings->pass_through_count &&
-	    !memcmp(c->pass_through, list, sizeof(list)))
-		return;
-	__atomic_store_n(&c->pass_through_count, 0, __ATOMIC_SEQ_CST);
-	memcpy(c->pass_through, list, sizeof(list));
-	__atomic_store_n(&c->pass_through_count, settings->pass_through_count, __ATOMIC_SEQ_CST);
+		want.prefix[i] = prefix_of(&settings->pass_through[i]);
+	prefixes_fit(list, &want);
 }
 
 static void limits_publish(struct config *c, const struct limits *from, u32 now)
@@ -192,14 +307,24 @@ static void limits_publish(struct config *c, const struct limits *from, u32 now)
 	c->limits = limits;
 }
 
+/* Both ends by one store. */
+static void ports_publish(struct config *c, const struct settings_ports *ports)
+{
+	union {
+		u32 word;
+		u16 ends[2];
+	} range = { .ends = { ports->min, ports->max } };
+
+	__atomic_store_n((u32 *)(void *)&c->port_min, range.word, __ATOMIC_RELAXED);
+}
+
 static void settings_publish(struct config *c, const struct settings *settings)
 {
 	const struct settings_nat *nat = &settings->nat;
 
-	networks_publish(c, settings);
+	networks_publish(c, settings, false);
 	pass_through_publish(c, settings);
-	c->port_min = nat->ports.min;
-	c->port_max = nat->ports.max;
+	ports_publish(c, &nat->ports);
 	c->port_preserve = nat->ports_preserve;
 	c->port_parity = nat->ports_parity;
 	c->hairpin = nat->hairpin;
@@ -231,6 +356,13 @@ static void interfaces_renew(struct keepnat *k, u32 interfaces)
 					     1u << TABLE_FLOWS | 1u << TABLE_MAPPINGS | 1u << TABLE_HOSTS);
 }
 
+/* Something was there before us, or before the present settings, and is no more. */
+static void anew_log(const struct keepnat *k, const char *interface, const char *what)
+{
+	if (k->nat.config->layout)
+		log_notice("%s: another %s: sessions, mappings and hosts begin anew there", interface, what);
+}
+
 /*
  * Which interfaces are address-only. Where that changes, nothing of before may stay, for it went by other rules. Once more
  * afterwards, for what packets made meanwhile; and before, since a daemon may die between the two.
@@ -247,8 +379,9 @@ static void modes_publish(struct keepnat *k)
 	interfaces_renew(k, changed);
 	__atomic_store_n(at, (u16)(*at ^ changed), __ATOMIC_RELEASE);
 	interfaces_renew(k, changed);
-	if (loader_adopted(k->loader))
-		log_notice("the mode of an interface changed: sessions, mappings and hosts begin anew there");
+	for (unsigned int i = 0; i < k->interface_count; i++)
+		if (k->interfaces[i].role == ROLE_OUTSIDE && changed >> k->interfaces[i].number & 1)
+			anew_log(k, k->interfaces[i].name, "mode");
 }
 
 static void shares_log(const struct settings_interface *interface, const struct shares *s)
@@ -287,6 +420,15 @@ static int addresses_number(struct keepnat *k, u8 number, const struct settings_
 	return pool_number(k->pool, number, addresses, shares->addresses);
 }
 
+/* Do the ports of some hosts become others'? Not if it is only how many blocks one may have. */
+static bool shares_differ(const struct shares *at, const struct shares *wanted)
+{
+	struct shares same = *wanted;
+
+	same.block_max = at->block_max;
+	return memcmp(at, &same, sizeof(same));
+}
+
 /*
  * Which ports hosts may have: as with modes. Buckets go by it, too. 0 or -ENOMEM. The daemon logs what ports are shared out
  * by, at each change, since only with that a record of an outside port leads to a host (RFC 7422 section 4).
@@ -304,14 +446,16 @@ static int shares_publish(struct keepnat *k)
 			continue;
 		at = &k->nat.config->shares[number];
 		(void)deterministic_shares(k->settings, settings, &wanted);
-		bool changed = memcmp(at, &wanted, sizeof(wanted));
+		bool changed = shares_differ(at, &wanted);
 		if (changed) /* before and after: what is made in between by the old shares ends as well */
 			interfaces_renew(k, 1u << number);
 		*at = wanted;
 		if (changed || wanted.hosts)
 			error = addresses_number(k, number, settings, &wanted);
-		if (changed)
+		if (changed) {
 			interfaces_renew(k, 1u << number);
+			anew_log(k, settings->name, "sharing of ports");
+		}
 		if (changed || wanted.hosts)
 			shares_log(settings, &wanted);
 	}
@@ -344,10 +488,27 @@ static void former_forget(struct keepnat *k)
 		struct keepnat_interface former = { .number = (u8)number };
 
 		former.ifindex = k->nat.config->interfaces[number].ifindex;
-		if (former.ifindex && number_is_free(k, number))
+		if (former.ifindex && number_is_free(numbered_now(k), number))
 			publish_gone(k, &former);
 	}
 }
+
+int publish_settings(struct keepnat *k)
+{
+	struct config *c = k->nat.config;
+	int error;
+
+	sweeper_hold(k->sweeper); /* it reckons with some of these */
+	settings_publish(c, k->settings);
+	limits_publish(c, &k->settings->nat.limits, loader_tick(k->loader));
+	clients_publish(k);
+	modes_publish(k);
+	error = shares_publish(k);
+	sweeper_release(k->sweeper);
+	return error;
+}
+
+void publish_former(struct keepnat *k) { networks_publish(k->nat.config, k->settings, true); }
 
 int publish_start(struct keepnat *k)
 {
@@ -363,16 +524,16 @@ int publish_start(struct keepnat *k)
 			  strerror(-error));
 		return error;
 	}
-	settings_publish(k->nat.config, k->settings);
-	limits_publish(k->nat.config, &k->settings->nat.limits, loader_tick(k->loader));
-	modes_publish(k);
+	k->pool = pool_open(&k->nat);
+	k->fixed = fixed_open(k->settings);
+	k->clients = clients_open(k->settings);
+	error = k->pool && k->fixed && k->clients ? publish_settings(k) : -ENOMEM;
+	if (error)
+		return error;
 	former_forget(k);
 	__atomic_store_n(&k->nat.config->layout, LAYOUT_VERSION,
 			 __ATOMIC_RELEASE); /* last: now others may adopt it */
-	k->pool = pool_open(&k->nat);
-	k->fixed = fixed_open(k->settings);
-	k->clients = clients_open(k);
-	return k->pool && k->fixed && k->clients ? shares_publish(k) : -ENOMEM;
+	return 0;
 }
 
 void publish_stop(struct keepnat *k, bool leave)

@@ -14,6 +14,20 @@ struct keepnat_interface;
 /* Number the interfaces, and write settings and sizes into the configuration. 0, or -errno after a logged line. */
 int publish_start(struct keepnat *k);
 
+/*
+ * Number those of k->interfaces that have NO_INTERFACE, each by a number that none of `before` has, either; remember all numbers
+ * for the next start. 0, or -ENOSPC, -errno.
+ */
+int publish_numbers(struct keepnat *k, const struct keepnat_interface *before, unsigned int count);
+int publish_numbers_keep(const struct keepnat *k);
+
+/*
+ * Tell the data path k->settings, but for interfaces and addresses (link.h). Beside packets: what the settings change is all that
+ * they notice. publish_former(), once the interfaces are told: networks of former settings are inside no more. 0 or -ENOMEM.
+ */
+int publish_settings(struct keepnat *k);
+void publish_former(struct keepnat *k);
+
 /* Forget the numbers, unless they shall be found again. */
 void publish_stop(struct keepnat *k, bool leave);
 

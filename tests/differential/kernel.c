@@ -109,7 +109,7 @@ static int servers_add(struct nat_instance *nat)
 			.full = i < 2,
 			.client = router(),
 		};
-	server_add(nat->config, server());
+	server_add(nat->config->servers, server());
 	if (native_address_set(nat, clients_number(MAX_OUTSIDE), router(), ADDRESS_CLIENTS | ADDRESS_LOCAL) <
 	    0)
 		return -1;

@@ -63,7 +63,7 @@ static int full_give(struct world *w, struct fixed_mapping *mapping, const char 
 		return world_fail(w, "map ... full ADDRESS");
 	mapping->full = true;
 	for (struct nat_instance *nat = nat_first(w); nat; nat = nat_next(w, nat)) {
-		server_add(nat->config, mapping->inside.addr);
+		server_add(nat->config->servers, mapping->inside.addr);
 		if (native_address_set(nat, clients_number(lan->number), mapping->client,
 				       ADDRESS_CLIENTS | ADDRESS_LOCAL) < 0)
 			return world_fail(w, "no room for another outside address");

@@ -2,6 +2,7 @@
 /* limit: 120 s. The API over its socket: answers, pages, errors, and clients that do not behave. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +21,7 @@
 #include "core/shares.h"
 #include "daemon/api.h"
 #include "daemon/api_door.h"
+#include "daemon/reload.h"
 #include "daemon/event.h"
 #include "tests/unit/fixture/http.h"
 #include "tests/unit/fixture/instance.h"
@@ -441,6 +443,58 @@ static void stop_is_told_once(void **state)
 	assert_int_equal(ordered(i, 5000), 1);
 }
 
+/* The main thread as far as configurations go: until one that it was told to expect is done. */
+static void *reload_one(void *context)
+{
+	struct instance *i = context;
+	struct pollfd fd = { .fd = reload_fd(&i->k), .events = POLLIN };
+
+	if (poll(&fd, 1, 20000) == 1)
+		reload_run(&i->k);
+	return NULL;
+}
+
+static void config_is_refused(void **state)
+{
+	struct instance *i = *state;
+	size_t length = RELOAD_TEXT_MAX + 1;
+	char *large = malloc(length + 1);
+	struct reply reply;
+	pthread_t thread;
+	json_t *json;
+
+	reply = http_put(i->folder, "/v1/config", "a: 1");
+	assert_int_equal(reply.status, 503); /* nobody is there who could take it */
+	reply_free(&reply);
+	assert_int_equal(reload_start(&i->k), 0);
+	assert_int_equal(pthread_create(&thread, NULL, reload_one, i), 0);
+	memset(large, ' ', length);
+	memcpy(large + 5000, "\ninterfaces: 7\n", 15);
+	large[10000] = 0; /* longer than other bodies may be */
+	reply = http_put(i->folder, "/v1/config?name=some.yaml", large);
+	pthread_join(thread, NULL);
+	assert_int_equal(reply.status, 422);
+	json = json_loadb(reply.body, reply.length, 0, NULL);
+	assert_string_equal(json_string_value(json_object_get(json, "at")), "some.yaml:2");
+	assert_int_equal(json_integer_value(
+				 json_object_get(json_array_get(json_object_get(json, "errors"), 0), "line")),
+			 2);
+	json_decref(json);
+	reply_free(&reply);
+	large[10000] = ' ';
+	large[length] = 0;
+	reply = http_put(i->folder, "/v1/config", large);
+	assert_int_equal(reply.status, 413);
+	reply_free(&reply);
+	free(large);
+	reload_close(&i->k);
+	reply = http_post(i->folder, "/v1/reload", "");
+	assert_int_equal(reply.status, 503);
+	reply_free(&reply);
+	api_stop(&i->k);
+	reload_stop(&i->k, false);
+}
+
 /* A hundred clients, of which each reads a little of a long list and then no more, hurt nobody else. */
 static void slow_readers(void **state)
 {
@@ -779,6 +833,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(event_stream_loses, setup, teardown),
 		cmocka_unit_test_setup_teardown(event_streams_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(stop_is_told_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(config_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_readers, setup, teardown),
 		cmocka_unit_test_setup_teardown(garbage, setup, teardown),
 		cmocka_unit_test_setup_teardown(socket_file, setup, teardown),
