@@ -17,7 +17,7 @@ enum { ARGUMENTS_MAX = 2, SOCKET_PATH_SIZE = 256 };
 struct options {
 	const char *instance, *run_dir, *state_dir, *pin_dir;
 	const char *inside, *outside, *pool;
-	const char *host, *protocol, *interface, *limit, *keep, *config, *severity, *event;
+	const char *host, *protocol, *interface, *limit, *keep, *config, *severity, *event, *rename;
 	bool json, detach, all, wait, help, version;
 	const char *arguments[ARGUMENTS_MAX]; /* after the command's name */
 	int argument_count;
@@ -63,6 +63,7 @@ int pools_run(const struct options *options);
 int reasons_run(const struct options *options);
 int events_run(const struct options *options);
 int monitor_run(const struct options *options);
+int import_run(const struct options *options);
 int crash_run(const struct options *options);
 int check_run(const struct options *options);
 int show_run(const struct options *options);

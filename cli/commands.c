@@ -79,6 +79,15 @@ const struct command commands[] = {
 	  "It is done every minute anyway (snapshot.interval), and at a clean stop. After a reboot\n"
 	  "keepnatd restores what is not older than its timeout.\n",
 	  "keepnat snapshot", "", 0, snapshot_run },
+	{ "import", "netsh|nft|iptables FILE [--rename OLD=NEW,...] [--inside IF] [--outside IF]",
+	  "print the YAML for another system's NAT, and what could not be carried over",
+	  "FILE has what `netsh routing ip nat dump` of Windows, `nft list ruleset` or `iptables-save`\n"
+	  "printed; - is standard input. What cannot be carried over is told line by line on standard\n"
+	  "error, and in comments of the YAML, with what to do instead; then the exit status is 1.\n"
+	  "What is printed always passes 'keepnat check'. --rename says what interfaces of Windows are\n"
+	  "called on this machine, --inside and --outside where rules name none.\n",
+	  "keepnat import netsh nat.txt --rename 'Local Area Connection=eth0' >keepnat.yaml",
+	  "rename inside outside", 2, import_run },
 	{ "stop", "[--detach]", "end keepnatd, and wait for its end",
 	  "The NAT is taken down cleanly. With --detach it is left in the kernel: packets go on being\n"
 	  "translated, and the next keepnatd takes it over.\n",

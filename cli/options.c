@@ -12,7 +12,7 @@ struct option {
 	bool *flag;
 };
 
-enum { OPTIONS = 22 };
+enum { OPTIONS = 23 };
 
 static void option_table(struct option table[OPTIONS + 1], struct options *o)
 {
@@ -35,6 +35,7 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 		{ "event", false, &o->event, NULL },
 		{ "keep", false, &o->keep, NULL },
 		{ "config", false, &o->config, NULL },
+		{ "rename", false, &o->rename, NULL },
 		{ "wait", false, NULL, &o->wait },
 		{ "detach", false, NULL, &o->detach },
 		{ "all", false, NULL, &o->all },

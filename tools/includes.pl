@@ -35,6 +35,9 @@ my %doors = (
 	'daemon/deterministic.c' => qr{^core/shares\.h$},		# the arithmetic of RFC 7422, in both homes and here
 	'daemon/config_deterministic.c' => qr{^core/shares\.h$},
 	'cli/lookup.c' => qr{^daemon/deterministic\.h$},		# `lookup` answers from the configuration alone
+	'cli/import/draft.h' => qr{^daemon/config\.h$},		# what it prints, the reader of configurations has read
+	'cli/import/netsh.c' => qr{^daemon/config_report\.h$},
+	'cli/import/text.c' => qr{^daemon/address\.h$},
 	'cli/config.c' => qr{^daemon/config\.h$},			# `check` reads as the daemon does
 );
 my $broken = 0;
