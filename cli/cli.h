@@ -17,7 +17,7 @@ enum { ARGUMENTS_MAX = 2, SOCKET_PATH_SIZE = 256 };
 struct options {
 	const char *instance, *run_dir, *state_dir, *pin_dir;
 	const char *inside, *outside, *pool;
-	const char *host, *protocol, *interface, *limit, *keep, *config, *severity, *event, *rename;
+	const char *host, *protocol, *interface, *limit, *keep, *config, *severity, *event, *rename, *output;
 	bool json, detach, all, wait, help, version;
 	const char *arguments[ARGUMENTS_MAX]; /* after the command's name */
 	int argument_count;
@@ -51,6 +51,12 @@ void help_print_command(const struct command *command);
 /* "keepnat: ..." on stderr. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * Become the program words[0] that belongs to this keepnat, wherever both were put: installed, or in a build's folders; places are
+ * paths from here, NULL ends them. Then any. Returns only if that failed, with errno.
+ */
+void program_exec(const char *const *places, char **words);
+
 int run_run(const struct options *options);
 int status_run(const struct options *options);
 int interfaces_run(const struct options *options);
@@ -63,6 +69,7 @@ int pools_run(const struct options *options);
 int reasons_run(const struct options *options);
 int events_run(const struct options *options);
 int monitor_run(const struct options *options);
+int replay_run(const struct options *options);
 int import_run(const struct options *options);
 int crash_run(const struct options *options);
 int check_run(const struct options *options);

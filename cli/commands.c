@@ -88,6 +88,14 @@ const struct command commands[] = {
 	  "called on this machine, --inside and --outside where rules name none.\n",
 	  "keepnat import netsh nat.txt --rename 'Local Area Connection=eth0' >keepnat.yaml",
 	  "rename inside outside", 2, import_run },
+	{ "replay", "IN.pcap -o OUT.pcap [--config FILE] [--pool RANGE]",
+	  "what the NAT would make of a capture, in the capture's own time",
+	  "Needs no daemon and no privileges. A packet whose source is in an inside network goes out,\n"
+	  "any other one came in by the outside interface that has its destination. OUT.pcap has what\n"
+	  "would leave; what happened is told by reason. --pool: the addresses of an outside interface\n"
+	  "that has no pool in FILE, /etc/keepnat/keepnat.yaml by default. The same capture gives the\n"
+	  "same, each time.\n",
+	  "keepnat replay lan.pcap -o wan.pcap --config keepnat.yaml", "o config pool", 1, replay_run },
 	{ "stop", "[--detach]", "end keepnatd, and wait for its end",
 	  "The NAT is taken down cleanly. With --detach it is left in the kernel: packets go on being\n"
 	  "translated, and the next keepnatd takes it over.\n",

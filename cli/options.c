@@ -12,7 +12,7 @@ struct option {
 	bool *flag;
 };
 
-enum { OPTIONS = 23 };
+enum { OPTIONS = 24 };
 
 static void option_table(struct option table[OPTIONS + 1], struct options *o)
 {
@@ -36,6 +36,7 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 		{ "keep", false, &o->keep, NULL },
 		{ "config", false, &o->config, NULL },
 		{ "rename", false, &o->rename, NULL },
+		{ "o", false, &o->output, NULL },
 		{ "wait", false, NULL, &o->wait },
 		{ "detach", false, NULL, &o->detach },
 		{ "all", false, NULL, &o->all },

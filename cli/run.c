@@ -23,27 +23,26 @@ static void words_add(struct words *words, const char *name, const char *value)
 	words->list[words->count++] = (char *)value;
 }
 
-/* The keepnatd that belongs to this keepnat, wherever both were put: installed, or in a build's folders. Then any. */
-static void daemon_exec(char **words)
+void program_exec(const char *const *places, char **words)
 {
-	static const char *const places[] = { "keepnatd", "../sbin/keepnatd", "../daemon/keepnatd" };
-	char self[PATH_SIZE], path[PATH_SIZE + 32];
+	char self[PATH_SIZE], path[PATH_SIZE + 48];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
 	self[length > 0 ? length : 0] = 0;
 	slash = strrchr(self, '/');
-	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - self), self, places[i]);
+	for (; slash && *places; places++) {
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - self), self, *places);
 		execv(path, words);
 		if (errno != ENOENT && errno != ENOTDIR)
 			return;
 	}
-	execvp("keepnatd", words);
+	execvp(words[0], words);
 }
 
 int run_run(const struct options *options)
 {
+	static const char *const places[] = { "keepnatd", "../sbin/keepnatd", "../daemon/keepnatd", NULL };
 	struct words words = { .list = { "keepnatd" }, .count = 1 };
 
 	if (!options->inside || !options->outside) {
@@ -62,7 +61,7 @@ int run_run(const struct options *options)
 	words_add(&words, "--run-dir", options->run_dir);
 	words_add(&words, "--state-dir", options->state_dir);
 	words_add(&words, "--pin-dir", options->pin_dir);
-	daemon_exec(words.list);
+	program_exec(places, words.list);
 	complain("cannot run keepnatd: %s", strerror(errno));
 	return STATUS_FAILED;
 }
