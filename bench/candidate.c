@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "bench/command.h"
 #include "bench/keepnat.h"
+#include "bench/probe.h"
 
 static void address_text(__u32 address, char text[INET_ADDRSTRLEN])
 {
@@ -25,8 +26,17 @@ static int plain_start(struct candidate *candidate)
 
 static void plain_stop(struct candidate *candidate) { (void)candidate; }
 
+/* No NAT, and no router either: what XDP could do at best. */
+static int limit_start(struct candidate *candidate)
+{
+	return probe_limit_begin(candidate->setting->probe, candidate->lab, candidate->router);
+}
+
+static void limit_stop(struct candidate *candidate) { probe_limit_end(candidate->setting->probe); }
+
 /*
- * nftables. Connections must outlast the run (a UDP flow without an answer lives for 30 s by default); checksums are
+ * nftables. Connections must outlast the run (a UDP flow without an answer lives for 30 s by default, a segment
+ * that is sent again and again five minutes); checksums are
  * not verified, since a real interface would have done that; and there is one rule: nothing but the NAT is paid for.
  */
 static int nft_rule(struct candidate *candidate, const char *rule)
@@ -38,7 +48,11 @@ static int nft_rule(struct candidate *candidate, const char *rule)
 		 "oifname \"wan0\" %s; }; }' && "
 		 "sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600 "
 		 "net.netfilter.nf_conntrack_checksum=0 "
-		 "net.netfilter.nf_conntrack_udp_timeout_stream=3600",
+		 "net.netfilter.nf_conntrack_udp_timeout_stream=3600 "
+		 "net.netfilter.nf_conntrack_tcp_timeout_syn_sent=3600 "
+		 "net.netfilter.nf_conntrack_tcp_timeout_syn_recv=3600 "
+		 "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged=3600 "
+		 "net.netfilter.nf_conntrack_tcp_timeout_max_retrans=3600",
 		 rule);
 	return router_run(candidate->lab, candidate->router, command);
 }
@@ -80,6 +94,13 @@ static void nft_stop(struct candidate *candidate)
 	router_run(candidate->lab, candidate->router, "nft flush ruleset");
 }
 
+/* keepnat in one of its modes. */
+#define KEEPNAT(mode, text)                                                                                  \
+	{                                                                                                    \
+		.name = mode, .title = "keepnat, " text, .translates = true, .accelerate = mode,             \
+		.start = keepnat_start, .empty = keepnat_empty, .reset = keepnat_reset, .stop = keepnat_stop \
+	}
+
 static struct candidate candidates[CANDIDATES] = {
 	{ .name = "plain",
 	  .title = "kernel forwarding, no NAT",
@@ -101,43 +122,33 @@ static struct candidate candidates[CANDIDATES] = {
 	  .empty = nft_empty,
 	  .reset = nft_reset,
 	  .stop = nft_stop },
-	{ .name = "slow",
-	  .title = "keepnat, accelerate: off",
-	  .translates = true,
-	  .accelerate = "off",
-	  .start = keepnat_start,
-	  .empty = keepnat_empty,
-	  .reset = keepnat_reset,
-	  .stop = keepnat_stop },
-	{ .name = "xdp",
-	  .title = "keepnat, fast path at XDP",
-	  .translates = true,
-	  .accelerate = "xdp",
-	  .start = keepnat_start,
-	  .empty = keepnat_empty,
-	  .reset = keepnat_reset,
-	  .stop = keepnat_stop },
-	{ .name = "keepnat",
-	  .title = "keepnat, fast path at TC",
-	  .translates = true,
-	  .accelerate = "tc",
-	  .start = keepnat_start,
-	  .empty = keepnat_empty,
-	  .reset = keepnat_reset,
-	  .stop = keepnat_stop },
+	{ .name = "limit",
+	  .title = "XDP redirect and nothing else",
+	  .start = limit_start,
+	  .empty = plain_start,
+	  .reset = plain_start,
+	  .stop = limit_stop },
+	KEEPNAT("off", "no fast path"),
+	KEEPNAT("tc", "fast path at TC"),
+	KEEPNAT("xdp", "fast path at XDP"),
+	KEEPNAT("all", "XDP makes sessions, too"),
 };
+
+struct candidate *candidate_nth(int n) { return n < CANDIDATES ? &candidates[n] : NULL; }
 
 struct candidate *candidate_find(const char *name)
 {
 	for (int i = 0; i < CANDIDATES; i++)
-		if (candidates[i].name && !strcmp(candidates[i].name, name))
+		if (!strcmp(candidates[i].name, name))
 			return &candidates[i];
 	return NULL;
 }
 
 bool candidate_is_present(const struct candidate *candidate, const struct setting *setting)
 {
-	return !candidate->accelerate || (setting->keepnatd && !access(setting->keepnatd, X_OK));
+	if (!candidate->accelerate)
+		return true;
+	return setting->keepnatd && !access(setting->keepnatd, X_OK) && keepnat_knows(candidate, setting);
 }
 
 int candidate_start(struct candidate *candidate, const struct lab *lab, struct router *router,
@@ -177,11 +188,13 @@ void conntrack_size(__u32 sessions)
 	char text[32];
 
 	/* Two tuples a connection: one bucket for each. Setting the buckets may set the maximum, so it comes last. */
-	snprintf(text, sizeof(text), "%u", 2 * sessions);
 	for (int i = 0; i < 2; i++) {
-		conntrack_before[i] = file_read_number(conntrack_paths[i]);
-		if (conntrack_before[i] > 0 && conntrack_before[i] < 2 * (long)sessions &&
-		    file_write(conntrack_paths[i], text))
+		long now = file_read_number(conntrack_paths[i]), wanted = 2 * (long)sessions;
+
+		conntrack_before[i] = conntrack_before[i] ? conntrack_before[i] : now;
+		wanted = wanted > conntrack_before[i] ? wanted : conntrack_before[i];
+		snprintf(text, sizeof(text), "%ld", wanted);
+		if (now > 0 && now != wanted && file_write(conntrack_paths[i], text))
 			fprintf(stderr, "bench: cannot write %s\n", conntrack_paths[i]);
 	}
 }

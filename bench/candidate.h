@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include "bench/lab.h"
 
-enum { CANDIDATES = 6 };
+struct probe;
+
+enum { CANDIDATES = 8 };
 
 /* What every candidate is asked to be. */
 struct setting {
@@ -19,7 +21,8 @@ struct setting {
 	__u32 sessions_per_mapping;
 	const char *keepnatd; /* path of the daemon and of the command line */
 	const char *keepnat;
-	const char *more; /* more lines for the configuration of keepnat, or NULL */
+	const char *more;    /* more lines for the configuration of keepnat, or NULL */
+	struct probe *probe; /* has the limit's program */
 	bool verbose;
 };
 
@@ -41,6 +44,9 @@ struct candidate {
 
 struct candidate *candidate_find(const char *name);
 
+/* The n-th of all, or NULL. */
+struct candidate *candidate_nth(int n);
+
 /* Whether it can run here at all (its program is there). */
 bool candidate_is_present(const struct candidate *candidate, const struct setting *setting);
 
@@ -55,6 +61,6 @@ bool candidate_uses_conntrack(const struct candidate *candidate);
 /* Entries of conntrack in its router now, or -errno. */
 long candidate_connections(const struct candidate *candidate);
 
-/* Makes conntrack's table large enough for all, before lab_open(); then puts the machine's own sizes back. */
+/* Makes conntrack's table large enough for all; then puts the machine's own sizes back. In the lab's original namespace. */
 void conntrack_size(__u32 sessions);
 void conntrack_restore(void);

@@ -22,7 +22,18 @@ enum {
 	START_SECONDS = 30,
 	STOP_SECONDS = 20,
 	MAPS = 64,
+	WORKERS = 8,
 };
+
+bool keepnat_knows(const struct candidate *candidate, const struct setting *setting)
+{
+	char command[400];
+
+	snprintf(command, sizeof(command),
+		 "echo 'nat: {accelerate: %s}' | %s check /dev/stdin 2>&1 | grep -q accelerate",
+		 candidate->accelerate, setting->keepnat);
+	return system(command) != 0;
+}
 
 static int keepnat_configure(const struct candidate *candidate, const char *path)
 {
@@ -43,7 +54,10 @@ static int keepnat_configure(const struct candidate *candidate, const char *path
 	return fclose(file) ? -errno : 0;
 }
 
-/* In the child. */
+/*
+ * In the child. The daemon works on the CPUs that the lab leaves free, if there are any: where traffic has the one it would
+ * come too late to look after the leases of the fast path, as it never does on a machine with a CPU to spare.
+ */
 static void keepnat_exec(const struct candidate *candidate, int output)
 {
 	const struct router *router = candidate->router;
@@ -55,6 +69,8 @@ static void keepnat_exec(const struct candidate *candidate, int output)
 	snprintf(paths[2], sizeof(paths[2]), "%s/state-%s", folder, router->name);
 	snprintf(paths[3], sizeof(paths[3]), "%s/pins/%s", folder, router->name);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (beside_possible(candidate->lab))
+		beside_move(candidate->lab, 0);
 	if (netns_enter(router->netns) || dup2(output, STDERR_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0)
 		_exit(126);
 	execl(candidate->setting->keepnatd, "keepnatd", "--config", paths[0], "--instance", router->name,
@@ -199,29 +215,44 @@ int keepnat_status(const struct candidate *candidate, const char *path, double *
 	return err;
 }
 
-int keepnat_reason(const struct candidate *candidate, const char *name, double *packets)
+/* The sum of the packets of all reasons that have this text under this key; -ENOENT when there is none. */
+static int reasons_sum(const struct candidate *candidate, const char *key, const char *text, double *packets)
 {
-	json_t *answer = keepnat_ask(candidate, "reasons"), *row;
+	json_t *answer = keepnat_ask(candidate, "reasons"), *list = json_object_get(answer, "reasons");
 	int err = -ENOENT;
-	size_t i;
 
-	json_array_foreach(json_object_get(answer, "reasons"), i,
-			   row) if (json_is_string(json_object_get(row, "reason")) &&
-				    !strcmp(json_string_value(json_object_get(row, "reason")), name)) err =
-		json_take(json_object_get(row, "packets"), packets);
+	*packets = 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *row = json_array_get(list, i);
+		const char *is = json_string_value(json_object_get(row, key));
+
+		if (!is || strcmp(is, text))
+			continue;
+		*packets += json_number_value(json_object_get(row, "packets"));
+		err = 0;
+	}
 	json_decref(answer);
 	return err;
 }
 
-int keepnat_threads(const struct candidate *candidate, int (*each)(pid_t thread, void *context),
-		    void *context)
+int keepnat_reason(const struct candidate *candidate, const char *name, double *packets)
+{
+	return reasons_sum(candidate, "reason", name, packets);
+}
+
+int keepnat_verdict(const struct candidate *candidate, const char *verdict, double *packets)
+{
+	return reasons_sum(candidate, "verdict", verdict, packets);
+}
+
+static int threads_of(pid_t process, int (*each)(pid_t thread, void *context), void *context)
 {
 	struct dirent *entry;
 	char path[64];
 	int err = 0;
 	DIR *tasks;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", candidate->daemon);
+	snprintf(path, sizeof(path), "/proc/%d/task", process);
 	tasks = opendir(path);
 	if (!tasks)
 		return -errno;
@@ -235,16 +266,31 @@ int keepnat_threads(const struct candidate *candidate, int (*each)(pid_t thread,
 	return err;
 }
 
-static int thread_leave(pid_t thread, void *context)
+/* The workers below a small parent. How many; they may be none. */
+static int workers_of(pid_t parent, pid_t workers[WORKERS])
 {
-	const struct candidate *candidate = context;
+	char text[4096], *at = text;
+	int count = 0;
+	long child;
 
-	return beside_move(candidate->lab, thread);
+	if (command_read(text, sizeof(text), "cat /proc/%d/task/%d/children 2>/dev/null || true", parent,
+			 parent))
+		return 0;
+	while (count < WORKERS && (child = strtol(at, &at, 10)) > 0)
+		workers[count++] = (pid_t)child;
+	return count;
 }
 
-int keepnat_leave(const struct candidate *candidate)
+int keepnat_threads(const struct candidate *candidate, int (*each)(pid_t thread, void *context),
+		    void *context)
 {
-	return keepnat_threads(candidate, thread_leave, (void *)candidate);
+	pid_t workers[WORKERS];
+	int count = workers_of(candidate->daemon, workers);
+	int err = threads_of(candidate->daemon, each, context);
+
+	for (int i = 0; i < count && !err; i++)
+		err = threads_of(workers[i], each, context);
+	return err;
 }
 
 /* The kernel's own account of a map, from the descriptor's fdinfo. */
@@ -303,17 +349,13 @@ static int maps_sum(pid_t pid, bool verbose, unsigned int *ids, int *count, __u6
 
 int keepnat_memory(const struct candidate *candidate, __u64 *bytes)
 {
-	char text[4096], path[64], *at = text;
+	pid_t workers[WORKERS];
+	int worker_count = workers_of(candidate->daemon, workers), count = 0, err;
 	unsigned int ids[MAPS];
-	int count = 0, err;
-	long child;
 
 	*bytes = 0;
 	err = maps_sum(candidate->daemon, candidate->setting->verbose, ids, &count, bytes);
-	/* A worker below a small parent holds them, then. */
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", candidate->daemon, candidate->daemon);
-	if (!err && !command_read(text, sizeof(text), "cat %s 2>/dev/null || true", path))
-		while ((child = strtol(at, &at, 10)) > 0 && !err)
-			err = maps_sum((pid_t)child, candidate->setting->verbose, ids, &count, bytes);
+	for (int i = 0; i < worker_count && !err; i++)
+		err = maps_sum(workers[i], candidate->setting->verbose, ids, &count, bytes);
 	return err ? err : count ? 0 : -ENOENT;
 }

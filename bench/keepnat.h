@@ -3,10 +3,15 @@
  * keepnat.h - keepnat as a candidate: an instance of its own inside the router.
  */
 #pragma once
+#include <stdbool.h>
 #include <sys/types.h>
 #include <linux/types.h>
 
 struct candidate;
+struct setting;
+
+/* Does this build have the candidate's mode? Its own `keepnat check` says. */
+bool keepnat_knows(const struct candidate *candidate, const struct setting *setting);
 
 int keepnat_start(struct candidate *candidate);
 int keepnat_empty(struct candidate *candidate);
@@ -21,8 +26,8 @@ int keepnat_status(const struct candidate *candidate, const char *path, double *
 /* Packets that ended by this reason (core/reasons.def) since the daemon's arrays were made. */
 int keepnat_reason(const struct candidate *candidate, const char *name, double *packets);
 
-/* Puts the daemon's threads on the CPUs that the lab leaves free, where traffic does not hold them up. */
-int keepnat_leave(const struct candidate *candidate);
+/* The same of all reasons with this verdict: "drop", "answer" and so on. */
+int keepnat_verdict(const struct candidate *candidate, const char *verdict, double *packets);
 
 /* Calls each(thread, context) for every thread of the daemon, until one call is not 0, and returns that; or -errno. */
 int keepnat_threads(const struct candidate *candidate, int (*each)(pid_t thread, void *context),

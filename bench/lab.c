@@ -63,11 +63,25 @@ int lab_open(struct lab *lab, int cpu)
 		"ip addr add 192.168.255.2/32 dev lo");
 }
 
+static void netns_delete(int fd, const char *name)
+{
+	if (fd <= 0)
+		return;
+	command_run("ip netns del %s", name);
+	close(fd);
+}
+
 void lab_close(struct lab *lab)
 {
 	for (int i = 0; i < lab->routers_made; i++) {
-		command_run("ip netns del %s", lab->routers[i].name);
-		close(lab->routers[i].netns);
+		const struct router *router = &lab->routers[i];
+		char name[40];
+
+		for (int side = 0; side < 2; side++) {
+			snprintf(name, sizeof(name), "%s-%d", router->name, side);
+			netns_delete(router->hosts[side], name);
+		}
+		netns_delete(router->netns, router->name);
 	}
 	netns_enter(lab->original);
 	if (*lab->folder) {
@@ -189,36 +203,100 @@ static int router_threads(const struct lab *lab, struct router *router)
 	int err = netns_enter(router->netns);
 
 	for (int side = 0; side < 2 && !err; side++) {
+		router->devices[side] = if_nametoindex(router_devices[side]);
 		router->nat[side] = device_thread(lab, router_devices[side], PRIORITY_NAT);
-		err = router->nat[side] < 0 ? router->nat[side] : 0;
+		err = router->nat[side] < 0		       ? router->nat[side]
+		      : router->devices[side] >= TRAFFIC_LINKS ? -ERANGE
+							       : 0;
 	}
 	netns_enter(lab->home);
 	return err;
 }
 
+/* A namespace of our own of this name; the descriptor, or -errno. */
+static int netns_make(const char *name)
+{
+	char path[64];
+	int fd;
+
+	if (command_run("ip netns add %s", name))
+		return -EIO;
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int router_make(const struct lab *lab, struct router *router, int number)
+{
+	int err;
+
+	snprintf(router->name, sizeof(router->name), "knbench%d-%d", getpid(), number);
+	router->netns = netns_make(router->name);
+	if (router->netns < 0)
+		return router->netns;
+	err = router_links(router, number);
+	return err ? err : router_addresses(lab, router, number);
+}
+
+/* The router after those that were made, or NULL when `limit` of them were. */
+static struct router *lab_next(struct lab *lab, int limit)
+{
+	return lab->routers_made < limit ? &lab->routers[lab->routers_made++] : NULL;
+}
+
 struct router *lab_add_router(struct lab *lab)
 {
 	int number = lab->routers_made, err;
-	struct router *router;
-	char path[64];
+	struct router *router = lab_next(lab, LAB_ROUTERS);
 
-	if (number >= LAB_ROUTERS)
+	if (!router)
 		return NULL;
-	router = &lab->routers[number];
-	snprintf(router->name, sizeof(router->name), "knbench%d-%d", getpid(), number);
-	if (command_run("ip netns add %s", router->name))
-		return NULL;
-	lab->routers_made++;
-	snprintf(path, sizeof(path), "/run/netns/%s", router->name);
-	router->netns = open(path, O_RDONLY | O_CLOEXEC);
-	err = router_links(router, number);
-	err = err ? err : router_addresses(lab, router, number);
+	err = router_make(lab, router, number);
 	err = err ? err : router_threads(lab, router);
-	if (err) {
+	if (err)
 		fprintf(stderr, "bench: cannot make a router: %s\n", strerror(-err));
+	return err ? NULL : router;
+}
+
+/* The machine at one side takes the end of that number into its namespace. */
+static int path_host(const struct lab *lab, struct router *router, int number, int side)
+{
+	static const char *const addresses[2] = {
+		"ip addr add 192.168.255.2/30 dev in%d && ip addr add 10.1.0.1/32 dev lo && "
+		"ip route add default via 192.168.255.1 src 10.1.0.1",
+		"ip addr add 198.51.100.1/32 dev out%d && ip route add default via 198.51.100.64 dev out%d "
+		"onlink",
+	};
+	char name[40], command[300];
+	int err;
+
+	snprintf(name, sizeof(name), "%s-%d", router->name, side);
+	router->hosts[side] = netns_make(name);
+	if (router->hosts[side] < 0)
+		return router->hosts[side];
+	err = command_run("ip link set %s%d netns %s", side ? "out" : "in", number, name);
+	if (err || netns_enter(router->hosts[side]))
+		return -EIO;
+	snprintf(command, sizeof(command), addresses[side], number, number);
+	err = command_run("ip link set lo up && ip link set %s%d up && %s", side ? "out" : "in", number,
+			  command);
+	netns_enter(lab->home);
+	return err;
+}
+
+struct router *lab_add_path(struct lab *lab)
+{
+	int number = lab->routers_made, err;
+	struct router *router = lab_next(lab, LAB_ROUTERS + LAB_PATHS);
+
+	if (!router)
 		return NULL;
-	}
-	return router;
+	err = router_make(lab, router, number);
+	for (int side = 0; side < 2 && !err; side++)
+		err = path_host(lab, router, number, side);
+	if (err)
+		fprintf(stderr, "bench: cannot make a path: %s\n", strerror(-err));
+	return err ? NULL : router;
 }
 
 int router_sinks(const struct lab *lab, struct router *router)

@@ -10,7 +10,8 @@
 #include "bench/traffic.h"
 
 enum {
-	LAB_ROUTERS = 4,
+	LAB_ROUTERS = 8,	 /* for generated traffic */
+	LAB_PATHS = LAB_ROUTERS, /* with machines at both ends */
 	LAB_PATH = 128,
 };
 
@@ -20,9 +21,11 @@ struct router {
 	int netns;
 	__u32 ends[2]; /* interface index, by the direction whose generator sits there */
 	__u8 end_mac[2][6];
-	__u8 mac[2][6]; /* of lan0 and wan0 */
-	pid_t nat[2];	/* NAPI threads of lan0 and wan0 */
-	pid_t sinks[2]; /* NAPI threads of the ends */
+	__u32 devices[2]; /* lan0 and wan0, in its namespace */
+	__u8 mac[2][6];	  /* of lan0 and wan0 */
+	pid_t nat[2];	  /* NAPI threads of lan0 and wan0 */
+	pid_t sinks[2];	  /* NAPI threads of the ends */
+	int hosts[2]; /* of a path: the namespaces of the machines at the ends, inside and outside; else 0 */
 };
 
 struct lab {
@@ -31,7 +34,7 @@ struct lab {
 	int home;	       /* our own: the ends of all links */
 	int cpu;	       /* all work happens here */
 	int routers_made;
-	struct router routers[LAB_ROUTERS];
+	struct router routers[LAB_ROUTERS + LAB_PATHS];
 };
 
 int lab_open(struct lab *lab, int cpu);
@@ -39,6 +42,12 @@ void lab_close(struct lab *lab);
 
 /* Makes a router; addresses, routes and neighbours set, forwarding on, no NAT. Returns it, or NULL. */
 struct router *lab_add_router(struct lab *lab);
+
+/*
+ * Makes one whose ends are machines, with addresses and routes of their own (198.51.100.1 is the one outside), instead of
+ * generator and sink; nothing of it has threads.
+ */
+struct router *lab_add_path(struct lab *lab);
 
 /* Threads for the ends, once they have their XDP program (which gives them their NAPI). */
 int router_sinks(const struct lab *lab, struct router *router);

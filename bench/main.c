@@ -30,7 +30,7 @@
  *
  * Comparison: all candidates are alive at once, with full tables. They take short turns (less than a tenth of a
  * second), and which one begins changes from turn to turn: a machine that slows down for a second slows all of them.
- * A round is 16 turns of each. Ratios are taken turn by turn, and the median over all turns of all rounds is
+ * A round is 8 turns of each. Ratios are taken turn by turn, and the median over all turns of all rounds is
  * reported, so that what a neighbour on the machine or a hypervisor does to single turns is left out.
  *
  * Life: main() makes a mount namespace and a network namespace of its own and everything lives in there, so that even
@@ -51,19 +51,25 @@ struct question {
 	const char *name;
 	const char *asks;
 	int (*ask)(struct bench *bench);
-	const char *candidates; /* when it is asked alone; NULL: the usual ones */
+	const char *candidates;
 };
 
 static const struct question questions[] = {
-	{ "forward", "CPU time per packet of a known session, out and in, 1k and 1M flows in use",
-	  question_forward, NULL },
-	{ "sessions", "CPU time per new session, every packet a new flow", question_sessions, NULL },
+	{ "forward", "CPU time per packet of a known session, out and in, UDP and TCP, 1 to 8M flows in use",
+	  question_forward, "plain,nft,limit,off,tc,xdp" },
+	{ "sessions", "CPU time per new session, every packet a new flow", question_sessions, "nft,tc,all" },
+	{ "short", "short TCP connections, from SYN to the last ACK", question_short,
+	  "plain,nft,tc,xdp,all" },
+	{ "bulk", "bulk TCP by iperf3, with offloads", question_bulk, "plain,nft,off,tc" },
+	{ "latency", "how long packets take at half load: p50, p99, p99.9", question_latency,
+	  "plain,nft,tc,xdp" },
 	{ "full", "a packet of a new flow when no port is left, against a normal new session", question_full,
-	  NULL },
-	{ "sweep", "CPU time of the daemon for one pass over all sessions", question_sweep, NULL },
-	{ "memory", "kernel memory per session at capacity", question_memory, NULL },
+	  "nft,tc" },
+	{ "sweep", "CPU time of the daemon for one pass over all sessions", question_sweep, "tc" },
+	{ "memory", "kernel memory per session at capacity", question_memory, "nft,tc" },
+	{ "capacity", "as many sessions as there is room for, and as many again", question_capacity, "tc" },
 	{ "reset", "a reset of the outside interface: time, packets lost, CPU time per packet beside resets",
-	  question_reset, "masquerade,keepnat" },
+	  question_reset, "masquerade,tc" },
 };
 enum { QUESTIONS = sizeof(questions) / sizeof(*questions) };
 
@@ -86,9 +92,13 @@ static void usage(void)
 		"\n"
 		"  --quick             fewer rounds and packets\n"
 		"  --rounds N          rounds (5)\n"
+		"  --turns N           turns of each candidate in a round (8; some questions have their own "
+		"number)\n"
 		"  --flows N           sessions in the tables, a power of two (1048576)\n"
-		"  --candidates LIST   of plain, nft, masquerade, slow, xdp, keepnat (plain,nft,keepnat;\n"
-		"                      reset alone: masquerade,keepnat)\n"
+		"  --big N             in those of the largest part of forward (8388608; 0: leave it out)\n"
+		"  --candidates LIST   of plain, nft, masquerade, limit, and keepnat as off, tc, xdp, all; "
+		"each\n"
+		"                      question has its own usual ones\n"
 		"  --cpu N             the CPU that does all the work (the last one)\n"
 		"  --keepnatd PATH     the daemon (the one of the same build); without it keepnat is "
 		"left out\n"
@@ -104,18 +114,34 @@ static bool question_is(const struct question *question, const char *name)
 	return !strcmp(name, "all") || !strcmp(name, question->name);
 }
 
-static const char *candidates_usual(const char *question)
+static bool list_has(const char *list, const char *name)
 {
-	for (int i = 0; i < QUESTIONS; i++)
-		if (!strcmp(questions[i].name, question) && questions[i].candidates)
-			return questions[i].candidates;
-	return "plain,nft,keepnat";
+	size_t length = strlen(name);
+
+	for (; list; list = strchr(list, ','), list += list ? 1 : 0)
+		if (!strncmp(list, name, length) && (!list[length] || list[length] == ','))
+			return true;
+	return false;
 }
 
-static int candidates_choose(struct bench *bench, char *list)
+/* A column of the report for it, unless it cannot run here. */
+static void candidate_take(struct bench *bench, struct candidate *candidate)
 {
 	struct report *report = &bench->report;
 
+	if (!candidate_is_present(candidate, &bench->setting)) {
+		fprintf(stderr, "bench: %s is not there: left out\n", candidate->name);
+		return;
+	}
+	bench->candidate[report->columns] = candidate;
+	report->column[report->columns] = candidate->name;
+	report->title[report->columns++] = candidate->title;
+	bench->candidates = report->columns;
+}
+
+/* Those that the list names, in its order. */
+static int candidates_listed(struct bench *bench, char *list)
+{
 	for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
 		struct candidate *candidate = candidate_find(name);
 
@@ -123,20 +149,39 @@ static int candidates_choose(struct bench *bench, char *list)
 			fprintf(stderr, "bench: no candidate %s\n", name);
 			return -EINVAL;
 		}
-		if (report->columns == REPORT_COLUMNS) {
-			fprintf(stderr, "bench: %s is one too many: name each once\n", name);
+		if (bench_column(bench, name) >= 0) {
+			fprintf(stderr, "bench: %s twice: name each candidate once\n", name);
 			return -EINVAL;
 		}
-		if (!candidate_is_present(candidate, &bench->setting)) {
-			fprintf(stderr, "bench: %s is not there: left out\n", candidate->name);
-			continue;
-		}
-		bench->candidate[report->columns] = candidate;
-		report->column[report->columns] = candidate->name;
-		report->title[report->columns++] = candidate->title;
+		candidate_take(bench, candidate);
 	}
-	bench->candidates = report->columns;
 	return bench->candidates ? 0 : -ENOENT;
+}
+
+/* Those that a question which is asked takes usually. */
+static int candidates_usual(struct bench *bench, const char *question)
+{
+	struct candidate *candidate;
+
+	for (int n = 0; (candidate = candidate_nth(n)); n++) {
+		bool wanted = false;
+
+		for (int i = 0; i < QUESTIONS; i++)
+			wanted |= question_is(&questions[i], question) &&
+				  list_has(questions[i].candidates, candidate->name);
+		if (wanted)
+			candidate_take(bench, candidate);
+	}
+	return bench->candidates ? 0 : -ENOENT;
+}
+
+/* Who takes part in this question: its usual ones, or all that were asked for by name. */
+static void bench_take_part(struct bench *bench, const struct question *question)
+{
+	bench->parts = 0;
+	for (int i = 0; i < bench->candidates; i++)
+		if (bench->listed || list_has(question->candidates, bench->candidate[i]->name))
+			bench->part[bench->parts++] = i;
 }
 
 /* Time that the CPU was busy, and that it wanted to be but was not let, in ticks. */
@@ -173,15 +218,16 @@ static int bench_pin(int cpu)
 /* The mirror is bench_close(). */
 static int bench_open(struct bench *bench, int cpu)
 {
-	__u32 connections = 0;
+	__u32 rows;
 	int err;
 
-	for (int i = 0; i < bench->candidates; i++)
-		connections += candidate_uses_conntrack(bench->candidate[i]) ? bench->flows : 0;
-	conntrack_size(connections);
+	bench->rows = bench->flows;
+	rows = bench->rows * (__u32)bench->candidates;
+	bench->setting.probe = &bench->probe;
+	conntrack_size(bench_connections(bench));
 	err = lab_open(&bench->lab, cpu);
 	err = err ? err : bench_pin(cpu);
-	err = err ? err : probe_open(&bench->probe, bench->flows * (__u32)bench->candidates);
+	err = err ? err : probe_open(&bench->probe, rows > bench->big ? rows : bench->big);
 	for (int i = 0; i < bench->candidates && !err; i++) {
 		struct router *router = lab_add_router(&bench->lab);
 
@@ -210,8 +256,9 @@ static int bench_ask(struct bench *bench, const char *name)
 		if (!question_is(&questions[i], name))
 			continue;
 		asked = true;
+		bench_take_part(bench, &questions[i]);
 		fprintf(stderr, "bench: %s: %s\n", questions[i].name, questions[i].asks);
-		err = questions[i].ask(bench);
+		err = bench->parts ? questions[i].ask(bench) : -ENOENT;
 		bench_stop(bench);
 		if (err)
 			fprintf(stderr, "bench: %s: %s\n", questions[i].name, strerror(-err));
@@ -223,16 +270,21 @@ static int bench_ask(struct bench *bench, const char *name)
 static const struct option options[] = {
 	{ "quick", no_argument, NULL, 'q' },	     { "rounds", required_argument, NULL, 'r' },
 	{ "flows", required_argument, NULL, 'f' },   { "candidates", required_argument, NULL, 'c' },
+	{ "big", required_argument, NULL, 'b' },     { "turns", required_argument, NULL, 't' },
 	{ "cpu", required_argument, NULL, 'p' },     { "keepnatd", required_argument, NULL, 'd' },
 	{ "keepnat", required_argument, NULL, 'k' }, { "more", required_argument, NULL, 'm' },
 	{ "json", required_argument, NULL, 'j' },    { "check", no_argument, NULL, 'x' },
 	{ "verbose", no_argument, NULL, 'v' },	     { NULL, 0, NULL, 0 },
 };
 
-enum { ROUNDS_MAX = 15 };
+enum {
+	ROUNDS_MAX = 15,
+	BIG = 1 << 23,
+};
 
 struct request {
 	char candidates[64];
+	long big; /* negative: not given */
 	const char *json;
 	bool check;
 	int cpu;
@@ -249,6 +301,12 @@ static int option_take(struct bench *bench, struct request *request, int option)
 		break;
 	case 'f':
 		bench->flows = (__u32)strtoul(optarg, NULL, 10);
+		break;
+	case 'b':
+		request->big = strtol(optarg, NULL, 10);
+		break;
+	case 't':
+		bench->turns = atoi(optarg);
 		break;
 	case 'c':
 		snprintf(request->candidates, sizeof(request->candidates), "%s", optarg);
@@ -303,17 +361,19 @@ static int bench_defaults(struct bench *bench, struct request *request)
 	bench->report.stolen = -1;
 	bench->rounds = bench->rounds ? bench->rounds : bench->quick ? 1 : 5;
 	bench->flows = bench->flows ? bench->flows : 1u << 20;
-	bench->packets = bench->quick ? 1u << 18 : 1u << 19;
+	bench->big = (__u32)(request->big >= 0 ? request->big : bench->quick ? 0 : BIG);
+	bench->turns = bench->turns ? bench->turns : bench->quick ? 4 : 8;
 	request->cpu = request->cpu < 0 ? (int)sysconf(_SC_NPROCESSORS_ONLN) - 1 : request->cpu;
-	if (bench->rounds < 1 || bench->rounds > ROUNDS_MAX || bench->flows < 1024 ||
-	    bench->flows & (bench->flows - 1))
+	if (bench->turns < 1 || bench->rounds < 1 || bench->rounds > ROUNDS_MAX || bench->flows < 1024 ||
+	    bench->flows > TRAFFIC_FLOWS_MAX || bench->flows & (bench->flows - 1) ||
+	    bench->big & (bench->big - 1) || bench->big > TRAFFIC_FLOWS_MAX)
 		return -EINVAL;
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct request request = { .cpu = -1 };
+	struct request request = { .cpu = -1, .big = -1 };
 	struct sigaction action = { .sa_handler = on_signal };
 	static struct bench bench;
 	double busy[2] = { 0 }, stolen[2] = { 0 };
@@ -327,13 +387,14 @@ int main(int argc, char **argv)
 		usage();
 		return 2;
 	}
-	if (!*request.candidates)
-		snprintf(request.candidates, sizeof(request.candidates), "%s", candidates_usual(question));
-	if (candidates_choose(&bench, request.candidates))
+	bench.listed = *request.candidates;
+	if (bench.listed ? candidates_listed(&bench, request.candidates) : candidates_usual(&bench, question))
 		return 2;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	err = bench_open(&bench, request.cpu);
+	if (err)
+		fprintf(stderr, "bench: cannot be set up: %s\n", strerror(-err));
 	stolen_read(request.cpu, &busy[0], &stolen[0]);
 	err = err ? err : bench_ask(&bench, question);
 	if (!stolen_read(request.cpu, &busy[1], &stolen[1]) && busy[1] > busy[0])

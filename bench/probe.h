@@ -13,6 +13,7 @@ struct probe {
 	__u32 rows;
 	int links_made;
 	struct bpf_link *links[2 * LAB_ROUTERS];
+	struct bpf_link *limits[2];
 };
 
 /* What a chunk came to. Times are CPU nanoseconds. */
@@ -25,6 +26,7 @@ struct sample {
 	__u64 nat_ns;	  /* NAPI threads of the router */
 	__u64 sink_ns;
 	double seconds; /* of the clock on the wall */
+	double sending; /* of these, until the last packet had left the generator */
 };
 
 /* Loads the programs, with room for `rows` learned endpoints, and starts to account. */
@@ -34,12 +36,26 @@ void probe_close(struct probe *probe);
 /* Puts sinks on a router's ends and accounts its threads. */
 int probe_add_router(struct probe *probe, const struct lab *lab, struct router *router);
 
+/* Makes a router pass everything on by XDP, whatever it is: the limit. The mirror is probe_limit_end(). */
+int probe_limit_begin(struct probe *probe, const struct lab *lab, const struct router *router);
+void probe_limit_end(struct probe *probe);
+
 /*
  * Sends `packets` packets by `order` (its addresses and MAC fields are filled in here) from the right end of the
  * router, waits until all is quiet, and fills in the sample. -EINTR when a signal came.
  */
 int probe_send(struct probe *probe, const struct lab *lab, const struct router *router,
 	       const struct traffic_order *order, __u64 packets, struct sample *sample);
+
+/* Nanoseconds that this share of the last chunk's packets took at most; an order with gaps. */
+double probe_delay(const struct probe *probe, double share);
+
+/*
+ * Makes the caller a real-time thread, if the lowest, and an ordinary one again. The generator must be one while it runs:
+ * the kernel lends an ordinary thread the CPU for 50 ms when real-time threads have had it for a second, and for so long
+ * nobody would empty the rings. And nobody else on the machine then prolongs a wait, or a read, of a millisecond.
+ */
+void probe_alone(bool alone);
 
 void sample_add(struct sample *sum, const struct sample *sample);
 

@@ -89,18 +89,16 @@ int question_full(struct bench *bench)
 
 	if (!figures[2])
 		return -ENOSPC;
-	figures[2]->target = TARGET_AT_MOST;
-	figures[2]->numerator = bench_column(bench, "keepnat");
-	figures[2]->bound = BOUND;
+	figure_at_most(figures[2], bench_column(bench, "tc"), BOUND);
 	bench_settle(bench);
 	bench->setting.pool_last = bench->setting.pool_first;
 	err = bench_start(bench);
 	for (int round = 0; round < bench->rounds; round++) {
-		for (int i = 0; i < bench->candidates && !err; i++) {
-			int turn = (i + round) % bench->candidates;
+		for (int n = 0; n < bench->parts && !err; n++) {
+			int i = bench->part[(n + round) % bench->parts];
 
-			if (bench->candidate[turn]->translates)
-				err = full_measure(bench, figures, turn);
+			if (bench->candidate[i]->translates)
+				err = full_measure(bench, figures, i);
 		}
 	}
 	return err;

@@ -14,7 +14,7 @@
 static const struct {
 	__u32 sessions_per_mapping;
 	double bound;
-} shapes[] = { { 1, 400 }, { 4, 320 } };
+} shapes[] = { { 1, 400 }, { 4, 300 } };
 enum {
 	SHAPES = sizeof(shapes) / sizeof(*shapes),
 	SETTLE_SECONDS = 15,
@@ -81,7 +81,7 @@ static int nft_measure(struct bench *bench, struct figure *figure, int column)
 
 int question_memory(struct bench *bench)
 {
-	int keepnat = bench_column(bench, "keepnat"), nft = bench_column(bench, "nft"), err = 0;
+	int keepnat = bench_column(bench, "tc"), nft = bench_column(bench, "nft"), err = 0;
 
 	for (int i = 0; i < SHAPES; i++) {
 		struct figure *figure =
@@ -90,9 +90,7 @@ int question_memory(struct bench *bench)
 
 		if (!figure)
 			return -ENOSPC;
-		figure->target = TARGET_AT_MOST;
-		figure->numerator = keepnat;
-		figure->bound = shapes[i].bound;
+		figure_at_most(figure, keepnat, shapes[i].bound);
 		bench_settle(bench);
 		bench->setting.sessions_per_mapping = shapes[i].sessions_per_mapping;
 		if (nft >= 0 && !i && !err)

@@ -17,16 +17,15 @@
 #include <unistd.h>
 #include "bench/bench.h"
 #include "bench/beside.h"
-#include "bench/keepnat.h"
+#include "bench/harm.h"
 #include "bench/resets.h"
 
 enum {
 	SIZES = 3,
-	IN_A_ROW = 8,	       /* of which the fastest counts */
-	ORDERS = 32,	       /* by the API, a round */
-	STORES = 8,	       /* samples a round */
-	PACKETS_MIN = 1 << 12, /* of a pass: few sessions have several packets each */
-	BUSY_PASSES = 3,       /* over all flows, with a reset in the first of them */
+	IN_A_ROW = 8,	 /* of which the fastest counts */
+	ORDERS = 32,	 /* by the API, a round */
+	STORES = 8,	 /* samples a round */
+	BUSY_PASSES = 3, /* over all flows, with a reset in the first of them */
 	BUSY_DELAY_NS = 300000000,
 };
 /* What the fastest calls of some 30 us differ by on a machine that others use, too. */
@@ -51,55 +50,6 @@ static double clock_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static struct traffic_order size_order(const struct bench *bench, int i, __u32 flows,
-				       enum traffic_direction direction)
-{
-	struct traffic_order order = bench_order(bench, i, direction);
-
-	order.mask = flows - 1;
-	return order;
-}
-
-/* What the worst pass over all flows saw: one bad reset among many must show. */
-struct worst {
-	double lost, moved;
-};
-
-/* Uses every flow. Packets that did not arrive as they should are lost. */
-static int pass_lost(struct bench *bench, int i, const struct traffic_order *order, struct worst *worst)
-{
-	__u32 flows = order->mask + 1;
-	struct sample sample;
-	int err = bench_pass(bench, i, order, flows > PACKETS_MIN ? flows : PACKETS_MIN, &sample);
-
-	double lost = (double)(sample.sent - sample.translated);
-
-	worst->lost = lost > worst->lost ? lost : worst->lost;
-	return err;
-}
-
-/* As pass_lost(), from inside, and learns the outside endpoints: those that are others than before have moved. */
-static int pass_moved(struct bench *bench, int i, __u32 flows, struct worst *worst)
-{
-	const struct traffic_endpoint *now = bench->probe.learned + (size_t)i * bench->flows;
-	struct traffic_order order = size_order(bench, i, flows, TRAFFIC_OUT);
-	size_t size = flows * sizeof(*now);
-	struct traffic_endpoint *before = malloc(size);
-	double moved = 0;
-	int err;
-
-	if (!before)
-		return -ENOMEM;
-	memcpy(before, now, size);
-	order.learn = 1;
-	err = pass_lost(bench, i, &order, worst);
-	for (__u32 flow = 0; flow < flows; flow++)
-		moved += memcmp(&before[flow], &now[flow], sizeof(*now)) != 0;
-	free(before);
-	worst->moved = moved > worst->moved ? moved : worst->moved;
-	return err;
-}
-
 static int command_time(struct candidate *candidate, struct figure *figure, int i)
 {
 	double begin = clock_seconds();
@@ -110,17 +60,16 @@ static int command_time(struct candidate *candidate, struct figure *figure, int 
 }
 
 /* Resets of one candidate, and what its flows see of them. */
-static int size_measure(struct bench *bench, const struct size_figures *size, int i, struct worst *worst)
+static int size_measure(struct bench *bench, const struct size_figures *size, int i, struct harm *harm)
 {
-	struct traffic_order in = size_order(bench, i, size->flows, TRAFFIC_IN);
 	struct candidate *candidate = bench->candidate[i];
 	int err;
 
 	err = command_time(candidate, size->command, i);
-	err = err ? err : pass_lost(bench, i, &in, worst);
-	err = err ? err : pass_moved(bench, i, size->flows, worst);
+	err = err ? err : harm_in(bench, i, size->flows, harm);
+	err = err ? err : harm_out(bench, i, size->flows, harm);
 	err = err ? err : command_time(candidate, size->command, i);
-	return err ? err : pass_moved(bench, i, size->flows, worst);
+	return err ? err : harm_out(bench, i, size->flows, harm);
 }
 
 /* The fastest of a few orders in a row, in microseconds: what others on the machine hold up is left out. */
@@ -208,35 +157,22 @@ static int busy_measure(struct bench *bench, const struct reset_figures *figures
 static int candidate_measure(struct bench *bench, const struct reset_figures *figures,
 			     const struct size_figures *size, int i)
 {
-	bool is_keepnat = i == bench_column(bench, "keepnat");
-	struct worst worst = { 0 };
+	bool is_keepnat = i == bench_column(bench, "tc");
+	struct harm harm = { 0 };
 	int err = candidate_empty(bench->candidate[i]);
 
-	if (!err && is_keepnat && beside_possible(&bench->lab))
-		err = keepnat_leave(bench->candidate[i]);
 	err = err ? err : bench_fill(bench, i, size->flows);
 	for (int round = 0; round < bench->rounds && !err; round++) {
 		if (is_keepnat)
 			err = api_measure(bench, figures, size, i);
-		err = err ? err : size_measure(bench, size, i, &worst);
+		err = err ? err : size_measure(bench, size, i, &harm);
 	}
-	figure_put(size->lost, i, worst.lost);
-	figure_put(size->moved, i, worst.moved);
+	figure_put(size->lost, i, harm.lost);
+	figure_put(size->moved, i, harm.moved);
 	if (size->flows == bench->flows && beside_possible(&bench->lab))
 		for (int round = 0; round < bench->rounds && !err; round++)
 			err = busy_measure(bench, figures, i);
 	return err;
-}
-
-static const char *flows_text(__u32 flows, char text[16])
-{
-	if (flows >= 1u << 20)
-		snprintf(text, 16, "%uM", flows >> 20);
-	else if (flows >= 1u << 10)
-		snprintf(text, 16, "%uk", flows >> 10);
-	else
-		snprintf(text, 16, "%u", flows);
-	return text;
 }
 
 static void figures_add(struct bench *bench, struct reset_figures *figures)
@@ -277,7 +213,7 @@ static void figures_bound(const struct reset_figures *figures, int keepnat)
 
 int question_reset(struct bench *bench)
 {
-	int keepnat = bench_column(bench, "keepnat"), err;
+	int keepnat = bench_column(bench, "tc"), err;
 	struct reset_figures figures;
 
 	figures_add(bench, &figures);
@@ -287,9 +223,9 @@ int question_reset(struct bench *bench)
 	bench_settle(bench);
 	err = bench_start(bench);
 	for (int n = 0; n < SIZES; n++)
-		for (int i = 0; i < bench->candidates && !err; i++)
-			if (bench->candidate[i]->translates)
-				err = candidate_measure(bench, &figures, &figures.size[n], i);
+		for (int p = 0; p < bench->parts && !err; p++)
+			if (bench->candidate[bench->part[p]]->translates)
+				err = candidate_measure(bench, &figures, &figures.size[n], bench->part[p]);
 	if (err || keepnat < 0)
 		return err;
 	figure_put(figures.flat, keepnat,

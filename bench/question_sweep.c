@@ -74,9 +74,7 @@ static struct figure *sweep_figure(struct bench *bench, const char *how)
 		report_add(&bench->report, "CPU s", "sweep of %uk sessions, %s", bench->flows >> 10, how);
 
 	if (figure) {
-		figure->target = TARGET_AT_MOST;
-		figure->numerator = bench_column(bench, "keepnat");
-		figure->bound = bound;
+		figure_at_most(figure, bench_column(bench, "tc"), bound);
 	}
 	return figure;
 }
@@ -85,7 +83,7 @@ int question_sweep(struct bench *bench)
 {
 	struct figure *reported = sweep_figure(bench, "as reported");
 	struct figure *seen = sweep_figure(bench, "seen from outside");
-	int column = bench_column(bench, "keepnat"), err;
+	int column = bench_column(bench, "tc"), err;
 
 	if (column < 0)
 		return 0;

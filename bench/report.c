@@ -39,11 +39,43 @@ void figure_put(struct figure *figure, int column, double value)
 		figure->value[column][figure->rounds[column]++] = value;
 }
 
+static void figure_aim(struct figure *figure, enum target target, int numerator, int denominator,
+		       double bound)
+{
+	if (figure && figure->aims < REPORT_AIMS)
+		figure->aim[figure->aims++] = (struct aim){ target, numerator, denominator, bound };
+}
+
+void figure_ratio(struct figure *figure, int numerator, int denominator)
+{
+	if (numerator >= 0 && denominator >= 0)
+		figure_aim(figure, TARGET_NONE, numerator, denominator, 0);
+}
+
+void figure_ratio_at_least(struct figure *figure, int numerator, int denominator, double bound)
+{
+	figure_aim(figure, TARGET_RATIO_AT_LEAST, numerator, denominator, bound);
+}
+
+void figure_ratio_at_most(struct figure *figure, int numerator, int denominator, double bound)
+{
+	figure_aim(figure, TARGET_RATIO_AT_MOST, numerator, denominator, bound);
+}
+
 void figure_at_most(struct figure *figure, int column, double bound)
 {
-	figure->target = TARGET_AT_MOST;
-	figure->numerator = column;
-	figure->bound = bound;
+	figure_aim(figure, TARGET_AT_MOST, column, column, bound);
+}
+
+void figure_note(struct figure *figure, const char *format, ...)
+{
+	va_list args;
+
+	if (!figure)
+		return;
+	va_start(args, format);
+	vsnprintf(figure->note, sizeof(figure->note), format, args);
+	va_end(args);
 }
 
 static int number_compare(const void *a, const void *b)
@@ -70,37 +102,34 @@ double figure_median(const struct figure *figure, int column)
 }
 
 /* Fills in one number per turn; returns how many there are. */
-static int figure_ratios(const struct figure *figure, double ratios[REPORT_ROUNDS])
+static int aim_ratios(const struct figure *figure, const struct aim *aim, double ratios[REPORT_ROUNDS])
 {
-	int n = figure->numerator, d = figure->denominator, rounds;
+	int n = aim->numerator, d = aim->denominator, rounds;
 
-	if (figure->target == TARGET_NONE || n < 0)
-		return 0;
-	if (figure->target == TARGET_AT_MOST) {
-		memcpy(ratios, figure->value[n], sizeof(figure->value[n]));
-		return figure->rounds[n];
-	}
-	if (d < 0)
+	if (n < 0 || d < 0)
 		return 0;
 	rounds = figure->rounds[n] < figure->rounds[d] ? figure->rounds[n] : figure->rounds[d];
 	for (int i = 0; i < rounds; i++)
-		ratios[i] = figure->value[d][i] > 0 ? figure->value[n][i] / figure->value[d][i] : 0;
+		if (aim->target == TARGET_AT_MOST)
+			ratios[i] = figure->value[n][i];
+		else
+			ratios[i] = figure->value[d][i] > 0 ? figure->value[n][i] / figure->value[d][i] : 0;
 	return rounds;
 }
 
-static enum outcome figure_outcome(const struct figure *figure)
+static enum outcome aim_outcome(const struct figure *figure, const struct aim *aim)
 {
 	double ratios[REPORT_ROUNDS], value;
-	int rounds = figure_ratios(figure, ratios);
+	int rounds = aim_ratios(figure, aim, ratios);
 
-	if (figure->target == TARGET_NONE)
+	if (aim->target == TARGET_NONE)
 		return OUTCOME_MET;
 	if (!rounds)
 		return OUTCOME_NOT_MEASURED;
 	value = median(ratios, rounds);
-	if (figure->target == TARGET_RATIO_AT_LEAST)
-		return value >= figure->bound ? OUTCOME_MET : OUTCOME_MISSED;
-	return value <= figure->bound ? OUTCOME_MET : OUTCOME_MISSED;
+	if (aim->target == TARGET_RATIO_AT_LEAST)
+		return value >= aim->bound ? OUTCOME_MET : OUTCOME_MISSED;
+	return value <= aim->bound ? OUTCOME_MET : OUTCOME_MISSED;
 }
 
 enum outcome report_outcome(const struct report *report)
@@ -108,19 +137,21 @@ enum outcome report_outcome(const struct report *report)
 	enum outcome worst = OUTCOME_MET;
 
 	for (int i = 0; i < report->figures; i++) {
-		enum outcome outcome = figure_outcome(&report->figure[i]);
+		const struct figure *figure = &report->figure[i];
 
-		if (outcome == OUTCOME_MISSED || (outcome && worst == OUTCOME_MET))
-			worst = outcome;
+		for (int n = 0; n < figure->aims; n++) {
+			enum outcome outcome = aim_outcome(figure, &figure->aim[n]);
+
+			if (outcome == OUTCOME_MISSED || (outcome && worst == OUTCOME_MET))
+				worst = outcome;
+		}
 	}
 	return worst;
 }
 
-static const char *outcome_text(const struct figure *figure)
+static const char *outcome_text(const struct figure *figure, const struct aim *aim)
 {
-	if (figure->target == TARGET_NONE)
-		return "";
-	switch (figure_outcome(figure)) {
+	switch (aim_outcome(figure, aim)) {
 	case OUTCOME_MET:
 		return "met";
 	case OUTCOME_MISSED:
@@ -138,10 +169,46 @@ static void number_text(double value, char text[24])
 		snprintf(text, 24, value < 1 ? "%.4f" : value < 100 ? "%.2f" : "%.0f", value);
 }
 
-static void figure_print(const struct report *report, const struct figure *figure)
+static void ratio_print(const struct report *report, const struct figure *figure, const struct aim *aim)
 {
 	double ratios[REPORT_ROUNDS];
-	int rounds = figure_ratios(figure, ratios);
+	int rounds = aim_ratios(figure, aim, ratios);
+
+	if (rounds && aim->target != TARGET_AT_MOST)
+		printf(" %s/%s %.2f", report->column[aim->numerator], report->column[aim->denominator],
+		       median(ratios, rounds));
+	else if (rounds && figure->aims > 1)
+		printf(" %s %.2f", report->column[aim->numerator], median(ratios, rounds));
+}
+
+/* Ratio, target and what became of it: the end of a row. */
+static void aim_print(const struct report *report, const struct figure *figure, const struct aim *aim)
+{
+	ratio_print(report, figure, aim);
+	printf(" | %s %g | %s |\n", aim->target == TARGET_RATIO_AT_LEAST ? ">=" : "<=", aim->bound,
+	       outcome_text(figure, aim));
+}
+
+/* Ratios without a target share a row; a target has a row of its own, in which from the second on nothing else stands. */
+static void aims_print(const struct report *report, const struct figure *figure)
+{
+	const struct aim *aim = figure->aim, *end = aim + figure->aims;
+	bool alone;
+
+	for (; aim < end && aim->target == TARGET_NONE; aim++)
+		ratio_print(report, figure, aim);
+	if (aim > figure->aim)
+		printf(" | | |\n");
+	alone = aim > figure->aim;
+	for (; aim < end; aim++, alone = true) {
+		for (int i = 0; alone && i < report->columns + 2; i++)
+			printf("%s %*s |", i ? "" : "|", i == 0 ? 44 : i == 1 ? 10 : 9, "");
+		aim_print(report, figure, aim);
+	}
+}
+
+static void figure_print(const struct report *report, const struct figure *figure)
+{
 	char text[24];
 
 	printf("| %-44s | %-10s |", figure->name, figure->unit);
@@ -149,16 +216,10 @@ static void figure_print(const struct report *report, const struct figure *figur
 		number_text(figure_median(figure, i), text);
 		printf(" %9s |", text);
 	}
-	if (rounds && figure->target != TARGET_AT_MOST)
-		printf(" %s/%s %.2f |", report->column[figure->numerator],
-		       report->column[figure->denominator], median(ratios, rounds));
+	if (*figure->note || !figure->aims)
+		printf(" %s | | |\n", figure->note);
 	else
-		printf(" |");
-	if (figure->target != TARGET_NONE)
-		printf(" %s %g |", figure->target == TARGET_RATIO_AT_LEAST ? ">=" : "<=", figure->bound);
-	else
-		printf(" |");
-	printf(" %s |\n", outcome_text(figure));
+		aims_print(report, figure);
 }
 
 /* A Markdown table, so that doc/performance.md can take it as it is. */
@@ -194,11 +255,30 @@ static json_t *numbers_json(const double *values, int count)
 	return json;
 }
 
+static json_t *aim_json(const struct report *report, const struct figure *figure, const struct aim *aim)
+{
+	json_t *json = json_object();
+	double ratios[REPORT_ROUNDS];
+	int rounds = aim_ratios(figure, aim, ratios);
+
+	if (aim->numerator >= 0)
+		json_object_set_new(json, "of", json_string(report->column[aim->numerator]));
+	if (aim->target != TARGET_AT_MOST) {
+		if (aim->denominator >= 0)
+			json_object_set_new(json, "to", json_string(report->column[aim->denominator]));
+		json_object_set_new(json, "ratio", numbers_json(ratios, rounds));
+	}
+	if (aim->target == TARGET_NONE)
+		return json;
+	json_object_set_new(json, aim->target == TARGET_RATIO_AT_LEAST ? "at_least" : "at_most",
+			    json_real(aim->bound));
+	json_object_set_new(json, "outcome", json_string(outcome_text(figure, aim)));
+	return json;
+}
+
 static json_t *figure_json(const struct report *report, const struct figure *figure)
 {
-	json_t *json = json_object(), *columns = json_object();
-	double ratios[REPORT_ROUNDS];
-	int rounds = figure_ratios(figure, ratios);
+	json_t *json = json_object(), *columns = json_object(), *aims = json_array();
 
 	json_object_set_new(json, "name", json_string(figure->name));
 	json_object_set_new(json, "unit", json_string(figure->unit));
@@ -207,13 +287,11 @@ static json_t *figure_json(const struct report *report, const struct figure *fig
 			json_object_set_new(columns, report->column[i],
 					    numbers_json(figure->value[i], figure->rounds[i]));
 	json_object_set_new(json, "candidates", columns);
-	if (figure->target == TARGET_NONE)
-		return json;
-	if (figure->target != TARGET_AT_MOST)
-		json_object_set_new(json, "ratio", numbers_json(ratios, rounds));
-	json_object_set_new(json, figure->target == TARGET_RATIO_AT_LEAST ? "at_least" : "at_most",
-			    json_real(figure->bound));
-	json_object_set_new(json, "outcome", json_string(outcome_text(figure)));
+	for (int n = 0; n < figure->aims; n++)
+		json_array_append_new(aims, aim_json(report, figure, &figure->aim[n]));
+	json_object_set_new(json, "targets", aims);
+	if (*figure->note)
+		json_object_set_new(json, "note", json_string(figure->note));
 	return json;
 }
 

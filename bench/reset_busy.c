@@ -14,7 +14,6 @@
 enum {
 	BUSY_FLOWS = 1 << 10,
 	NEW_FLOWS = 1 << 13, /* a turn */
-	TURNS = 8,	     /* a round */
 	PACKETS = 1 << 19,   /* of a chunk: about a second, and the first reset comes at its start */
 	RATES = 3,
 };
@@ -149,9 +148,8 @@ int reset_busy(struct bench *bench, int column)
 		return 0;
 	}
 	err = candidate_empty(bench->candidate[column]);
-	err = err ? err : keepnat_leave(bench->candidate[column]);
 	err = err ? err : bench_fill(bench, column, BUSY_FLOWS);
-	for (int turn = 0; turn < bench->rounds * TURNS && !err; turn++)
+	for (int turn = 0; turn < bench->rounds * bench->turns && !err; turn++)
 		err = turn_measure(bench, &figures, column, turn, &next, &measured);
 	figure_put(figures.lost, column, measured.lost);
 	return err;
