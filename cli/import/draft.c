@@ -35,23 +35,42 @@ static void *grow(void *list, int count, size_t size)
 	exit(STATUS_FAILED);
 }
 
+/* A rule that several ways lead to gives the same more than once. */
+static struct draft_item *item_of_line(const struct draft *draft, enum draft_kind kind, unsigned int line,
+				       int interface, const char *text)
+{
+	for (int i = 0; line && i < draft->item_count; i++) {
+		struct draft_item *item = &draft->items[i];
+
+		if (item->line == line && item->kind == kind && item->interface == interface &&
+		    !strcmp(item->text, text))
+			return item;
+	}
+	return NULL;
+}
+
 struct draft_item *draft_add(struct draft *draft, enum draft_kind kind, unsigned int line, int interface,
 			     const char *format, ...)
 {
 	struct draft_item *item;
 	va_list arguments;
+	char text[DRAFT_TEXT_SIZE];
 	int length;
 
+	va_start(arguments, format);
+	length = vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	item = item_of_line(draft, kind, line, interface, text);
+	if (item)
+		return item;
 	draft->items = grow(draft->items, draft->item_count, sizeof(*draft->items));
 	item = &draft->items[draft->item_count++];
 	memset(item, 0, sizeof(*item));
 	item->kind = kind;
 	item->line = line;
 	item->interface = interface;
-	va_start(arguments, format);
-	length = vsnprintf(item->text, sizeof(item->text), format, arguments);
-	va_end(arguments);
-	if (length < (int)sizeof(item->text))
+	memcpy(item->text, text, sizeof(text));
+	if (length < (int)sizeof(text))
 		return item;
 	item->gone = true;
 	draft_what(draft, line, DRAFT_ERROR, "a value that is too long");
@@ -345,6 +364,47 @@ static char *draft_text(struct draft *draft)
 	return text;
 }
 
+static int note_compare(const void *a, const void *b)
+{
+	const struct draft_note *x = a, *y = b;
+
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return x->number - y->number;
+}
+
+static int note_compare_words(const void *a, const void *b)
+{
+	const struct draft_note *x = a, *y = b;
+	int order = x->line == y->line ? strcmp(x->what, y->what) : x->line < y->line ? -1 : 1;
+
+	order = order ? order : strcmp(x->mend, y->mend);
+	return order ? order : x->number - y->number;
+}
+
+/* By line, and each once. */
+static void notes_settle(struct draft *draft)
+{
+	int kept = 0;
+
+	for (int i = 0; i < draft->note_count; i++)
+		draft->notes[i].number = i;
+	if (draft->note_count)
+		qsort(draft->notes, (size_t)draft->note_count, sizeof(*draft->notes), note_compare_words);
+	for (int i = 0; i < draft->note_count; i++) {
+		const struct draft_note *note = &draft->notes[i];
+
+		if (kept && note->line == draft->notes[kept - 1].line &&
+		    !strcmp(note->what, draft->notes[kept - 1].what) &&
+		    !strcmp(note->mend, draft->notes[kept - 1].mend))
+			continue;
+		draft->notes[kept++] = *note;
+	}
+	draft->note_count = kept;
+	if (kept)
+		qsort(draft->notes, (size_t)kept, sizeof(*draft->notes), note_compare);
+}
+
 bool draft_settle(struct draft *draft)
 {
 	static struct settings_report errors;
@@ -366,6 +426,7 @@ bool draft_settle(struct draft *draft)
 			note_translate(draft, item, DRAFT_TOLD, note);
 	}
 	settings_free(settings);
+	notes_settle(draft);
 	return going_on;
 }
 
@@ -380,35 +441,20 @@ const char *draft_severity_name(enum draft_severity severity)
 	return names[severity];
 }
 
-static int note_compare(const void *a, const void *b)
-{
-	const struct draft_note *const *x = a, *const *y = b;
-
-	if ((*x)->line != (*y)->line)
-		return (*x)->line < (*y)->line ? -1 : 1;
-	return *x < *y ? -1 : *x > *y;
-}
-
 void draft_notes_print(const struct draft *draft, FILE *file, const char *before)
 {
-	const struct draft_note **sorted = calloc((size_t)draft->note_count + 1, sizeof(struct draft_note *));
 	char name[DRAFT_KEY_SIZE];
 
 	snprintf(name, sizeof(name), "%s", draft->name);
 	make_plain(name);
-	for (int i = 0; sorted && i < draft->note_count; i++)
-		sorted[i] = &draft->notes[i];
-	if (sorted)
-		qsort(sorted, (size_t)draft->note_count, sizeof(struct draft_note *), note_compare);
 	for (int i = 0; i < draft->note_count; i++) {
-		const struct draft_note *note = sorted ? sorted[i] : &draft->notes[i];
+		const struct draft_note *note = &draft->notes[i];
 
 		fprintf(file, "%s%s:", before, name);
 		if (note->line)
 			fprintf(file, "%u:", note->line);
 		fprintf(file, " %s: %s; %s\n", draft_severity_name(note->severity), note->what, note->mend);
 	}
-	free(sorted);
 }
 
 void draft_print(struct draft *draft, FILE *file)

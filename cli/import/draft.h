@@ -48,6 +48,7 @@ enum draft_severity {
 struct draft_note {
 	unsigned int line;
 	enum draft_severity severity;
+	int number; /* in the order in which they came */
 	char what[256], mend[256];
 };
 
@@ -62,7 +63,10 @@ struct draft {
 void draft_init(struct draft *draft, const char *name);
 void draft_free(struct draft *draft);
 
-/* The item is the draft's, until the next one is added. What has no room is told, and gives an item that is gone. */
+/*
+ * The item is the draft's, until the next one is added. What has no room is told, and gives an item that is gone. What the same line has
+ * given before is not added again: it is that item.
+ */
 struct draft_item *draft_add(struct draft *draft, enum draft_kind kind, unsigned int line, int interface,
 			     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
@@ -89,10 +93,13 @@ void draft_mend(struct draft *draft, const char *format, ...) __attribute__((for
  */
 void draft_complete(struct draft *draft, const char *inside, const char *outside);
 
-/* True: what is left of the draft passes. False: nothing that could be a configuration is left, and that was told. */
+/*
+ * True: what is left of the draft passes. False: nothing that could be a configuration is left, and that was told. Sorts the notes by line,
+ * and leaves one of those that are the same.
+ */
 bool draft_settle(struct draft *draft);
 
-/* Notes by line, a line each. */
+/* The notes, a line each. */
 void draft_notes_print(const struct draft *draft, FILE *file, const char *before);
 const char *draft_severity_name(enum draft_severity severity);
 

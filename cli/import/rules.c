@@ -547,13 +547,29 @@ static void rule_apply(struct rules *rules, const struct rule *rule, enum rule_h
 	}
 }
 
-static void chain_play(struct rules *rules, const char *chain, enum rule_hook hook,
-		       const struct rule_match *before, int depth, int *visits)
+/* A chain that is being followed, and the one whose rule jumped to it. */
+struct way {
+	const struct way *from;
+	const char *chain;
+	int jumps; /* that led here */
+};
+
+static bool way_comes_back(const struct way *way, const char *chain)
+{
+	for (; way; way = way->from)
+		if (!strcmp(way->chain, chain))
+			return true;
+	return false;
+}
+
+static void chain_play(struct rules *rules, const struct way *way, enum rule_hook hook,
+		       const struct rule_match *before, int *visits)
 {
 	for (int i = 0; i < rules->count; i++) {
+		struct way next = { way, NULL, way->jumps + 1 };
 		struct rule joined;
 
-		if (strcmp(rules->rules[i]->chain, chain) != 0 || rules->rules[i]->verdict == RULE_NONE)
+		if (strcmp(rules->rules[i]->chain, way->chain) != 0 || rules->rules[i]->verdict == RULE_NONE)
 			continue;
 		if (++*visits == VISITS_MAX) {
 			leave(rules, rules->rules[i], "more ways through the chains than can be followed");
@@ -565,8 +581,12 @@ static void chain_play(struct rules *rules, const char *chain, enum rule_hook ho
 		joined.match = match_join(before, rules->rules[i]);
 		if (joined.verdict != RULE_JUMP) {
 			rule_apply(rules, &joined, hook);
-		} else if (depth < JUMPS_MAX) {
-			chain_play(rules, joined.target, hook, &joined.match, depth + 1, visits);
+		} else if (way_comes_back(way, joined.target)) {
+			leave(rules, &joined, "the chain \"%s\" leads to itself", joined.target);
+			draft_mend(rules->draft, "take the jump out; netfilter does not load such rules");
+		} else if (way->jumps < JUMPS_MAX) {
+			next.chain = joined.target;
+			chain_play(rules, &next, hook, &joined.match, visits);
 		} else {
 			leave(rules, &joined, "more than %d jumps in a row", JUMPS_MAX);
 			draft_mend(rules->draft, "write what it leads to by hand");
@@ -577,9 +597,10 @@ static void chain_play(struct rules *rules, const char *chain, enum rule_hook ho
 void rules_play(struct rules *rules, const char *chain, enum rule_hook hook)
 {
 	static const struct rule_match any;
+	const struct way way = { NULL, chain, 0 };
 	int visits = 0;
 
-	chain_play(rules, chain, hook, &any, 0, &visits);
+	chain_play(rules, &way, hook, &any, &visits);
 }
 
 /* The end */
