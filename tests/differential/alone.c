@@ -325,11 +325,9 @@ static int round_begin(struct lab *lab)
 int main(int argc, char **argv)
 {
 	static struct lab lab;
-	static const struct rounds_steps steps = { ROUND, round_begin, operation };
+	static const struct rounds_steps steps = { OPERATIONS, ROUND, round_begin, operation };
 
-	lab.rounds.seed = rounds_seed(argc, argv);
-	lab.rounds.wanted = rounds_wanted(argc, argv, OPERATIONS);
-	rounds_run(&lab.rounds, &lab, &steps);
+	rounds_run(&lab.rounds, &lab, &steps, argc, argv);
 	printf("# %llu operations in %llu rounds: %llu translated, %llu refused, %llu addresses changed "
 	       "hands\n",
 	       lab.rounds.operations, lab.rounds.number, lab.translated, lab.refused, lab.moved);

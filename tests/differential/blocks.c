@@ -302,11 +302,9 @@ static int round_begin(struct lab *lab)
 int main(int argc, char **argv)
 {
 	static struct lab lab;
-	static const struct rounds_steps steps = { ROUND, round_begin, operation };
+	static const struct rounds_steps steps = { OPERATIONS, ROUND, round_begin, operation };
 
-	lab.rounds.seed = rounds_seed(argc, argv);
-	lab.rounds.wanted = rounds_wanted(argc, argv, OPERATIONS);
-	rounds_run(&lab.rounds, &lab, &steps);
+	rounds_run(&lab.rounds, &lab, &steps, argc, argv);
 	printf("# %llu operations in %llu rounds: %llu translated, %llu of them by blocks, %llu refused\n",
 	       lab.rounds.operations, lab.rounds.number, lab.translated, lab.by_block, lab.refused);
 	return rounds_end(&lab.rounds, "blocks", "a naive deal", lab.by_block && lab.refused);

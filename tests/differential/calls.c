@@ -392,9 +392,7 @@ static void silence_op(struct lab *lab)
 {
 	for (u32 i = 0; i < 6; i++)
 		pass(lab, SILENCE / 2 + 1);
-	for (u32 i = 0; i <= lab->nat.config->flow_mask; i++)
-		if (word_state(env_slot(&lab->nat, TABLE_FLOWS, i)->word) != FREE)
-			wrong_set(lab, "a flow is left after all was silent");
+	rounds_flows_gone(&lab->rounds);
 	forget(lab);
 }
 
@@ -425,9 +423,7 @@ static int round_begin(struct lab *lab)
 
 	if (rounds_nat(&lab->rounds, &lab->nat, &sizes))
 		return -1;
-	native_address_set(&lab->nat, 0, outside(), ADDRESS_LIVE | ADDRESS_POOL);
-	lab->nat.config->timers.udp_timeout = SILENCE;
-	lab->nat.config->timers.host_retention_timeout = 4 * SILENCE;
+	rounds_short(&lab->nat, outside(), SILENCE);
 	lab->nat.config->filtering[CLASS_TCP] = FILTERING_EIF; /* control connections outlive resets, too */
 	lab->nat.now = chance(lab, 0x100000);
 	forget(lab);
@@ -437,11 +433,9 @@ static int round_begin(struct lab *lab)
 int main(int argc, char **argv)
 {
 	static struct lab lab;
-	static const struct rounds_steps steps = { ROUND, round_begin, operation };
+	static const struct rounds_steps steps = { OPERATIONS, ROUND, round_begin, operation };
 
-	lab.rounds.seed = rounds_seed(argc, argv);
-	lab.rounds.wanted = rounds_wanted(argc, argv, OPERATIONS);
-	rounds_run(&lab.rounds, &lab, &steps);
+	rounds_run(&lab.rounds, &lab, &steps, argc, argv);
 	printf("# %llu operations: %llu calls, %llu messages changed, %llu GRE by address, %llu refused, "
 	       "%llu resets\n",
 	       lab.rounds.operations, lab.named, lab.changed, lab.by_address, lab.refused, lab.resets);

@@ -800,11 +800,9 @@ int main(int argc, char **argv)
 {
 	static struct model model;
 	static struct lab lab = { .model = &model };
-	static const struct rounds_steps steps = { ROUND, round_begin, operation };
+	static const struct rounds_steps steps = { OPERATIONS, ROUND, round_begin, operation };
 
-	lab.rounds.seed = rounds_seed(argc, argv);
-	lab.rounds.wanted = rounds_wanted(argc, argv, OPERATIONS);
-	rounds_run(&lab.rounds, &lab, &steps);
+	rounds_run(&lab.rounds, &lab, &steps, argc, argv);
 	printf("# %llu operations in %llu rounds: %llu packets, %llu new sessions from inside, %llu "
 	       "dropped\n",
 	       lab.rounds.operations, lab.rounds.number, lab.packets, lab.created, lab.dropped);

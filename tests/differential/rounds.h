@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/table.h"
 #include "native/instance.h"
 #include "native/meet.h"
 #include "native/packet_build.h"
@@ -91,7 +92,8 @@ static inline void rounds_explain(const struct rounds *r, const char *name)
 struct lab; /* what a test keeps; each has its own */
 
 struct rounds_steps {
-	u32 length; /* operations of a round */
+	u64 wanted; /* operations, unless the command line says how many */
+	u32 length; /* of them in a round */
 	int (*begin)(struct lab *lab);
 	void (*operation)(struct lab *lab);
 };
@@ -110,6 +112,22 @@ static inline int rounds_nat(struct rounds *r, struct nat_instance *nat, const s
 	return r->sweep ? 0 : -1;
 }
 
+/* One outside address, and all that is silent for long is gone: for tests that are about flows alone. */
+static inline void rounds_short(struct nat_instance *nat, __be32 outside, u32 silence)
+{
+	native_address_set(nat, 0, outside, ADDRESS_LIVE | ADDRESS_POOL);
+	nat->config->timers.udp_timeout = silence;
+	nat->config->timers.host_retention_timeout = 4 * silence;
+}
+
+/* After more silence than that. */
+static inline void rounds_flows_gone(struct rounds *r)
+{
+	for (u32 i = 0; i <= r->nat->config->flow_mask; i++)
+		if (word_state(env_slot(r->nat, TABLE_FLOWS, i)->word) != FREE)
+			rounds_wrong(r, "a flow is left after all was silent");
+}
+
 static inline void round_run(struct rounds *r, struct lab *lab, const struct rounds_steps *steps)
 {
 	if (steps->begin(lab))
@@ -126,8 +144,11 @@ static inline void round_run(struct rounds *r, struct lab *lab, const struct rou
 	r->nat = NULL;
 }
 
-static inline void rounds_run(struct rounds *r, struct lab *lab, const struct rounds_steps *steps)
+static inline void rounds_run(struct rounds *r, struct lab *lab, const struct rounds_steps *steps, int argc,
+			      char **argv)
 {
+	r->seed = rounds_seed(argc, argv);
+	r->wanted = rounds_wanted(argc, argv, steps->wanted);
 	printf("1..1\n# seed %llu\n", r->seed);
 	while (rounds_next(r))
 		round_run(r, lab, steps);

@@ -179,9 +179,7 @@ static void end_op(struct lab *lab)
 	} else {
 		for (u32 i = 0; i < 6; i++)
 			pass(lab, SILENCE / 2 + 1);
-		for (u32 i = 0; i <= lab->nat.config->flow_mask; i++)
-			if (word_state(env_slot(&lab->nat, TABLE_FLOWS, i)->word) != FREE)
-				wrong_set(lab, "a flow is left after all was silent");
+		rounds_flows_gone(&lab->rounds);
 	}
 	for (u32 i = 0; i < GATEWAYS; i++)
 		forget(&lab->gateways[i]);
@@ -210,9 +208,7 @@ static int round_begin(struct lab *lab)
 
 	if (rounds_nat(&lab->rounds, &lab->nat, &sizes))
 		return -1;
-	native_address_set(&lab->nat, 0, outside(), ADDRESS_LIVE | ADDRESS_POOL);
-	lab->nat.config->timers.udp_timeout = SILENCE;
-	lab->nat.config->timers.host_retention_timeout = 4 * SILENCE;
+	rounds_short(&lab->nat, outside(), SILENCE);
 	lab->clock = 0;
 	lab->nat.now = chance(lab, 0x100000);
 	for (u32 i = 0; i < GATEWAYS; i++)
@@ -223,11 +219,9 @@ static int round_begin(struct lab *lab)
 int main(int argc, char **argv)
 {
 	static struct lab lab;
-	static const struct rounds_steps steps = { ROUND, round_begin, operation };
+	static const struct rounds_steps steps = { OPERATIONS, ROUND, round_begin, operation };
 
-	lab.rounds.seed = rounds_seed(argc, argv);
-	lab.rounds.wanted = rounds_wanted(argc, argv, OPERATIONS);
-	rounds_run(&lab.rounds, &lab, &steps);
+	rounds_run(&lab.rounds, &lab, &steps, argc, argv);
 	printf("# %llu operations: %llu learned, %llu waited, %llu unknown\n", lab.rounds.operations,
 	       lab.met[REASON_in_created], lab.met[REASON_spi_waits], lab.met[REASON_spi_unknown]);
 	return rounds_end(&lab.rounds, "spi", "a naive table",
