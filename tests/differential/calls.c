@@ -8,6 +8,7 @@
  * taken: only that nobody else has it. GRE without a known id goes by address, to the host that was first. Nothing but silence ends a
  * call. Each packet must be, byte for byte, what an independent builder makes of it.
  */
+#include "tests/control.h"
 #include "tests/differential/rounds.h"
 #include "tests/state.h"
 
@@ -159,36 +160,12 @@ static u16 message_in(struct lab *lab, u32 server, u32 host, const struct messag
  * Control connections
  */
 
-static u32 message_put(u8 *at, const struct message *m)
-{
-	const u8 head[HEAD] = { 0,
-				m->length,
-				0,
-				1,
-				0x1a,
-				0x2b,
-				0x3c,
-				0x4d,
-				0,
-				m->type,
-				0,
-				0,
-				(u8)(m->first >> 8),
-				(u8)m->first,
-				(u8)(m->second >> 8),
-				(u8)m->second };
-
-	memset(at, 0x55, m->length);
-	memcpy(at, head, HEAD);
-	return m->length;
-}
-
 static u32 messages_put(u8 *at, const struct message *m, u32 count)
 {
 	u32 length = 0;
 
-	for (u32 i = 0; i < count; i++)
-		length += message_put(at + length, &m[i]);
+	for (u32 i = 0; i < count; length += m[i++].length)
+		control_message(at + length, m[i].length, m[i].type, m[i].first, m[i].second);
 	return length;
 }
 

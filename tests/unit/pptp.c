@@ -3,24 +3,13 @@
 #include "core/pptp.h"
 #include "core/rewrite.h"
 #include "native/sweep_memory.h"
+#include "tests/control.h"
 #include "tests/unit/core.h"
 
 #define SERVER REMOTE_1
 enum { SHORTEST = 16, REQUEST = 168, REPLY = 32 };
 
 static __be32 host(u32 n) { return htonl(0xc0a80001 + n); }
-
-/* A control message of so many bytes, with two ids. */
-static void message_make(u8 *at, u32 length, u32 type, u32 first, u32 second)
-{
-	memset(at, 0, length);
-	put16(at, 0, htons((u16)length));
-	put16(at, 2, htons(1));
-	put32(at, 4, htonl(0x1a2b3c4d));
-	put16(at, 8, htons((u16)type));
-	put16(at, 12, htons((u16)first));
-	put16(at, 14, htons((u16)second));
-}
 
 /* A segment of the control connection of host(n), which keeps its port. */
 static u32 segment(enum native_hook hook, u32 n, const u8 *payload, u32 length)
@@ -50,7 +39,7 @@ static u32 asks(u32 n, u32 id, u32 *outside)
 {
 	u8 request[REQUEST];
 
-	message_make(request, sizeof(request), PPTP_OUTGOING_REQUEST, id, 0);
+	control_message(request, sizeof(request), PPTP_OUTGOING_REQUEST, id, 0);
 	u32 reason = segment(NATIVE_OUT, n, request, sizeof(request));
 	*outside = id_at(12);
 	return reason;
@@ -61,7 +50,7 @@ static u32 answers(u32 n, u32 outside, u32 id)
 {
 	u8 reply[REPLY];
 
-	message_make(reply, sizeof(reply), PPTP_OUTGOING_REPLY, id, outside);
+	control_message(reply, sizeof(reply), PPTP_OUTGOING_REPLY, id, outside);
 	assert_int_equal(reason_verdict(segment(NATIVE_IN, n, reply, sizeof(reply))), VERDICT_TRANSLATE);
 	assert_int_equal(id_at(12), id);
 	return id_at(14);
@@ -98,12 +87,12 @@ static void messages_are_told(void **state)
 		assert_int_equal(pptp_place(type, DIRECTION_IN), places[type][1]);
 	}
 	for (u32 length = 0; length < 0x10000; length++) {
-		message_make(at, SHORTEST, PPTP_OUTGOING_REQUEST, 1, 2);
+		control_message(at, SHORTEST, PPTP_OUTGOING_REQUEST, 1, 2);
 		put16(at, 0, htons((u16)length));
 		assert_int_equal(pptp_length(&m), length < SHORTEST || length % 4 ? 0 : length);
 	}
 	for (u32 i = 2; i < 8; i++) { /* kind and cookie to the byte */
-		message_make(at, SHORTEST, PPTP_OUTGOING_REQUEST, 1, 2);
+		control_message(at, SHORTEST, PPTP_OUTGOING_REQUEST, 1, 2);
 		assert_int_equal(pptp_length(&m), SHORTEST);
 		at[i] ^= 1;
 		assert_int_equal(pptp_length(&m), 0);
