@@ -21,6 +21,7 @@
 #include "native/instance.h"
 #include "native/sweep_memory.h"
 #include "tests/state.h"
+#include "tests/stress/ledger.h"
 #include "tests/stress/meet.h"
 #include "tests/stress/stress.h"
 
@@ -34,9 +35,7 @@ enum {
 	PORT_FIRST = 2000,
 	PORT_COUNT = 1000, /* at most */
 	TICKS_LONG = 50000,
-	TICKS = 20000,	 /* longer than the clock runs */
-	ENTRY_BITS = 13, /* of an entry of the ledger: who or what; above them, when */
-	ENTRY = (1 << ENTRY_BITS) - 1,
+	TICKS = 20000,	    /* longer than the clock runs */
 	PACKETS_A_TICK = 2, /* of each worker, so that no packet is older than that: see clock_tick() */
 };
 
@@ -109,22 +108,7 @@ static u64 entry_time(const struct moment *m, u32 count)
 {
 	u64 mappings = m->generation >> generation_shift(TABLE_MAPPINGS) & GENERATION_MASK;
 
-	return (mappings << 30 | count) << ENTRY_BITS;
-}
-
-/* Note what holds at this time. 0: something else is noted for the same time. */
-static int ledger_note(u64 *entry, u64 time, u32 what)
-{
-	u64 was = __atomic_load_n(entry, __ATOMIC_SEQ_CST);
-
-	do {
-		if (was && (was & ~(u64)ENTRY) == time)
-			return (was & ENTRY) == what;
-		if (was > time)
-			return 1; /* of a later time already */
-	} while (!__atomic_compare_exchange_n(entry, &was, time | what, 0, __ATOMIC_SEQ_CST,
-					      __ATOMIC_SEQ_CST));
-	return 1;
+	return mappings << 27 | count;
 }
 
 /* A packet between these endpoints was translated, between these moments. */
@@ -211,8 +195,7 @@ static void work_out(struct worker *w, u32 class)
 static void work_in(struct worker *w, u32 class)
 {
 	u32 host = dice(&w->chance, HOSTS), port = dice(&w->chance, PORTS);
-	u64 entry = __atomic_load_n(&w->test->held[class][host][port], __ATOMIC_SEQ_CST);
-	u32 what = (u32)(entry & ENTRY) - 1;
+	u32 entry = ledger_last(&w->test->held[class][host][port]), what = entry - 1;
 	struct endpoint outside = { .addr = outside_address(what / PORT_COUNT),
 				    .port = host_to_be16(PORT_FIRST + what % PORT_COUNT),
 				    .zero = 0 };
