@@ -72,18 +72,20 @@ static __always_inline int call_waits(const struct config *c, const struct flow_
 	       slot_same(hit->slot, hit->word);
 }
 
-/* The flow of a call with this key: as flow_seek(), but one that a reset made old may count again. */
+/*
+ * The flow of a call with this key: as flow_seek(), but one that a reset made old may count again. Then it is not asked again whether
+ * it stands: the next reset would make it old once more, and the packet another host's.
+ */
 static __always_inline int call_find(struct nat_instance *nat, const struct config *c,
 				     const union flow_key *key, struct flow_hit *hit)
 {
 	int out = key->direction == DIRECTION_OUT;
 
-	if (flow_seek(nat, c, key->word, hit))
-		return 1;
-	return call_waits(c, hit) &&
-	       call_renew(nat, hit->slot, hit->word, word_time(hit->word), out ? key->saddr : hit->value.addr,
-			  out ? hit->value.addr : key->daddr, hit->value.interface, hit->value.own) &&
-	       flow_seek(nat, c, key->word, hit);
+	return flow_seek(nat, c, key->word, hit) ||
+	       (call_waits(c, hit) &&
+		call_renew(nat, hit->slot, hit->word, word_time(hit->word),
+			   out ? key->saddr : hit->value.addr, out ? hit->value.addr : key->daddr,
+			   hit->value.interface, hit->value.own));
 }
 
 /*
@@ -111,6 +113,39 @@ SLOW u32 call_settle(struct nat_instance *nat, struct work *work, u32 direction)
 	p->ip.sport = p->ip.dport = 0;
 	p->kind = PACKET_OTHER;
 	p->first = p->later = 0;
+	return 0;
+}
+
+/*
+ * The flow of this GRE packet's call was there just now, and is old again: the next reset came. The plan is made by it all the same, if
+ * it has not ended.
+ */
+SLOW u32 call_pass(struct nat_instance *nat, struct work *work, u32 direction)
+{
+	const struct config *c = env_config(nat);
+	union flow_key key;
+	struct flow_hit hit;
+
+	SLOW_ENTER(nat);
+	if (!work || !c)
+		return 0;
+	const struct packet *p = &work->packet;
+	struct plan *plan = &work->plan;
+
+	flow_key(&key, &p->ip, (u8)direction);
+	if (!call_find(nat, c, &key, &hit) || !flow_pass(&hit, p, work->meeting.now)) {
+		plan_because(plan, REASON_mapping_lost);
+		return 0;
+	}
+	if (direction == DIRECTION_OUT) {
+		plan->ip.saddr = hit.value.addr;
+		plan->ip.sport = hit.value.port;
+		plan_because(plan, p->later ? REASON_out_fragment : REASON_out_session);
+		return 0;
+	}
+	plan->ip.daddr = hit.value.addr;
+	plan->ip.dport = hit.value.port;
+	plan_because(plan, p->later ? REASON_in_fragment : REASON_in_session);
 	return 0;
 }
 

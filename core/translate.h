@@ -190,7 +190,7 @@ static __always_inline void translate_out(struct nat_instance *nat, const struct
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);
 	else if (tuple_has_call(&work->packet.ip)) /* it was known just now */
-		plan_because(&work->plan, REASON_mapping_lost);
+		call_pass(nat, work, DIRECTION_OUT);
 	else
 		miss_out(nat, work);
 	if (work->plan.reason == REASON_out_from_mapping)
@@ -210,7 +210,7 @@ static __always_inline void translate_in(struct nat_instance *nat, const struct 
 	if (reason != NO_SESSION)
 		plan_because(&work->plan, (u32)reason);
 	else if (tuple_has_call(&work->packet.ip))
-		plan_because(&work->plan, REASON_mapping_lost);
+		call_pass(nat, work, DIRECTION_IN);
 	else
 		miss_in(nat, work);
 	translate_remember(nat, c, work, DIRECTION_IN);
