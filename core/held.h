@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * held.h - SYNs from outside that nobody wanted (RFC 5382 REQ-4).
+ * held.h - SYNs from outside that nobody wanted (RFC 5382 REQ-4), and what begins a connection of DCCP (RFC 5597 REQ-4).
  *
  * THEORY OF OPERATION
  *
@@ -9,7 +9,7 @@
  * tcp_in_syn_timeout. If by then the inside has opened the connection, that is all; else the sender is told that the port is
  * unreachable. Packets hold, the daemon looks what has become of it and tells (native/held.h).
  *
- * A place is found by the hash of the connection, one of HELD_PLACES in a row; a SYN that is repeated waits with the first.
+ * In what follows a SYN is either. A place is found by the hash of the connection, one of HELD_PLACES in a row; a SYN that is repeated waits with the first.
  * The word decides:
  *
  *	FREE -- take --> TAKEN -- give --> HELD	     the packet of the SYN
@@ -51,6 +51,15 @@ static __always_inline int address_is_single(__be32 addr)
 	return first && first != 127 && first < 224;
 }
 
+/* Would this packet begin a connection? */
+static __always_inline int held_begins(const struct packet *p)
+{
+	if (p->ip.protocol == PROTOCOL_DCCP)
+		return p->request;
+	return p->ip.protocol == PROTOCOL_TCP &&
+	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
 /* Is the dropped packet of work a SYN to be held? Not what is wrong, only what nobody wanted. */
 static __always_inline int held_wanted(const struct config *c, const struct work *work)
 {
@@ -58,8 +67,7 @@ static __always_inline int held_wanted(const struct config *c, const struct work
 	u32 reason = work->plan.reason;
 
 	return c->hold && (reason == REASON_no_mapping || reason == REASON_filtered) &&
-	       p->kind == PACKET_PORTS && p->ip.protocol == PROTOCOL_TCP && !p->first && !p->later &&
-	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN &&
+	       p->kind == PACKET_PORTS && !p->first && !p->later && held_begins(p) &&
 	       address_is_single(p->ip.saddr);
 }
 
@@ -81,7 +89,7 @@ static __always_inline int held_is(struct held *at, const union held_head *head)
 	there.word[0] = LOAD(&at->head.word[0]);
 	there.word[1] = LOAD(&at->head.word[1]);
 	return there.word[0] == head->word[0] && there.remote_port == head->remote_port &&
-	       there.outside_port == head->outside_port;
+	       there.outside_port == head->outside_port && there.protocol == head->protocol;
 }
 
 enum { HELD_NOWHERE = HELD_SYNS };
@@ -118,7 +126,8 @@ static __always_inline struct held *held_take(struct nat_instance *nat, const st
 	union held_head head = { .remote = p->ip.saddr,
 				 .outside = p->ip.daddr,
 				 .remote_port = p->ip.sport,
-				 .outside_port = p->ip.dport };
+				 .outside_port = p->ip.dport,
+				 .protocol = p->ip.protocol };
 	u32 now = work->meeting.now, room;
 
 	if (held_seek(nat, c, &head, now, &room) != HELD_NOWHERE)
@@ -129,7 +138,7 @@ static __always_inline struct held *held_take(struct nat_instance *nat, const st
 		plan_because(&work->plan, REASON_syns_full);
 		return 0;
 	}
-	head.interface = work->meeting.interface;
+	head.interface = (u8)work->meeting.interface;
 	head.length = p->length < HELD_BYTES ? p->length : (u16)HELD_BYTES;
 	STORE(&at->head.word[0], head.word[0]);
 	STORE(&at->head.word[1], head.word[1]);
@@ -148,12 +157,14 @@ SLOW u32 held_forget(struct nat_instance *nat, struct work *work)
 	const struct config *c = env_config(nat);
 
 	SLOW_ENTER(nat);
-	if (!work || !c || work->packet.ip.protocol != PROTOCOL_TCP)
+	if (!work || !c ||
+	    (work->packet.ip.protocol != PROTOCOL_TCP && work->packet.ip.protocol != PROTOCOL_DCCP))
 		return 0;
 	union held_head head = { .remote = work->packet.ip.daddr,
 				 .outside = work->plan.ip.saddr,
 				 .remote_port = work->packet.ip.dport,
-				 .outside_port = work->plan.ip.sport };
+				 .outside_port = work->plan.ip.sport,
+				 .protocol = work->packet.ip.protocol };
 	u32 room, number = held_seek(nat, c, &head, work->meeting.now, &room);
 	struct held *at = number == HELD_NOWHERE ? 0 : env_held(nat, number);
 	u64 word = at ? LOAD(&at->word) : 0;

@@ -117,7 +117,7 @@ struct packet {
 	u8 tcp_flags; /* of DCCP and SCTP: what comes nearest */
 	u8 ttl;
 	u8 first;   /* the first fragment of several */
-	u8 request; /* an ICMP query, as opposed to its reply */
+	u8 request; /* an ICMP query, not its reply; what may begin a connection of DCCP */
 	u8 later;   /* a later fragment whose ports the first one told */
 	u8 icmp_type;
 	u8 piece;      /* a fragment of a packet without ports */
@@ -356,6 +356,9 @@ static __always_inline u8 dccp_flags(u32 type)
 	}
 }
 
+/* Request, Sync or Listen: what comes in so to an endpoint that is nobody's is unsolicited (RFC 5597 REQ-4). */
+static __always_inline u8 dccp_begins(u32 type) { return (u8)((1u << 0 | 1u << 8 | 1u << 10) >> type & 1); }
+
 static __always_inline int packet_dccp(const struct bytes *b, struct packet *p, u32 payload)
 {
 	u8 *at = packet_bytes(b, p->ip.l4, DCCP_MIN);
@@ -365,7 +368,9 @@ static __always_inline int packet_dccp(const struct bytes *b, struct packet *p, 
 	u32 header = at[DCCP_OFFSET] * 4u;
 	if (header < DCCP_MIN + (at[DCCP_TYPE] & 1u) * 4 || (header > payload && !p->first))
 		return REASON_malformed_transport;
-	p->tcp_flags = dccp_flags(at[DCCP_TYPE] >> 1 & 15);
+	u32 type = at[DCCP_TYPE] >> 1 & 15;
+	p->tcp_flags = dccp_flags(type);
+	p->request = dccp_begins(type);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
-enum { LAYOUT_VERSION = 6 };
+enum { LAYOUT_VERSION = 7 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
@@ -196,7 +196,7 @@ enum { HOP_REDIRECT = 1 };
 enum { VIRTUAL_MTU = 1500 };		   /* that all devices have where time is virtual */
 enum { PRIORITY_BY_SERVICE = 0x7fffffff }; /* by the packet's type of service, as the kernel has it */
 
-/* A connection from outside that nobody wanted, and where its SYN came in. */
+/* A connection from outside that nobody wanted, and where its first packet came in. */
 union held_head {
 	u64 word[2];
 	struct {
@@ -204,8 +204,9 @@ union held_head {
 		__be32 outside;
 		__be16 remote_port;
 		__be16 outside_port;
-		u16 interface; /* number */
-		u16 length;    /* bytes of the packet that are kept */
+		u8 interface; /* number */
+		u8 protocol;
+		u16 length; /* bytes of the packet that are kept */
 	};
 };
 

@@ -24,25 +24,27 @@ static int connection_stands(struct nat_instance *nat, const union held_head *he
 	union flow_key key;
 	struct flow_hit hit;
 
-	flow_key_between(&key, remote, outside, PROTOCOL_TCP, DIRECTION_IN);
+	flow_key_between(&key, remote, outside, head->protocol, DIRECTION_IN);
 	return flow_find(nat, nat->config, key.word, &hit);
 }
 
-/* Are these the beginnings of a segment? What is read here others wrote. */
+/* Is this the beginning of such a packet? What is read here others wrote. */
 static int head_fits(const union held_head *head, const u8 *ip)
 {
+	u32 least = head->protocol == PROTOCOL_DCCP ? (u32)DCCP_MIN : (u32)TCP_MIN;
+
 	return head->interface < MAX_INTERFACES && head->length <= HELD_BYTES &&
-	       head->length >= (ip[0] & 15u) * 4 + TCP_MIN;
+	       head->length >= (ip[0] & 15u) * 4 + least;
 }
 
-/* The checksum of a segment that came with a partial one, from a device that is none: as it would be on a wire. */
+/* The checksum of a segment that came with a partial one, from a device that is none: as it would be on a wire. DCCP's never is. */
 static void segment_complete(u8 *ip, const union held_head *head)
 {
 	u32 header = (ip[0] & 15u) * 4, segment = head->length - header;
 	struct tuple t = { .saddr = head->remote, .daddr = head->outside, .protocol = PROTOCOL_TCP };
 	u8 *tcp = ip + header;
 
-	if (head->length == be16_to_host(get16(ip, IPV4_LENGTH)) &&
+	if (head->protocol == PROTOCOL_TCP && head->length == be16_to_host(get16(ip, IPV4_LENGTH)) &&
 	    (u16)get16(tcp, TCP_CHECK) == checksum_fold(pseudo_sum(&t, segment)))
 		put16(tcp, TCP_CHECK, (__be16)(u16)~checksum_fold(bytes_sum(tcp, segment)));
 }

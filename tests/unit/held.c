@@ -74,6 +74,35 @@ static void connections_are_apart(void **state)
 	ends(3, 1);
 }
 
+/* DCCP between the same ports is another one; a Response is none. */
+static void dccp_is_another_connection(void **state)
+{
+	static const u8 types[] = { 0, 1, 8, 10 };
+	struct packet_spec s = {
+		.protocol = PROTOCOL_DCCP, .saddr = REMOTE_1, .daddr = ADDRESS_A, .sport = 80
+	};
+
+	(void)state;
+	native_address_set(&nat, 0, ADDRESS_A, ADDRESS_LIVE | ADDRESS_POOL);
+	syn(REMOTE_1, 80);
+	for (u32 i = 0; i < sizeof(types); i++) {
+		s.type = types[i];
+		s.dport = (u16)(4000 + i);
+		assert_int_equal(meet(NATIVE_IN, &s), REASON_no_mapping);
+	}
+	assert_int_equal(held_count(&nat), 4);
+	meet_tcp(NATIVE_OUT, TCP_SYN, HOST_1, 4000, REMOTE_1, 80);
+	s = (struct packet_spec){ .protocol = PROTOCOL_DCCP,
+				  .saddr = HOST_1,
+				  .daddr = REMOTE_1,
+				  .sport = 4002,
+				  .dport = 80,
+				  .type = 10 };
+	assert_int_equal(meet(NATIVE_OUT, &s), REASON_out_created);
+	nat.now += AFTER;
+	ends(2, 2);
+}
+
 /* However many come, the memory is what it is; who finds no place is counted, and his sender never told. */
 static void a_flood_is_bounded(void **state)
 {
@@ -229,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(repeated_waits_with_the_first),
 		CASE(connections_are_apart),
+		CASE(dccp_is_another_connection),
 		CASE(a_flood_is_bounded),
 		CASE(without_a_daemon),
 		CASE(a_daemon_that_was_away_tells_nobody),
