@@ -269,17 +269,18 @@ SLOW u32 control_message(struct __sk_buff *skb, struct work *work, u32 at, u32 l
  */
 SLOW u32 payload_alter(struct __sk_buff *skb, struct work *work, u32 direction)
 {
+	const struct config *c = env_config(skb);
 	struct bytes b;
 
 	SLOW_ENTER(skb);
-	if (!work)
+	if (!work || !c)
 		return 1;
 	const struct packet *p = &work->packet;
 	if (mss_concerns(p) && mss_clamp(skb, work)) {
 		plan_because(&work->plan, REASON_internal);
 		return 1;
 	}
-	if (!pptp_concerns(p, direction))
+	if (!pptp_concerns(c, p, direction))
 		return 0;
 	bytes_attach(skb, &b);
 	u32 at = mss_end(&b, p), end = p->ip.l3 + p->length;

@@ -34,10 +34,11 @@ enum {
 /* Words of a message's head. */
 enum { PPTP_LENGTH, PPTP_KIND, PPTP_COOKIE, PPTP_TYPE = 4, PPTP_ID = 6, PPTP_SECOND_ID = 7 };
 
-/* May there be control messages in it, on its way in this direction? */
-static __always_inline int pptp_concerns(const struct packet *p, u32 direction)
+/* May there be control messages in it, on its way in this direction? Where the administrator does without (nat.alg), never. */
+static __always_inline int pptp_concerns(const struct config *c, const struct packet *p, u32 direction)
 {
-	return p->kind == PACKET_PORTS && p->ip.protocol == PROTOCOL_TCP && !p->first && !p->later &&
+	return c->pptp && p->kind == PACKET_PORTS && p->ip.protocol == PROTOCOL_TCP && !p->first &&
+	       !p->later &&
 	       (direction == DIRECTION_OUT ? p->ip.dport : p->ip.sport) == host_to_be16(PPTP_PORT);
 }
 

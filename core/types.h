@@ -365,7 +365,8 @@ struct config {
 	u32 pass_through_count;
 	u8 tell; /* whom no mapping can be made for is told by ICMP */
 	u8 hold; /* SYNs that nobody wanted are held, and told of if nothing comes of them */
-	u8 zero3[2];
+	u8 pptp; /* control messages of PPTP are read, see pptp.h */
+	u8 zero3;
 	u32 defrag;		       /* the device where fragments are put in order; 0: none */
 	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
 	u16 mss[MAX_OUTSIDE]; /* TCP may announce at most so much by an outside interface, 0: anything. See mss.h */

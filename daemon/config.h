@@ -114,6 +114,7 @@ struct settings_nat {
 	bool tell;	      /* on_exhaustion: icmp */
 	u32 mss_clamp;	      /* SETTINGS_MSS_*, or 536 to 65495 */
 	bool hold;	      /* unsolicited_syn: hold */
+	bool alg_pptp;	      /* PPTP's control messages are read */
 	struct limits limits; /* of a host; `on` is not used here */
 	struct settings_timers timers;
 };

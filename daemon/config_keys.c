@@ -189,6 +189,11 @@ static const struct config_key limit_keys[] = {
 	{ 0 },
 };
 
+static const struct config_key alg_keys[] = {
+	KEY("pptp", CONFIG_BOOLEAN, FIELD(settings, nat.alg_pptp), .initial = true),
+	{ 0 },
+};
+
 static const struct config_key nat_keys[] = {
 	KEY("mapping_type", CONFIG_WORD, .words = mapping_words),
 	KEY("filtering_type", CONFIG_SECTION, .keys = filtering_keys),
@@ -201,6 +206,7 @@ static const struct config_key nat_keys[] = {
 	    .words = exhaustion_words),
 	KEY("unsolicited_syn", CONFIG_WORD, FIELD(settings, nat.hold), .initial = true,
 	    .words = unsolicited_words),
+	KEY("alg", CONFIG_SECTION, .keys = alg_keys),
 	KEY("hairpin", CONFIG_BOOLEAN, FIELD(settings, nat.hairpin), .initial = true),
 	KEY("mss_clamp", CONFIG_NUMBER, FIELD(settings, nat.mss_clamp), .initial = SETTINGS_MSS_AUTO,
 	    .min = 536, .max = 65495, .words = clamp_words),

@@ -332,6 +332,7 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	c->hold = nat->hold;
 	c->filtering[CLASS_UDP] = c->filtering[CLASS_ICMP] = nat->filtering_udp;
 	c->filtering[CLASS_TCP] = nat->filtering_tcp;
+	c->pptp = nat->alg_pptp;
 	timers_publish(&c->timers, &nat->timers);
 }
 

@@ -149,6 +149,7 @@ static void config_begin(struct config *c, const struct native_sizes *s, u64 see
 	c->port_preserve = 1;
 	c->port_parity = 1;
 	c->hairpin = 1;
+	c->pptp = 1;
 	c->timers = timers;
 }
 

@@ -161,7 +161,7 @@ static u32 control(struct nat_instance *nat, const struct bytes *b, const struct
 	const struct packet *p = &work->packet;
 	u32 at = mss_end(b, p), end = p->ip.l3 + p->length;
 
-	if (!pptp_concerns(p, direction) || !at)
+	if (!pptp_concerns(nat->config, p, direction) || !at)
 		return 0;
 	for (u32 i = 0; i < PPTP_MESSAGES && at + sizeof(work->control.head) <= end; i++) {
 		memcpy(work->control.head, f->data + at, sizeof(work->control.head));

@@ -75,6 +75,7 @@ static void settings_choose(struct lab *lab)
 		like.mss[i] = (u16)(chance(lab, 3) ? 1 + chance(lab, 3000) : 0);
 	like.tell = (u8)chance(lab, 2);
 	like.hold = chance(lab, 4) != 0;
+	like.pptp = chance(lab, 4) != 0;
 	like.router[MAX_OUTSIDE] = chance(lab, 2) ? 0 : address(10, 0, 0, 254);
 	like.limits.on = chance(lab, 2);
 	like.limits.new_mappings = chance(lab, 2) ? 0 : 1 + chance(lab, 20);

@@ -57,6 +57,7 @@ static int config_switch(struct world *w, struct words *words, const char *name)
 		  : !strcmp(name, "preserve") ? &c->port_preserve
 		  : !strcmp(name, "tell")     ? &c->tell
 		  : !strcmp(name, "hold")     ? &c->hold
+		  : !strcmp(name, "pptp")     ? &c->pptp
 					      : &c->hairpin) = (u8)on;
 	}
 	return 0;
@@ -200,7 +201,7 @@ int config_run(struct world *w, struct words *words)
 {
 	static const char *const early[] = { "flows",	  "mappings", "hosts", "fragments",
 					     "addresses", "clock",    "seed" };
-	static const char *const switches[] = { "parity", "preserve", "hairpin", "tell", "hold" };
+	static const char *const switches[] = { "parity", "preserve", "hairpin", "tell", "hold", "pptp" };
 	const char *name = words_peek(words);
 
 	for (size_t i = 0; name && i < sizeof(early) / sizeof(early[0]); i++)

@@ -352,6 +352,7 @@ static const char unusual[] =
 	"  on_exhaustion: silent\n"
 	"  mss_clamp: 1452\n"
 	"  unsolicited_syn: drop\n"
+	"  alg: {pptp: false}\n"
 	"  limits: {mappings_per_host: 1, tcp_mappings_per_host: 2, udp_mappings_per_host: 3,\n"
 	"    icmp_mappings_per_host: 4, sessions_per_host: 5, tcp_sessions_per_host: 6,\n"
 	"    udp_sessions_per_host: 7, icmp_sessions_per_host: 8, new_mappings_per_second: 9}\n"
@@ -405,6 +406,7 @@ static void every_field_is_read_and_printed(void **state)
 	assert_false(nat->tell);
 	assert_int_equal(nat->mss_clamp, 1452);
 	assert_false(nat->hold);
+	assert_false(nat->alg_pptp);
 	assert_int_equal(nat->limits.all.mappings, 1);
 	assert_int_equal(nat->limits.by[CLASS_TCP].mappings, 2);
 	assert_int_equal(nat->limits.by[CLASS_UDP].mappings, 3);
@@ -458,6 +460,7 @@ static void assert_defaults(const struct settings *settings)
 	assert_true(nat->tell);
 	assert_int_equal(nat->mss_clamp, SETTINGS_MSS_AUTO);
 	assert_true(nat->hold);
+	assert_true(nat->alg_pptp);
 	assert_memory_equal(&nat->limits, &(struct limits){ 0 }, sizeof(nat->limits));
 	assert_int_equal(nat->timers.udp_timeout, 300);
 	assert_int_equal(nat->timers.tcp_idle_timeout, 7440);
@@ -829,7 +832,7 @@ static void reports_print_one_line_a_note(void **state)
 			    "write true or false, without quotes\n"
 			    "test.yaml:6: error: nat: unknown key \"a?b\"; the keys here are: mapping_type, "
 			    "filtering_type, accelerate, ports, blocks, limits, on_exhaustion, "
-			    "unsolicited_syn, hairpin, mss_clamp, timers\n");
+			    "unsolicited_syn, alg, hairpin, mss_clamp, timers\n");
 	free(text);
 }
 
