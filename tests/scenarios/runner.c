@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * runner.c - run scenarios and print TAP: one test for each scenario and way (native, ethernet, bare; native-fast,
- * ethernet-fast and ethernet-xdp: with the fast path on, and what takes it must come to the same; wire: a whole router).
+ * ethernet-fast and ethernet-xdp: with the fast path on, and what takes it must come to the same; wire and wire-xdp: a whole router).
  *
  *	runner.test [--way WAY] [FILE.scn ...]		all of tests/scenarios/ if none is named
  */
@@ -84,12 +84,14 @@ static bool line_names(const char *line, const char *way)
 	return false;
 }
 
-/* Some packets only some ways can carry: "only WAY...", "except WAY...". */
+/* Some packets only some ways can carry: "only WAY...", "except WAY...". What the wire cannot carry, it cannot with XDP, either. */
 static bool scenario_is_for(const struct scenario *s, const char *way)
 {
 	for (u32 i = 0; i < s->count; i++) {
 		bool only = !strncmp(s->lines[i], "only ", 5), except = !strncmp(s->lines[i], "except ", 7);
-		if ((only || except) && line_names(s->lines[i], way) != only)
+		bool named = line_names(s->lines[i], way) ||
+			     (!strcmp(way, "wire-xdp") && line_names(s->lines[i], "wire"));
+		if ((only || except) && named != only)
 			return false;
 	}
 	return true;
@@ -128,9 +130,9 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 {
 	static struct world world;
 	bool native = !strncmp(name, "native", 6), xdp = strstr(name, "-xdp") != NULL,
-	     wire = !strcmp(name, "wire"), roads = wire || xdp || strstr(name, "-fast");
+	     wire = !strncmp(name, "wire", 4), roads = wire || xdp || strstr(name, "-fast");
 	struct way *other = native		    ? NULL
-			    : wire		    ? way_wire()
+			    : wire		    ? way_wire(xdp)
 			    : !strcmp(name, "bare") ? way_bpf_bare()
 						    : way_bpf_ethernet();
 
@@ -174,7 +176,7 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 int main(int argc, char **argv)
 {
 	static const char *const ways[] = { "native",	     "ethernet",     "bare", "native-fast",
-					    "ethernet-fast", "ethernet-xdp", "wire" };
+					    "ethernet-fast", "ethernet-xdp", "wire", "wire-xdp" };
 	const char *source = getenv("KEEPNAT_SOURCE"), *only = NULL;
 	u64 reasons[REASONS] = { 0 };
 	char pattern[4096];

@@ -27,6 +27,7 @@ struct kernel {
 	void *memory[NATIVE_ARRAYS];
 	int cpu;
 	bool bare;
+	bool xdp; /* of a wire: with the programs at XDP */
 	struct device devices[DEVICES_MAX];
 	u32 device_count;
 	struct device capture;

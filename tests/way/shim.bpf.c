@@ -36,4 +36,11 @@ SEC("tc") int stop_packet(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
+/* There too, where frames come by XDP: a device takes redirected ones only if its peer has a program. */
+SEC("xdp") int take_frame(struct xdp_md *xdp)
+{
+	(void)xdp;
+	return XDP_PASS;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

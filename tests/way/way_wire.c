@@ -5,6 +5,9 @@
  * all that it meets in a real router: the programs of the interface where it comes in, forwarding, those of the one where
  * it leaves. By which interface that is is for the test to say, by the one route that there is.
  *
+ * With XDP, the programs at XDP are in the receive queues of the router's devices, and what they send away goes by no hook of TC: it
+ * was sent by XDP if it arrived and never was a packet of the device where it came in.
+ *
  * The hop that the kernel takes is given back, so that the bytes are those of the other ways. What the kernel itself drops no
  * counter tells.
  */
@@ -12,6 +15,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -27,6 +31,7 @@
 #include "tests/way/kernel.h"
 #include "tests/way/shim.h"
 
+enum { MTU = 65000, MTU_XDP = 3000 }; /* a frame at XDP is in one page */
 enum { ICMP_QUOTE = 28, SENTINEL_BYTES = 60, HOPS = 3, RECEIVE_BYTES = 1 << 22 };
 
 static const u8 station[6] = { 2, 2, 2, 2, 2, 2 };
@@ -106,6 +111,16 @@ static int route_set(struct kernel *k, u32 ifindex)
 	return answer.error.error;
 }
 
+static int xdp_attach(const struct kernel *k, const struct device *d)
+{
+	const struct bpf_program *program =
+		d->role == ROLE_OUTSIDE ? k->programs->progs.xdp_in : k->programs->progs.xdp_out;
+	int rc = bpf_xdp_attach((int)d->far, bpf_program__fd(k->shim->progs.take_frame), XDP_FLAGS_DRV_MODE,
+				NULL);
+
+	return rc ? rc : bpf_xdp_attach((int)d->ifindex, bpf_program__fd(program), XDP_FLAGS_DRV_MODE, NULL);
+}
+
 static int programs_attach(const struct kernel *k, const struct device *d)
 {
 	int rc = hook_make(d->ifindex);
@@ -121,7 +136,8 @@ static int programs_attach(const struct kernel *k, const struct device *d)
 				 *out = d->role == ROLE_OUTSIDE ? k->programs->progs.out_ethernet
 								: k->programs->progs.learn_ethernet;
 	rc = program_attach(d->ifindex, BPF_TC_INGRESS, in, 2);
-	return rc ? rc : program_attach(d->ifindex, BPF_TC_EGRESS, out, 2);
+	rc = rc ? rc : program_attach(d->ifindex, BPF_TC_EGRESS, out, 2);
+	return rc || !k->xdp ? rc : xdp_attach(k, d);
 }
 
 static int wire_device(struct way *way, const char *name, enum role role)
@@ -129,7 +145,7 @@ static int wire_device(struct way *way, const char *name, enum role role)
 	struct kernel *k = way->own;
 	char near[IFNAMSIZ], far[IFNAMSIZ], command[256];
 	struct device *d;
-	int rc = device_place(k, role, &d);
+	int rc = device_place(k, role, &d), mtu = k->xdp ? MTU_XDP : MTU;
 
 	(void)name;
 	if (rc)
@@ -137,9 +153,9 @@ static int wire_device(struct way *way, const char *name, enum role role)
 	snprintf(near, sizeof(near), "near%u", k->device_count);
 	snprintf(far, sizeof(far), "far%u", k->device_count);
 	snprintf(command, sizeof(command),
-		 "ip link add %s address 02:02:02:02:02:02 mtu 65000 type veth peer name %s mtu 65000 && "
+		 "ip link add %s address 02:02:02:02:02:02 mtu %d type veth peer name %s mtu %d && "
 		 "ip link set %s arp off up && ip link set %s arp off up",
-		 near, far, near, far);
+		 near, mtu, far, mtu, near, far);
 	if (system(command))
 		return -EIO;
 	*d = (struct device){ .fd = -1,
@@ -175,6 +191,7 @@ struct caught {
 	u8 frame[FRAME_ROOM];
 	u32 length;
 	int frames;
+	bool entered; /* it was a packet of the device where it came in */
 	bool sentinel;
 };
 
@@ -192,6 +209,7 @@ static int wire_receive(struct kernel *k, struct caught *c)
 		c->sentinel = true;
 		return 0;
 	}
+	c->entered |= device_of(k, (u32)from.sll_ifindex) != NULL;
 	for (u32 i = 0; i < k->device_count; i++)
 		if (k->devices[i].far == (u32)from.sll_ifindex) {
 			memcpy(c->frame, frame, (size_t)got);
@@ -312,6 +330,7 @@ static int wire_meet(struct way *way, enum native_hook hook, const struct native
 
 	*result = (struct native_result){ .reason = REASONS, .length = f->length };
 	caught.frames = 0;
+	caught.entered = false;
 	int rc = wire_ends(k, hook, f, &at, &by);
 	rc = rc ? rc : route_set(k, by);
 	if (rc)
@@ -327,17 +346,19 @@ static int wire_meet(struct way *way, enum native_hook hook, const struct native
 	rc = rc ? rc : counters_moved(&before, way->nat.counters, result);
 	if (rc && rc != -EAGAIN)
 		return rc;
+	way->redirected += caught.frames && !caught.entered && !device_of(k, at);
 	return wire_judge(k, &caught, at, f, result);
 }
 
-struct way *way_wire(void)
+struct way *way_wire(bool xdp)
 {
 	static const struct way_ops ops = { wire_device, bpf_socket, wire_meet, bpf_clear, bpf_free };
-	struct way *way = way_bpf("wire", &ops, ETHERNET_HEADER, false);
+	struct way *way = way_bpf(xdp ? "wire-xdp" : "wire", &ops, ETHERNET_HEADER, false);
 
 	if (!way)
 		return NULL;
 	way->whole = true;
+	((struct kernel *)way->own)->xdp = xdp;
 	int rc = router_make();
 	rc = rc ? rc : wire_open(way->own);
 	if (!rc)
