@@ -187,8 +187,6 @@ static enum restored host_ensure(struct restore *r, u8 flags)
 		    !host_find(&r->nat, host_key(req->inside.addr, req->interface), &w, &number, &value))
 			return made ? made : RESTORE_FULL;
 	}
-	if ((value.own ^ req->own) & OWN_ROUTER)
-		return RESTORE_ADDRESS; /* an address to itself is for hosts alone */
 	req->host = number;
 	req->same_port = value.own & OWN_SAME_PORTS;
 	/* A host's own ports may be spread over several addresses: those are asked for by the port. */
@@ -290,18 +288,6 @@ static bool mapping_over(const struct restore *r, const struct saved_mapping *m)
 	return age_now(r, m->age) > (m->bits & SAVED_RESTS ? rest : mapping_timeout(c, m->class) + rest);
 }
 
-/* The host of the request, if there is one, is of the same kind: the router, or not. */
-static bool host_agrees(struct restore *r)
-{
-	const struct request *req = &r->nat.work->req;
-	union host_value value;
-	u32 number;
-	u64 w;
-
-	return !host_find(&r->nat, host_key(req->inside.addr, req->interface), &w, &number, &value) ||
-	       !((value.own ^ req->own) & OWN_ROUTER);
-}
-
 /* The mapping is there already, or is made. */
 static enum restored mapping_ensure(struct restore *r, const struct saved_mapping *m)
 {
@@ -318,8 +304,7 @@ static enum restored mapping_ensure(struct restore *r, const struct saved_mappin
 	req->inside = (struct endpoint){ .addr = m->inside, .port = m->inside_port };
 	req->outside = outside;
 	if (!mapping_peek_out(&r->nat, r->nat.work))
-		return host_agrees(r) && req->outside.addr == m->outside &&
-				       req->outside.port == m->outside_port
+		return req->outside.addr == m->outside && req->outside.port == m->outside_port
 			       ? RESTORE_DONE
 			       : RESTORE_TAKEN;
 	outcome = host_ensure(r, flags);
