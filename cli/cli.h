@@ -17,7 +17,8 @@ enum { ARGUMENTS_MAX = 2, SOCKET_PATH_SIZE = 256 };
 struct options {
 	const char *instance, *run_dir, *state_dir, *pin_dir;
 	const char *inside, *outside, *pool;
-	const char *host, *protocol, *interface, *limit, *keep, *config, *severity, *event, *rename, *output;
+	const char *host, *remote, *protocol, *interface, *limit, *keep, *config, *severity, *event, *rename,
+		*output;
 	bool json, detach, all, wait, help, version;
 	const char *arguments[ARGUMENTS_MAX]; /* after the command's name */
 	int argument_count;
@@ -78,4 +79,5 @@ int reload_run(const struct options *options);
 int snapshot_run(const struct options *options);
 int stop_run(const struct options *options);
 int reset_run(const struct options *options);
+int kill_run(const struct options *options);
 int help_run(const struct options *options);

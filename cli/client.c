@@ -185,6 +185,15 @@ void url_add(struct url *url, const char *name, const char *value)
 	curl_free(escaped);
 }
 
+void url_add_filter(struct url *url, const struct options *options)
+{
+	url_add(url, "host", options->host);
+	url_add(url, "outside", options->outside);
+	url_add(url, "remote", options->remote);
+	url_add(url, "protocol", options->protocol);
+	url_add(url, "interface", options->interface);
+}
+
 void url_add_number(struct url *url, const char *name, unsigned long long value)
 {
 	char text[24];
@@ -284,6 +293,17 @@ int client_get(struct client *client, const struct url *url, json_t **json)
 {
 	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
 	return client_perform_json(client, url, json);
+}
+
+int client_delete(struct client *client, const struct url *url, json_t **json)
+{
+	int status;
+
+	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
+	curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, "DELETE");
+	status = client_perform_json(client, url, json);
+	curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, NULL);
+	return status;
 }
 
 int client_post(struct client *client, const struct url *url, const char *body, json_t **json)

@@ -39,6 +39,8 @@ int client_probe(const struct client *client);
 /* "/v1/sessions", then "?name=value" or "&name=value"; NULL values are left out. */
 void url_start(struct url *url, const char *path);
 void url_add(struct url *url, const char *name, const char *value);
+void url_add_filter(struct url *url,
+		    const struct options *options); /* host, outside, remote, protocol, interface */
 void url_add_number(struct url *url, const char *name, unsigned long long value);
 
 /*
@@ -50,6 +52,9 @@ int client_get(struct client *client, const struct url *url, json_t **json);
 /* The same, as text: *text is the client's, until its next request. */
 int client_get_text(struct client *client, const struct url *url, struct span *text);
 int client_post(struct client *client, const struct url *url, const char *body, json_t **json);
+
+/* DELETE; else as client_get(). */
+int client_delete(struct client *client, const struct url *url, json_t **json);
 
 /*
  * PUT a configuration (text NULL: POST nothing) and say line by line what the daemon did not like of it, as `check` does; it has

@@ -24,10 +24,10 @@ const struct command commands[] = {
 	  "keepnat mappings --host 10.0.0.11 --protocol udp", "host outside protocol interface limit", 0,
 	  mappings_run },
 	{ "sessions", "[FILTER ...]", "mappings with the remote endpoints that they talk to",
-	  "Filters: --host A, --outside A[:P], --protocol P, --interface IF, --limit N.\n"
+	  "Filters: --host A, --outside A[:P], --remote A[:P], --protocol P, --interface IF, --limit N.\n"
 	  "LEFT is the time until the session ends if no packet comes. Of ICMP queries, the port is\n"
 	  "the identifier.\n",
-	  "keepnat sessions --outside 198.51.100.1:40000", "host outside protocol interface limit", 0,
+	  "keepnat sessions --outside 198.51.100.1:40000", "host outside remote protocol interface limit", 0,
 	  sessions_run },
 	{ "pools", "[--outside A] [--interface IF] [--limit N]",
 	  "outside addresses, with the ports that are used and free",
@@ -59,6 +59,14 @@ const struct command commands[] = {
 	  "flow goes on with the same outside endpoint. --keep hosts chooses ports anew, --keep none\n"
 	  "addresses, too. --wait reports what it ended and kept, once the sweep has counted.\n",
 	  "keepnat reset eth0 --wait", "keep wait", 1, reset_run },
+	{ "kill", "session|mapping SELECTOR ... | host ADDRESS [--interface IF]",
+	  "end just those sessions or mappings, or all of a host",
+	  "Selectors: --host A, --outside A[:P], --protocol P, --interface IF; of sessions --remote A[:P],\n"
+	  "too. With a mapping its sessions end, with a host its mappings, sessions and entry. Nothing is\n"
+	  "forbidden: who goes on sending has a new session with the next packet, by the same outside port\n"
+	  "if that rests. Port mappings and reservations are the configuration's, and stay.\n",
+	  "keepnat kill session --host 10.0.0.11 --remote 203.0.113.5:443",
+	  "host outside remote protocol interface", -2, kill_run },
 	{ "crash", "list | show [CRASH] | ack", "recoveries from serious errors",
 	  "keepnatd writes a report when its worker crashed and was started again; packets went on\n"
 	  "meanwhile. 'show' prints the newest one, or the one that is named; 'ack' says that all have\n"

@@ -12,7 +12,7 @@ struct option {
 	bool *flag;
 };
 
-enum { OPTIONS = 24 };
+enum { OPTIONS = 25 };
 
 static void option_table(struct option table[OPTIONS + 1], struct options *o)
 {
@@ -28,6 +28,7 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 		{ "outside", false, &o->outside, NULL },
 		{ "pool", false, &o->pool, NULL },
 		{ "host", false, &o->host, NULL },
+		{ "remote", false, &o->remote, NULL },
 		{ "protocol", false, &o->protocol, NULL },
 		{ "interface", false, &o->interface, NULL },
 		{ "limit", false, &o->limit, NULL },

@@ -25,10 +25,7 @@ static void walk_url(const struct walk *walk, struct url *url)
 	const struct options *o = walk->options;
 
 	url_start(url, walk->rows->path);
-	url_add(url, "host", o->host);
-	url_add(url, "outside", o->outside);
-	url_add(url, "protocol", o->protocol);
-	url_add(url, "interface", o->interface);
+	url_add_filter(url, o);
 	url_add(url, "severity", o->severity);
 	url_add(url, "event", o->event);
 	if (!walk->rows->paged)

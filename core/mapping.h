@@ -50,6 +50,12 @@ enum { CLAIMS = 8, MAPPING_TRIES = 2 };
 enum { MAPPING_ABSENT, MAPPING_STANDS, MAPPING_WAITS, MAPPING_RESTS, MAPPING_AGAIN = 0xffff };
 enum { RESTING = 1 }; /* a flag of the word; every touch takes it away */
 
+/* The word of a half that rests from now on. */
+static __always_inline u64 word_rest(u64 w, u32 now)
+{
+	return (w & ~(TIME | FLAGS)) | word_make(now, 0, RESTING);
+}
+
 union mapping_key {
 	u64 word;
 	struct {

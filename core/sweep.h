@@ -842,8 +842,7 @@ static inline u32 sweep_marked(struct sweep *s, u32 at, u64 key)
  */
 static inline int half_rest(struct sweep *s, u32 at, u64 w)
 {
-	return CAS(&env_slot(s->nat, TABLE_MAPPINGS, at)->word, w,
-		   (w & ~(TIME | FLAGS)) | word_make(s->clock, 0, RESTING));
+	return CAS(&env_slot(s->nat, TABLE_MAPPINGS, at)->word, w, word_rest(w, s->clock));
 }
 
 /* Is the time of this inside half over, or that of its rest? */

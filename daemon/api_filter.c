@@ -62,30 +62,33 @@ static int filter_host(struct request *request, struct list_filter *filter)
 	return 0;
 }
 
-static int filter_outside(struct request *request, struct list_filter *filter)
+/* ADDRESS[:PORT]: 0, and whether there was one, and a port. */
+static int filter_endpoint(struct request *request, const char *name, bool *by_address, __be32 *address,
+			   bool *by_port, __be16 *port)
 {
-	static const char mend[] = "give an outside address, with :PORT or without, such as 198.51.100.1:443";
-	const char *text = request_parameter(request, "outside");
+	const char *text = request_parameter(request, name);
 	const char *colon = text ? strchr(text, ':') : NULL;
-	char copy[ADDRESS_TEXT_SIZE];
-	struct in_addr address;
+	char copy[ADDRESS_TEXT_SIZE], mend[96];
+	struct in_addr parsed;
 	char *end = NULL;
-	unsigned long port;
+	unsigned long number;
 
 	if (!text)
 		return 0;
+	snprintf(mend, sizeof(mend), "give the %s address, with :PORT or without, such as 198.51.100.1:443",
+		 name);
 	snprintf(copy, sizeof(copy), "%.*s", colon ? (int)(colon - text) : (int)sizeof(copy) - 1, text);
-	if (address_parse(copy, &address))
-		return filter_refuse(request, "outside", text, mend);
-	filter->by_outside = true;
-	filter->outside = address.s_addr;
+	if (address_parse(copy, &parsed))
+		return filter_refuse(request, name, text, mend);
+	*by_address = true;
+	*address = parsed.s_addr;
 	if (!colon)
 		return 0;
-	port = strtoul(colon + 1, &end, 10);
-	if (colon[1] < '0' || colon[1] > '9' || *end || port > 65535)
-		return filter_refuse(request, "outside", text, mend);
-	filter->by_port = true;
-	filter->outside_port = htons((uint16_t)port);
+	number = strtoul(colon + 1, &end, 10);
+	if (colon[1] < '0' || colon[1] > '9' || *end || number > 65535)
+		return filter_refuse(request, name, text, mend);
+	*by_port = true;
+	*port = htons((uint16_t)number);
 	return 0;
 }
 
@@ -132,6 +135,11 @@ int filter_read(struct request *request, const struct list_view *view, struct li
 	filter->by_interface = number != NO_INTERFACE;
 	filter->interface = (u8)number;
 	error = error ? error : filter_host(request, filter);
-	error = error ? error : filter_outside(request, filter);
+	error = error ? error
+		      : filter_endpoint(request, "outside", &filter->by_outside, &filter->outside,
+					&filter->by_port, &filter->outside_port);
+	error = error ? error
+		      : filter_endpoint(request, "remote", &filter->by_remote, &filter->remote,
+					&filter->by_remote_port, &filter->remote_port);
 	return error ? error : filter_protocol(request, filter);
 }

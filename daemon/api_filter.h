@@ -8,7 +8,7 @@ struct list_view;
 struct request;
 
 /*
- * host=ADDRESS, outside=ADDRESS[:PORT], protocol=udp|tcp|icmp, interface=NAME. Those that are not there are not
+ * host=ADDRESS, outside=ADDRESS[:PORT], remote=ADDRESS[:PORT], protocol=udp|tcp|icmp, interface=NAME. Those that are not there are not
  * looked at. 0, or -EINVAL: the request has been answered with what is wrong.
  */
 int filter_read(struct request *request, const struct list_view *view, struct list_filter *filter);

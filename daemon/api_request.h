@@ -110,3 +110,6 @@ void answer_mappings(struct request *request);
 void answer_hosts(struct request *request);
 void answer_blocks(struct request *request);
 void answer_pools(struct request *request);
+void answer_kill_sessions(struct request *request);
+void answer_kill_mappings(struct request *request);
+void answer_kill_host(struct request *request);

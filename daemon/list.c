@@ -136,7 +136,9 @@ int list_session(struct list_view *view, const struct list_filter *filter, u32 a
 		return 0;
 	session_ends(view, row, f);
 	if (!filter_wants(filter, row->protocol, row->interface) ||
-	    !filter_wants_endpoints(filter, row->inside_address, row->outside_address, row->outside_port))
+	    !filter_wants_endpoints(filter, row->inside_address, row->outside_address, row->outside_port) ||
+	    (filter->by_remote && filter->remote != row->remote_address) ||
+	    (filter->by_remote_port && filter->remote_port != row->remote_port))
 		return 0;
 
 	bool paired = flow_peer(nat, f, &other) != NO_SLOT &&

@@ -32,12 +32,11 @@ struct list_view {
 
 /* Rows that are wanted; all zero: every row. Each list looks at what its rows have. */
 struct list_filter {
-	bool by_host, by_outside, by_port, by_protocol, by_interface;
+	bool by_host, by_outside, by_port, by_remote, by_remote_port, by_protocol, by_interface;
 	u8 protocol;
 	u8 interface; /* its number */
-	__be16 outside_port;
-	__be32 host;
-	__be32 outside;
+	__be16 outside_port, remote_port;
+	__be32 host, outside, remote;
 };
 
 enum session_state { SESSION_ACTIVE, SESSION_INIT, SESSION_ESTABLISHED, SESSION_CLOSING };
