@@ -88,7 +88,8 @@ struct keepnat {
 	u32 cpus;		 /* elements of nat.counters */
 	u32 jiffies_hz;
 	time_t started;
-	struct blackbox *box;	      /* what the parent sees of us, */
+	time_t recorded;      /* when it was last told by what ports are shared out; the main thread's */
+	struct blackbox *box; /* what the parent sees of us, */
 	struct blackbox_thread *life; /* and of the main thread; NULL in tests */
 
 	pthread_mutex_t lock; /* over all below */

@@ -31,6 +31,7 @@
 #include "daemon/log.h"
 #include "daemon/machine.h"
 #include "daemon/publish.h"
+#include "daemon/record.h"
 #include "daemon/reload.h"
 #include "daemon/shortage.h"
 #include "daemon/snapshot.h"
@@ -370,6 +371,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		watch_look(k);
 		shortages_look(k, &shortages, (u64)time(NULL));
 		usages_look(k, &usages);
+		record_look(k, time(NULL));
 		unsolicited_run(k);
 		fds[5].fd = watch_fd(k, 1);
 		if (fds[0].revents)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/env.h"
@@ -17,6 +18,7 @@
 #include "daemon/loader.h"
 #include "daemon/log.h"
 #include "daemon/pool.h"
+#include "daemon/record.h"
 #include "daemon/sweeper.h"
 
 enum { NO_DEVICE = 0xffffffff };
@@ -330,9 +332,9 @@ static void settings_publish(struct config *c, const struct settings *settings)
 	c->hairpin = nat->hairpin;
 	c->tell = nat->tell;
 	c->hold = nat->hold;
+	c->pptp = nat->alg_pptp;
 	c->filtering[CLASS_UDP] = c->filtering[CLASS_ICMP] = nat->filtering_udp;
 	c->filtering[CLASS_TCP] = nat->filtering_tcp;
-	c->pptp = nat->alg_pptp;
 	timers_publish(&c->timers, &nat->timers);
 }
 
@@ -385,29 +387,14 @@ static void modes_publish(struct keepnat *k)
 			anew_log(k, k->interfaces[i].name, "mode");
 }
 
-static void shares_log(const struct settings_interface *interface, const struct shares *s)
+static void shares_tell(struct keepnat *k, const struct settings_interface *interface, const struct shares *s)
 {
-	const struct settings_deterministic *d = &interface->deterministic;
-	char inside[ADDRESS_TEXT_SIZE], pool[256] = "";
-
 	if (s->block_count)
 		log_info("%s lends blocks of %u ports, %u to a host at most, from %u to %u", interface->name,
 			 s->block_size, s->block_max, s->block_first * s->block_size,
 			 (s->block_first + s->block_count) * s->block_size - 1);
-	if (!s->hosts)
-		return;
-	for (unsigned int i = 0; i < interface->pool_count; i++) {
-		char range[ADDRESS_TEXT_SIZE];
-		size_t used = strlen(pool);
-
-		snprintf(pool + used, sizeof(pool) - used, " %s",
-			 address_range_format(range, &interface->pool[i].range));
-	}
-	log_notice("%s is deterministic: algorithm %u, inside %s, outside%s, ratio %u, dynamic %u, %u ports "
-		   "each from "
-		   "%u on, %u blocks at most",
-		   interface->name, s->algorithm, address_prefix_format(inside, &d->inside.prefix), pool,
-		   s->ratio, d->dynamic, s->each, s->first, s->block_count ? s->block_max : 0u);
+	if (s->hosts)
+		record_tell(k, interface, s);
 }
 
 /* The addresses of a pool by their numbers, where ports go by those. 0 or -ENOMEM. */
@@ -431,13 +418,14 @@ static bool shares_differ(const struct shares *at, const struct shares *wanted)
 }
 
 /*
- * Which ports hosts may have: as with modes. Buckets go by it, too. 0 or -ENOMEM. The daemon logs what ports are shared out
- * by, at each change, since only with that a record of an outside port leads to a host (RFC 7422 section 4).
+ * Which ports hosts may have: as with modes. Buckets go by it, too. 0 or -ENOMEM. What ports are shared out by is
+ * told at each change (record.h).
  */
 static int shares_publish(struct keepnat *k)
 {
 	int error = 0;
 
+	k->recorded = time(NULL);
 	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
 		const struct settings_interface *settings = &k->settings->interfaces[i];
 		u8 number = k->interfaces[i].number;
@@ -458,7 +446,7 @@ static int shares_publish(struct keepnat *k)
 			anew_log(k, settings->name, "sharing of ports");
 		}
 		if (changed || wanted.hosts)
-			shares_log(settings, &wanted);
+			shares_tell(k, settings, &wanted);
 	}
 	return error;
 }
