@@ -42,6 +42,13 @@ const struct command *command_find(const char *name);
 /* The words of a command line. STATUS_DONE, or STATUS_USAGE after a line that says why. *command may be NULL. */
 int options_read(struct options *options, const struct command **command, int count, char **words);
 
+/* Options of every command, separated by blanks; and does the one of this name take a value? */
+#define OPTIONS_COMMON "instance run-dir json help version"
+bool option_has_value(const char *name);
+
+/* Print, a line each, what the last of these words, the ones after the program's name, may become. STATUS_DONE. */
+int complete_print(int count, char **words);
+
 /* The likely meaning of a mistyped word, by way of `next`: NULL until it returns NULL. NULL: there is none. */
 const char *suggest(const char *word, const char *const *words);
 

@@ -33,8 +33,11 @@ int main(int count, char **words)
 {
 	const struct command *command;
 	struct options options;
-	int status = options_read(&options, &command, count, words);
+	int status;
 
+	if (count > 1 && !strcmp(words[1], "--complete"))
+		return output_flush(complete_print(count - 2, words + 2));
+	status = options_read(&options, &command, count, words);
 	if (status)
 		return status;
 	if (options.version) {

@@ -48,6 +48,18 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 	memcpy(table, all, sizeof(all));
 }
 
+bool option_has_value(const char *name)
+{
+	struct option table[OPTIONS + 1];
+	struct options none;
+
+	option_table(table, &none);
+	for (const struct option *option = table; option->name; option++)
+		if (!strcmp(option->name, name))
+			return option->value;
+	return false;
+}
+
 static bool words_have(const char *words, const char *name, size_t length)
 {
 	while (*words) {

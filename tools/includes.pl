@@ -39,6 +39,7 @@ my %doors = (
 	'cli/import/netsh.c' => qr{^daemon/config_report\.h$},
 	'cli/import/text.c' => qr{^daemon/address\.h$},
 	'cli/config.c' => qr{^daemon/config\.h$},			# `check` reads as the daemon does
+	'cli/complete.c' => qr{^daemon/events\.def$},		# names of events
 );
 my $broken = 0;
 
