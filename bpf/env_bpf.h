@@ -50,6 +50,7 @@
 		(u32) forget_;                                                  \
 	})
 /* An offset that is compared with its bound in the register that is then used: kept in a struct it loses its bounds. */
+#define FAULT(name) ((void)0)
 #define BOUNDED(x, max)                            \
 	({                                         \
 		u64 bounded_ = (x);                \

@@ -26,6 +26,7 @@
  *   env_pool(nat, i)		 bucket i of the pools, or NULL
  *   SLOW				 a function off the hot path: its own function to the verifier, too
  *   SLOW_ENTER(nat)		 its first statement
+ *   FAULT(name)			 here a test may end the process (native/fault.h); nothing in BPF and in what is shipped
  *
  * All loads of shared words are acquire, all stores release, all read-modify-writes sequentially consistent:
  * what the protocol above table.h asks for. In BPF on x86 a volatile access is exactly that; on arm64 BPF needs

@@ -429,6 +429,7 @@ static inline int session_end(struct sweep *s, u32 out_slot, u64 out, u32 in_slo
 {
 	if (in && !slot_end(env_slot(s->nat, TABLE_FLOWS, in_slot), in))
 		return 0;
+	FAULT(sweep_session);
 	return slot_end(env_slot(s->nat, TABLE_FLOWS, out_slot), out);
 }
 
@@ -682,6 +683,7 @@ static inline void flow_retire(struct sweep *s, u32 at, const struct insert *f, 
 			sweep_mark(s, &f->flow); /* its mapping was used just now */
 		return;
 	}
+	FAULT(sweep_retired);
 	s->counts.ended_sessions += (u64)out;
 	sweep_at(s, f->flow.interface)->ended_sessions += (u64)(out && stale);
 	if (!(served && stale && mapping_lease(s, &f->flow, f->words[0])))
@@ -821,6 +823,7 @@ static inline void sweep_release(struct sweep *s, const struct mapping *i)
 	if (!slot || word_age(w, s->now) < SWEEP_PATIENCE || !slot_read(nat, TABLE_MAPPINGS, at, w, &o) ||
 	    o.mapping.addr != i->key_addr || o.mapping.port != i->key_port || !slot_end(slot, w))
 		return;
+	FAULT(sweep_outside);
 	struct outside_address a = address_find(nat, c, i->addr);
 	if (a.addr && a.index < c->addresses && i->class < CLASSES)
 		port_give(nat, port_area(a.index, i->class), be16_to_host(i->port));
@@ -991,6 +994,7 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	if (resting && !over && !sessions)
 		over = rest_too_many(s, w);
 	if (over && (stale || resting) && slot_end(env_slot(s->nat, TABLE_MAPPINGS, at), w)) {
+		FAULT(sweep_inside);
 		s->counts.ended_mappings += !resting; /* else it was counted when it began to rest */
 		sweep_at(s, i.mapping.interface)->ended_mappings += (u64)(stale && !resting);
 		if (!stale)
@@ -999,6 +1003,7 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 	}
 	tidy_want(s, TABLE_MAPPINGS, at, &i.words[1]);
 	if (over && !stale && !resting && half_rest(s, at, w)) {
+		FAULT(sweep_rests);
 		s->counts.ended_mappings++;
 		return;
 	}
@@ -1174,6 +1179,7 @@ static inline void sweep_port_word(struct sweep *s, u32 area, u32 i)
 		FETCH_OR(word, missing);
 	if (left) {
 		FETCH_AND(word, ~left);
+		FAULT(sweep_port);
 		s->counts.mended += (u64)__builtin_popcountll(left);
 	}
 	u64 *summary = env_port_word(s->nat, area + PORT_WORDS + (i >> 6)), full = 1ull << (i & 63);
@@ -1350,8 +1356,10 @@ static inline void sweep_host(struct sweep *s, u32 at)
 	}
 	u32 age = word_age(w, s->now);
 	if (!fixed && !host_is_used(s, at) && age > c->timers.host_retention_timeout) {
-		if (slot_end(slot, w))
+		if (slot_end(slot, w)) {
+			FAULT(sweep_host);
 			return;
+		}
 	} else if (host_is_used(s, at) && (age || word_flags(w))) {
 		slot_touch(slot, w, s->now, word_gen(w), 0);
 	} else if (!fixed && !word_flags(w) && host_is_idle(s, at, age)) {

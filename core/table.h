@@ -483,10 +483,12 @@ static __always_inline long insert_try(struct nat_instance *nat, enum table t, s
 	u64 mine = (w & PLACE) | STATE(BUSY) | ((w + VER1) & VER) | (ins->words[0] & (FLAGS | GEN | TIME));
 	if (!CAS(&s->word, w, mine))
 		return 0;
+	FAULT(insert_claimed);
 	for (u32 i = 0; i < data_words(t); i++)
 		STORE(&s->data[i], ins->words[i + 1]);
 	FETCH_ADD(&s->word, STATE(OFFER - BUSY));
 	mine += STATE(OFFER - BUSY);
+	FAULT(insert_offered);
 
 	struct slot *home = env_slot(nat, t, table_pos(ins->hash, 0, table_mask(c, t)));
 	u64 want = FRESH | 1ull << (58 + zone(at));

@@ -370,7 +370,10 @@ struct config {
 	u32 defrag;		       /* the device where fragments are put in order; 0: none */
 	__be32 router[MAX_INTERFACES]; /* the router's own address on an inside interface, 0: none known */
 	u16 mss[MAX_OUTSIDE]; /* TCP may announce at most so much by an outside interface, 0: anything. See mss.h */
-	u64 swept;	      /* when the last pass of the sweep ended that counted what hosts have */
+	/* A bit an outside interface: the daemon began to change what all that is there went by, and has not ended it. */
+	u16 unfinished;
+	u8 zero4[2];
+	u64 swept; /* when the last pass of the sweep ended that counted what hosts have */
 	struct limits limits;
 	struct shares shares[MAX_OUTSIDE];
 	/* Packets write these, on lines of their own: the next IP identification, by hash of (source, destination, protocol). */

@@ -24,7 +24,9 @@ struct blackbox *blackbox_new(void)
 
 void blackbox_clear(struct blackbox *box)
 {
-	struct blackbox clean = { .wake = box->wake, .crashes = box->crashes, .parent = box->parent };
+	struct blackbox clean = {
+		.wake = box->wake, .restoring = box->restoring, .crashes = box->crashes, .parent = box->parent
+	};
 
 	memcpy(clean.former, box->former, sizeof(clean.former));
 	*box = clean;

@@ -121,6 +121,7 @@ static int namespace_make(const struct keepnat *k, int home, char outer[IF_NAMES
 		return -errno;
 	snprintf(outer, IF_NAMESIZE, "%s%u", outer_prefix, (unsigned int)ns.st_ino);
 	error = namespace_fill(k, home, outer);
+	FAULT(defrag_inside);
 	return error ? error : namespace_hold(path);
 }
 
@@ -185,6 +186,7 @@ int defrag_start(struct keepnat *k)
 	int error;
 
 	namespace_drop(k);
+	FAULT(defrag_dropped);
 	error = defrag_make(k);
 	if (!error) {
 		keepnat_unwarn(k, "fragments: ");

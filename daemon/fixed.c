@@ -25,7 +25,8 @@ struct fixed {
 		*alone; /* outside addresses of reservations: with inbound, with address_only; sorted */
 	unsigned int inbound_count, alone_count;
 	unsigned int told;
-	bool clean; /* nothing is fixed in the tables, and nothing was wanted */
+	bool judged; /* sessions that disagree with it were ended */
+	bool clean;  /* nothing is fixed in the tables, and nothing was wanted */
 };
 
 static int address_order(const void *a, const void *b)
@@ -263,11 +264,13 @@ int fixed_publish(struct keepnat *k, const struct pool_address *addresses, unsig
 		return 0;
 	f->want.displaced = displaced_tell;
 	f->want.context = f;
+	f->want.all = !f->judged; /* a daemon before us may have died before it did so */
 	f->told = 0;
 	nat.now = loader_tick(k->loader);
 	sweeper_hold(k->sweeper);
 	error = fixed_apply(&nat, &f->want, &report);
 	sweeper_release(k->sweeper);
+	f->judged |= !error;
 	f->clean = !error && nothing;
 	if (!error)
 		report_tell(k, &report);

@@ -261,6 +261,7 @@ int link_fd(const struct keepnat *k) { return k->link->fd; }
 static void interface_leave(struct keepnat *k, struct keepnat_interface *interface)
 {
 	loader_detach(k, interface);
+	FAULT(interface_detached);
 	publish_gone(k, interface);
 	claim_give(k, interface->ifindex);
 	arp_forget(k->arp, interface->ifindex);
@@ -503,6 +504,8 @@ static int addresses_publish(struct keepnat *k)
 		return error;
 	w->fixed_due = false;
 	snapshot_restore(k);
+	if (!w->started)
+		publish_whole(k);
 	if (w->started) {
 		addresses_tell(k, EVENT_address_lost, &change.first_left, change.left);
 		addresses_tell(k, EVENT_address_returned, &change.first_came, change.came);
@@ -533,6 +536,7 @@ static int leftovers_remove(struct keepnat *k, const struct keepnat_interface *i
 		error = netlink_address_remove(interface->ifindex, address->addr);
 		if (error)
 			return error;
+		FAULT(address_removed);
 		removed++;
 	}
 	return removed;
@@ -557,6 +561,7 @@ static int missing_add(struct keepnat *k, const struct keepnat_interface *interf
 			error = netlink_address_add(interface->ifindex, addr);
 			if (error)
 				return error;
+			FAULT(address_added);
 			if (interface->up && !interface->bare)
 				arp_announce(k->arp, interface->ifindex, interface->mac, addr);
 			added++;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The arrays: made once, pinned, and adopted by each daemon that follows, if layout and sizes are what it wants. The layout
- * is written into the configuration last (publish.c), so half a start is not adopted.
+ * is written into the configuration last (publish_whole()), so half a start is not adopted.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -207,8 +207,10 @@ static int arrays_create(struct keepnat *k, struct loader *l)
 					    kinds[i].value_size, entries, &options);
 		error = l->maps[i] < 0 ? -errno : array_map(l, (enum array)i, entries);
 		array_path(k, (enum array)i, path);
+		FAULT(array_made);
 		if (!error && bpf_obj_pin(l->maps[i], path))
 			error = -errno;
+		FAULT(array_pinned);
 		if (error)
 			log_error("cannot make the array %s of %u entries: %s; lower the capacity, or give "
 				  "the daemon "

@@ -102,15 +102,22 @@ static int link_attach(struct keepnat *k, const struct keepnat_interface *interf
 	if (*link < 0)
 		*link = bpf_obj_get(path);
 	if (*link >= 0 && !link_read(*link, &ifindex, &id) && ifindex == interface->ifindex) {
-		if (id == l->ids[program] || !bpf_link_update(*link, l->programs[program], NULL))
+		if (id == l->ids[program])
 			return 0;
+		if (!bpf_link_update(*link, l->programs[program], NULL)) {
+			FAULT(hook_updated);
+			return 0;
+		}
 	}
 	link_drop(k, interface->number, place);
 	*link = link_create(l->programs[program], interface->ifindex, place);
 	if (*link < 0)
 		return -errno;
-	if (!bpf_obj_pin(*link, path))
+	FAULT(hook_made);
+	if (!bpf_obj_pin(*link, path)) {
+		FAULT(hook_pinned);
 		return 0;
+	}
 	int error = -errno;
 	link_drop(k, interface->number, place);
 	return error;
@@ -324,6 +331,7 @@ void loader_detach(struct keepnat *k, struct keepnat_interface *interface)
 {
 	for (int place = PLACES; place--;) {
 		link_drop(k, interface->number, (enum place)place);
+		FAULT(hook_dropped);
 		if (interface->ifindex && clsact_holds(interface, (enum place)place))
 			clsact_detach(interface->ifindex, (enum place)place);
 	}

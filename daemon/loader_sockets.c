@@ -84,6 +84,7 @@ static int socket_attach(const struct keepnat *k, int cgroup, unsigned int which
 		error = link < 0 || bpf_obj_pin(link, path) ? -errno : 0;
 	}
 	fd_close(&link);
+	FAULT(sockets_attached);
 	return error;
 }
 

@@ -285,8 +285,10 @@ static void steps_undo(struct keepnat *k, unsigned int begun, bool leave)
 {
 	while (begun--) {
 		blackbox_doing(k->life, "stop, %s", steps[begun].name);
-		if (steps[begun].stop)
+		if (steps[begun].stop) {
 			steps[begun].stop(k, leave);
+			FAULT_NAMED("stop_", steps[begun].name);
+		}
 	}
 }
 
@@ -298,6 +300,7 @@ static int steps_start(struct keepnat *k)
 
 		blackbox_doing(k->life, "start, %s", steps[i].name);
 		error = steps[i].start(k);
+		FAULT_NAMED("start_", steps[i].name);
 		if (!error)
 			continue;
 		bool leave = k->loader && loader_adopted(k->loader);

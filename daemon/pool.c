@@ -20,6 +20,7 @@ union entry {
 
 struct pool {
 	struct nat_instance *nat;
+	bool applied;		       /* at least once */
 	u32 clock;		       /* counts departures */
 	u32 *left;		       /* of each place: when its address left; 0: before our time */
 	__be32 *numbered[MAX_OUTSIDE]; /* addresses of interfaces whose buckets go by numbers; NULL: others */
@@ -262,6 +263,7 @@ static int address_enter(struct pool *pool, const struct pool_address *want, u32
 			flows_renew(pool, former, change);
 		left_set(pool, index, false);
 	}
+	FAULT(pool_returning);
 	if (owners[index] != NO_PLACE && owners[index] != place)
 		bitmaps_lose(pool, owners[index]);
 	owners[index] = place;
@@ -292,9 +294,11 @@ static void address_leave(struct pool *pool, u32 place)
 	union entry e = entry_at(pool, place);
 
 	buckets_forget(pool, e);
+	FAULT(pool_forgotten);
 	e.address.flags = 0;
 	pool->left[place] = ++pool->clock;
 	STORE(&pool->nat->addresses[place], e.word);
+	FAULT(pool_off);
 	left_set(pool, e.address.index, true);
 }
 
@@ -360,6 +364,7 @@ static u32 addresses_enter(struct pool *pool, const struct pool_address *sorted,
 
 			e.address.flags = want->flags;
 			STORE(&pool->nat->addresses[place], e.word);
+			FAULT(pool_changed);
 			if (lost) /* the router's own may stay, the hosts' must not */
 				*renew |= 1u << want->interface;
 		} else if (address_enter(pool, want, owners, change)) {
@@ -601,6 +606,17 @@ static int buckets_fill_all(const struct pool *pool, u32 interfaces)
 	return error;
 }
 
+/*
+ * A daemon before us may have died anywhere below. Of an address that serves nobody any more, but did not come to be said to
+ * have left, no flow may be found when it is back.
+ */
+static void departures_finish(const struct pool *pool, const u32 *owners)
+{
+	for (u32 index = 0; index < pool->nat->config->addresses; index++)
+		if (owners[index] != NO_PLACE && !entry_at(pool, owners[index]).address.flags)
+			left_set(pool, index, true);
+}
+
 static bool some_come(const struct pool *pool, const struct pool_address *want, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
@@ -621,21 +637,35 @@ int pool_apply(struct pool *pool, const struct pool_address *want, unsigned int 
 	       struct pool_change *change)
 {
 	struct pool_address *sorted = want_sort(want, &count);
-	u32 *owners = indexes_owners(pool), renew = 0;
+	u32 *owners = indexes_owners(pool), renew = 0, touched = 0;
+	u32 first = pool->applied ? 0 : (1u << MAX_OUTSIDE) - 1; /* buckets are filled, whatever they were */
 	int error = sorted && owners ? 0 : -ENOMEM;
 
 	memset(change, 0, sizeof(*change));
+	if (!error && first)
+		departures_finish(pool, owners);
 	if (!error && some_come(pool, sorted, count))
 		left_end(pool);
 	if (!error)
-		error = buckets_fill_all(pool, addresses_leave(pool, sorted, count, change));
+		touched = addresses_leave(pool, sorted, count, change);
+	if (touched)
+		FAULT(pool_left);
+	if (!error)
+		error = buckets_fill_all(pool, touched);
 	vacant_fill_all(pool);
 	if (!error)
-		error = buckets_fill_all(pool, addresses_enter(pool, sorted, count, owners, &renew, change));
+		touched = addresses_enter(pool, sorted, count, owners, &renew, change);
+	if (touched)
+		FAULT(pool_came);
+	if (!error)
+		error = buckets_fill_all(pool, touched | first);
 	vacant_fill_all(pool);
+	if (touched)
+		FAULT(pool_filled);
 	for (u32 i = 0; i < MAX_OUTSIDE; i++)
 		if (renew & 1u << i)
 			flows_renew(pool, i, change);
+	pool->applied |= !error;
 	free(sorted);
 	free(owners);
 	return error;

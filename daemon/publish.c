@@ -135,6 +135,7 @@ int publish_numbers_keep(const struct keepnat *k)
 	error = ferror(file) ? -EIO : 0;
 	if (fclose(file))
 		error = -errno;
+	FAULT(numbers_written);
 	return error ? error : rename(aside, path) ? -errno : 0;
 }
 
@@ -359,6 +360,19 @@ static void interfaces_renew(struct keepnat *k, u32 interfaces)
 					     1u << TABLE_FLOWS | 1u << TABLE_MAPPINGS | 1u << TABLE_HOSTS);
 }
 
+/* These begin to change, or have changed, with all that belongs to it: who comes after us if we die in between has to know. */
+static void change_begins(struct keepnat *k, u32 interfaces)
+{
+	interfaces_renew(k, interfaces);
+	__atomic_fetch_or(&k->nat.config->unfinished, (u16)interfaces, __ATOMIC_SEQ_CST);
+}
+
+static void change_ends(struct keepnat *k, u32 interfaces)
+{
+	interfaces_renew(k, interfaces);
+	__atomic_fetch_and(&k->nat.config->unfinished, (u16)~interfaces, __ATOMIC_SEQ_CST);
+}
+
 /* Something was there before us, or before the present settings, and is no more. */
 static void anew_log(const struct keepnat *k, const char *interface, const char *what)
 {
@@ -368,7 +382,7 @@ static void anew_log(const struct keepnat *k, const char *interface, const char 
 
 /*
  * Which interfaces are address-only. Where that changes, nothing of before may stay, for it went by other rules. Once more
- * afterwards, for what packets made meanwhile; and before, since a daemon may die between the two.
+ * afterwards, for what packets made meanwhile.
  */
 static void modes_publish(struct keepnat *k)
 {
@@ -379,9 +393,11 @@ static void modes_publish(struct keepnat *k)
 			changed ^= (u16)(1u << k->interfaces[i].number);
 	if (!changed)
 		return;
-	interfaces_renew(k, changed);
+	change_begins(k, changed);
+	FAULT(modes_due);
 	__atomic_store_n(at, (u16)(*at ^ changed), __ATOMIC_RELEASE);
-	interfaces_renew(k, changed);
+	FAULT(modes_changed);
+	change_ends(k, changed);
 	for (unsigned int i = 0; i < k->interface_count; i++)
 		if (k->interfaces[i].role == ROLE_OUTSIDE && changed >> k->interfaces[i].number & 1)
 			anew_log(k, k->interfaces[i].name, "mode");
@@ -437,12 +453,14 @@ static int shares_publish(struct keepnat *k)
 		(void)deterministic_shares(k->settings, settings, &wanted);
 		bool changed = shares_differ(at, &wanted);
 		if (changed) /* before and after: what is made in between by the old shares ends as well */
-			interfaces_renew(k, 1u << number);
+			change_begins(k, 1u << number);
 		*at = wanted;
+		if (changed)
+			FAULT(shares_changed);
 		if (changed || wanted.hosts)
 			error = addresses_number(k, number, settings, &wanted);
 		if (changed) {
-			interfaces_renew(k, 1u << number);
+			change_ends(k, 1u << number);
 			anew_log(k, settings->name, "sharing of ports");
 		}
 		if (changed || wanted.hosts)
@@ -491,6 +509,7 @@ int publish_settings(struct keepnat *k)
 	settings_publish(c, k->settings);
 	limits_publish(c, &k->settings->nat.limits, loader_tick(k->loader));
 	clients_publish(k);
+	FAULT(settings_told);
 	modes_publish(k);
 	error = shares_publish(k);
 	sweeper_release(k->sweeper);
@@ -502,6 +521,7 @@ void publish_former(struct keepnat *k) { networks_publish(k->nat.config, k->sett
 int publish_start(struct keepnat *k)
 {
 	bool adopted = loader_adopted(k->loader);
+	u32 unfinished = k->nat.config->unfinished;
 	int error = adopted ? 0 : arrays_found(k);
 
 	if (!error)
@@ -519,10 +539,16 @@ int publish_start(struct keepnat *k)
 	error = k->pool && k->fixed && k->clients ? publish_settings(k) : -ENOMEM;
 	if (error)
 		return error;
+	interfaces_renew(k, unfinished); /* what a former daemon did not come to */
+	__atomic_store_n(&k->nat.config->unfinished, 0, __ATOMIC_RELEASE);
 	former_forget(k);
-	__atomic_store_n(&k->nat.config->layout, LAYOUT_VERSION,
-			 __ATOMIC_RELEASE); /* last: now others may adopt it */
 	return 0;
+}
+
+void publish_whole(struct keepnat *k)
+{
+	FAULT(layout_due);
+	__atomic_store_n(&k->nat.config->layout, LAYOUT_VERSION, __ATOMIC_RELEASE);
 }
 
 void publish_stop(struct keepnat *k, bool leave)
@@ -603,6 +629,7 @@ int publish_interface(struct keepnat *k, const struct keepnat_interface *interfa
 		__atomic_store_n(&c->mss[interface->number], mss_most(k->settings, interface),
 				 __ATOMIC_RELAXED);
 	STORE(record_at(bucket), r.word);
+	FAULT(interface_told);
 	STORE(record_at(&c->interfaces[interface->number]), r.word);
 	return 0;
 }

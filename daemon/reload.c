@@ -330,6 +330,7 @@ static void interfaces_leave(struct change *c)
 				continue;
 			if (former->ifindex)
 				link_leave(c->k, former);
+			FAULT(reload_left);
 			number_forget(c->k, former);
 			log_notice("%s is %s interface of ours no more", former->name,
 				   role == ROLE_INSIDE ? "an inside" : "an outside");
@@ -357,8 +358,10 @@ static int change_make(struct change *c)
 	int error;
 
 	stand_take(k, &c->after);
+	FAULT(reload_taken);
 	error = interfaces_enter(c);
 	entered = !error;
+	FAULT(reload_entered);
 	if (entered)
 		error = settings_tell(k);
 	if (error && entered)
@@ -367,6 +370,7 @@ static int change_make(struct change *c)
 		change_undo(c);
 		return error;
 	}
+	FAULT(reload_told);
 	interfaces_leave(c);
 	watch_changed(k); /* some leases may lead to who left */
 	(void)publish_numbers_keep(k);
@@ -411,6 +415,7 @@ static int change_run(struct change *c)
 	link_refresh(k); /* what is true now, before it is compared */
 	stand_keep(k, &c->before);
 	error = change_look(c);
+	FAULT(reload_looked);
 	blackbox_doing(k->life, "reload, change");
 	blackbox_beat(k->life);
 	if (!error)

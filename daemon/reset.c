@@ -58,6 +58,7 @@ int reset_interface(struct keepnat *k, unsigned int number, enum reset_keep keep
 		error = -EBUSY;
 	if (!error) {
 		pool_generation_bump(&k->nat, number, reset_tables(keep));
+		FAULT(reset_stored);
 		vacant_fill(&k->nat, number); /* a hint: the addresses of hosts that are older now */
 		if (report->complete || !report->coalesced) { /* else it goes on for this one, too */
 			report->complete = false;
@@ -71,6 +72,7 @@ int reset_interface(struct keepnat *k, unsigned int number, enum reset_keep keep
 			report->keep = keep;
 		resets->recent[number]++;
 		resets->wanted[number] = k->sweep.passes + (k->sweep.running ? 2 : 1);
+		FAULT(reset_counted);
 	}
 	pthread_mutex_unlock(&k->lock);
 	return error;

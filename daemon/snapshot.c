@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "core/sweep.h"
+#include "daemon/blackbox.h"
 #include "daemon/config.h"
+#include "daemon/crash.h"
 #include "daemon/event.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
@@ -19,6 +21,7 @@
 #include "version.h"
 
 enum { REST = 4, NICE = 10, SECOND = 1000000000 }; /* it rests for so many times as long as it works */
+enum { RESTORES = 3 };				   /* so many workers in a row may die of one file */
 
 struct snapshots {
 	struct keepnat *k;
@@ -26,8 +29,9 @@ struct snapshots {
 	struct snapshot_reader *found; /* to be restored, or NULL */
 	struct snapshot_writer *writer;
 	pthread_t thread;
-	bool running;	      /* the thread is there */
-	pthread_mutex_t lock; /* over all below */
+	struct blackbox_thread *life; /* of the thread; NULL: it has none */
+	bool running;		      /* the thread is there */
+	pthread_mutex_t lock;	      /* over all below */
 	pthread_cond_t wake;
 	bool stop;
 	double slice; /* CPU time when the slice began */
@@ -111,6 +115,7 @@ static int slice_ends(void *context, u64 done, u64 of)
 	double worked = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - s->slice;
 	bool stop;
 
+	FAULT(save_slice);
 	s->nat.now = loader_tick(s->k->loader);
 	pthread_mutex_lock(&s->lock);
 	s->report.done = done;
@@ -185,6 +190,8 @@ static void *snapshots_run(void *context)
 	struct snapshots *s = context;
 	bool stop = false;
 
+	crash_thread();
+	s->life = s->k->box ? blackbox_join(s->k->box, "save", false) : NULL;
 	(void)setpriority(PRIO_PROCESS, 0, NICE); /* of the thread alone, on Linux */
 	while (!stop) {
 		pthread_mutex_lock(&s->lock);
@@ -193,10 +200,12 @@ static void *snapshots_run(void *context)
 		pthread_mutex_unlock(&s->lock);
 		if (stop)
 			break;
+		blackbox_doing(s->life, "snapshot");
 		if (asked > taken)
 			snapshot_take_told(s);
 		else
 			(void)snapshot_take(s);
+		blackbox_doing(s->life, "waits");
 		pthread_mutex_lock(&s->lock);
 		s->report.taken = asked;
 		pthread_mutex_unlock(&s->lock);
@@ -307,11 +316,25 @@ static void found_refuse(struct snapshots *s)
 	found_forget(s);
 }
 
+/* Has it ended so many workers in a row that another one shall not try it? Then -EBADMSG. */
+static int found_harms(struct snapshots *s)
+{
+	const struct blackbox *box = s->k->box;
+
+	if (!box || box->restoring < RESTORES)
+		return 0;
+	snprintf(s->found->why, sizeof(s->found->why), "%u workers died while they restored it",
+		 box->restoring);
+	return -EBADMSG;
+}
+
 /* Look for a file, and judge all of it. What cannot be read at all stays where it is. */
 static void found_judge(struct snapshots *s)
 {
 	int error = snapshot_open_file(s->found, s->k->state_dir, s->k->instance);
 
+	if (!error)
+		error = found_harms(s);
 	if (!error)
 		error = snapshot_read(s->found, NULL, NULL);
 	if (error == -EBADMSG) {
@@ -421,6 +444,7 @@ static int found_restore(struct snapshots *s)
 	char boot[40];
 	int error;
 
+	FAULT(restore_begun);
 	boot_id(boot);
 	bool rebooted = !*boot || strcmp(boot, h->boot) != 0;
 	r->off = (time_off(h, rebooted) + SECOND / 2) / SECOND;
@@ -443,7 +467,11 @@ void snapshot_restore(struct keepnat *k)
 
 	if (!s || !s->found)
 		return;
+	if (k->box)
+		k->box->restoring++;
 	error = found_restore(s);
+	if (k->box)
+		k->box->restoring = 0;
 	if (error == -EBADMSG) {
 		found_refuse(s);
 		return;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/crc32c.h"
+#include "native/fault.h"
 #include "native/restore.h"
 
 static const char magic[8] = { 'k', 'e', 'e', 'p', 'n', 'a', 't', 0x1a };
@@ -194,13 +195,16 @@ int snapshot_commit(struct snapshot_writer *w)
 	memcpy(trailer.entries, w->entries, sizeof(trailer.entries));
 	trailer.crc = w->crc;
 	block_write(w, SNAPSHOT_END, 1, &trailer, sizeof(trailer));
+	FAULT(save_written);
 	if (!w->error && w->calls->sync(w->calls->context, w->fd))
 		w->error = -errno;
 	writer_close(w);
+	FAULT(save_synced);
 	snapshot_path(from, w->folder, ".new");
 	snapshot_path(to, w->folder, "");
 	if (!w->error && w->calls->rename(w->calls->context, from, to))
 		w->error = -errno;
+	FAULT(save_renamed);
 	if (w->error)
 		snapshot_abandon(w);
 	else if (w->calls->sync_folder(w->calls->context, w->folder))

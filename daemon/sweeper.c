@@ -137,6 +137,7 @@ static bool pass_run(struct sweeper *s, double *seconds)
 		pthread_mutex_lock(&s->slice);
 		int ended = sweep_step(s->sweep, s->nat.now, SLICE);
 		pthread_mutex_unlock(&s->slice);
+		FAULT(sweep_slice);
 		if (ended)
 			break;
 		if (sweeper_wait(s, 0))
@@ -144,6 +145,7 @@ static bool pass_run(struct sweeper *s, double *seconds)
 		sched_yield();
 	}
 	*seconds = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	FAULT(sweep_pass);
 	pass_report(s, clock_seconds(CLOCK_MONOTONIC) - wall, *seconds);
 	return false;
 }

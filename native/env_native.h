@@ -8,6 +8,7 @@
 #pragma once
 #include <stddef.h>
 #include "core/env.h"
+#include "native/fault.h"
 
 struct nat_instance {
 	struct config *config;

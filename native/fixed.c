@@ -131,10 +131,13 @@ static void mapping_end(struct nat_instance *nat, const struct insert *half)
 	other.mapping.own = i->own;
 	other.mapping.port = i->key_port;
 	other.mapping.addr = i->key_addr;
-	if (!entry_end(nat, TABLE_MAPPINGS, half->words[1], half) ||
-	    !entry_end(nat, TABLE_MAPPINGS, mapping_key(outside, i->class, HALF_OUTSIDE, i->interface),
+	if (!entry_end(nat, TABLE_MAPPINGS, half->words[1], half))
+		return;
+	FAULT(fixed_half_ended);
+	if (!entry_end(nat, TABLE_MAPPINGS, mapping_key(outside, i->class, HALF_OUTSIDE, i->interface),
 		       &other))
 		return;
+	FAULT(fixed_port_due);
 	if (a.addr && a.index < nat->config->addresses && i->class < CLASSES)
 		port_give(nat, port_area(a.index, i->class), be16_to_host(i->port));
 }
@@ -337,6 +340,7 @@ static void hosts_fix(struct fixing *f)
 		u64 value[2] = { host_value(f, h, h->outside), f->nat->now };
 
 		entry_fix(f, TABLE_HOSTS, host_key(h->inside, h->interface), value, host_found_end);
+		FAULT(fixed_host_half);
 		value[0] = host_value(f, h, h->inside);
 		if (has_reverse(h))
 			entry_fix(f, TABLE_HOSTS, host_key(h->outside, h->interface | HOST_OUTSIDE), value,
@@ -367,7 +371,9 @@ static void mappings_fix(struct fixing *f)
 
 		if (a.addr && a.index < f->nat->config->addresses)
 			port_take(f->nat, port_area(a.index, m->class), be16_to_host(m->outside.port));
+		FAULT(fixed_port_taken);
 		half_fix(f, m, HALF_OUTSIDE);
+		FAULT(fixed_outside_half);
 		half_fix(f, m, HALF_INSIDE);
 	}
 }
@@ -411,6 +417,7 @@ static void flows_judge(struct fixing *f)
 				break;
 			if (!slot_end(env_slot(nat, TABLE_FLOWS, at), flow->word))
 				continue;
+			FAULT(fixed_flow_ended);
 			f->report->sessions += flow->direction == DIRECTION_OUT;
 			flow_bury(nat, flow, flow->word, nat->now);
 			break;
@@ -429,9 +436,11 @@ int fixed_apply(struct nat_instance *nat, struct fixed_want *want, struct fixed_
 	mappings_judge(&f);
 	hosts_judge(&f, false);
 	hosts_judge(&f, true);
+	FAULT(fixed_displaced);
 	hosts_fix(&f);
 	mappings_fix(&f);
-	if (report->displaced || report->moved)
+	FAULT(fixed_made);
+	if (want->all || report->displaced || report->moved)
 		flows_judge(&f);
 	free(f.by_outside);
 	return 0;

@@ -38,6 +38,7 @@ struct fixed_want {
 	/* Called for each mapping of others that had to go; may be NULL. */
 	void (*displaced)(void *context, u8 class, struct endpoint inside, struct endpoint outside);
 	void *context;
+	bool all; /* sessions that disagree end, whether or not anything was displaced this time */
 };
 
 struct fixed_report {

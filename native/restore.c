@@ -420,6 +420,7 @@ static enum restored session_insert(struct restore *r, const struct saved_sessio
 		outcome = half_restore(r, &s->in, DIRECTION_IN, NO_SLOT);
 		peer = req->in_slot = work->ins.slot;
 		req->in_head = work->ins.words[3];
+		FAULT(restore_half);
 	}
 	if (outcome || !(s->bits & SAVED_OUT))
 		return outcome;
@@ -580,6 +581,7 @@ void restore_ahead(struct restore *r, const struct saved *saved)
 
 enum restored restore_entry(struct restore *r, const struct saved *saved)
 {
+	FAULT(restore_entry);
 	switch (saved->kind) {
 	case SAVED_HOST:
 		return host_restore(r, &saved->host);

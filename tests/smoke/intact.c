@@ -3,7 +3,7 @@
  * intact PINS - is the state of an instance in order? Looks at the arrays that are pinned in the folder PINS, while no packet
  * comes, and prints one line: what tests/state.h found wrong, or nothing, and how many ports are leaked: claimed by the bitmaps,
  * but nobody's; outside halves that no inside half agrees with; entries that were begun and not finished. Exit status 0: all is
- * in order.
+ * in order. With "leak" behind it, it makes one: it claims a port that nobody has.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -93,6 +93,23 @@ static void begun_count(struct nat_instance *nat, struct leaks *leaks)
 		}
 }
 
+/* Port 1 of the first address: below all that are given. 0, or 1: there is no address. */
+static int bit_leak(struct nat_instance *nat)
+{
+	for (u32 place = 0; place <= nat->config->address_mask; place++) {
+		union {
+			u64 word;
+			struct outside_address address;
+		} a = { .word = LOAD(&nat->addresses[place]) };
+
+		if (!a.address.flags)
+			continue;
+		FETCH_OR(env_port_word(nat, port_area(a.address.index, CLASS_UDP)), 2);
+		return 0;
+	}
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct state_fault fault = { .what = "in order" };
@@ -100,14 +117,16 @@ int main(int argc, char **argv)
 	struct leaks leaks = { 0 };
 	int wrong;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: intact PINS\n");
+	if (argc != 2 && (argc != 3 || strcmp(argv[2], "leak"))) {
+		fprintf(stderr, "usage: intact PINS [leak]\n");
 		return 2;
 	}
 	if (!arrays_open(&nat, argv[1])) {
 		fprintf(stderr, "intact: %s: %s\n", argv[1], strerror(errno));
 		return 2;
 	}
+	if (argc == 3)
+		return bit_leak(&nat);
 	wrong = state_check(&nat, 0, &fault);
 	bits_count(&nat, &leaks);
 	halves_count(&nat, &leaks);

@@ -324,6 +324,45 @@ static void buckets_depend_on_the_set_alone(void **state)
 	free(copy);
 }
 
+/* The next daemon, over the same arrays. */
+static void daemon_changes(struct lab *lab)
+{
+	pool_close(lab->pool);
+	lab->pool = pool_open(&lab->nat);
+	assert_non_null(lab->pool);
+}
+
+/* It died when the address served nobody any more, before that was said of its flows. */
+static void what_a_dead_daemon_left_of_a_departure_is_finished(void **state)
+{
+	struct lab *lab = *state;
+	u32 before, index;
+
+	apply_range(lab, 0, 2, 0, POOL);
+	index = find(lab, address(1)).index;
+	apply_range(lab, 0, 1, 0, POOL);
+	lab->nat.config->left[index / 64] = 0;
+	daemon_changes(lab);
+	apply_range(lab, 0, 1, 0, POOL);
+	assert_true(lab->nat.config->left[index / 64] >> (index & 63) & 1);
+	before = generation(lab, TABLE_FLOWS, 0);
+	apply_range(lab, 0, 2, 0, POOL);
+	assert_int_equal(generation(lab, TABLE_FLOWS, 0), before + 1);
+}
+
+/* It died between a change of the addresses and that of the buckets. */
+static void buckets_that_a_dead_daemon_left_are_filled(void **state)
+{
+	struct lab *lab = *state;
+
+	apply_range(lab, 0, 2, 0, POOL);
+	memset(lab->nat.pools, 0, sizeof(u64) * POOL_BUCKETS);
+	daemon_changes(lab);
+	apply_range(lab, 0, 2, 0, POOL);
+	for (u32 i = 0; i < POOL_BUCKETS; i++)
+		assert_int_not_equal(bucket(lab, 0, i).addr, 0);
+}
+
 static void generations_do_not_carry(void **state)
 {
 	struct lab *lab = *state;
@@ -354,6 +393,8 @@ int main(void)
 		TEST(every_address_gets_its_share_of_the_buckets),
 		TEST(a_change_moves_few_buckets),
 		TEST(buckets_depend_on_the_set_alone),
+		TEST(what_a_dead_daemon_left_of_a_departure_is_finished),
+		TEST(buckets_that_a_dead_daemon_left_are_filled),
 		TEST(generations_do_not_carry),
 	};
 
