@@ -4,6 +4,8 @@
  * ethernet-fast and ethernet-xdp: with the fast path on, and what takes it must come to the same; wire and wire-xdp: a whole router).
  *
  *	runner.test [--way WAY] [FILE.scn ...]		all of tests/scenarios/ if none is named
+ *
+ * limit: 600 s
  */
 #include <errno.h>
 #include <glob.h>
