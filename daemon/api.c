@@ -19,6 +19,7 @@
 #include "daemon/crash.h"
 #include "daemon/api_stream.h"
 #include "daemon/keepnat.h"
+#include "daemon/log.h"
 
 enum {
 	CONNECTIONS = 128, /* more wait in the backlog until one of these ends */
@@ -77,8 +78,11 @@ static void socket_share(const char *path)
 	struct group group, *found = NULL;
 	char buffer[4096];
 
-	if (!getgrnam_r(SOCKET_GROUP, &group, buffer, sizeof(buffer), &found) && found)
-		(void)!chown(path, (uid_t)-1, found->gr_gid);
+	if (getgrnam_r(SOCKET_GROUP, &group, buffer, sizeof(buffer), &found) || !found)
+		log_info("there is no group \"" SOCKET_GROUP "\": the API is root's alone");
+	else if (chown(path, (uid_t)-1, found->gr_gid))
+		log_warning("%s: cannot be given to the group \"" SOCKET_GROUP "\": %s; give it CAP_CHOWN",
+			    path, strerror(errno));
 }
 
 /* Bind and listen; two daemons that start at once are kept apart by a lock on the folder. */
@@ -287,26 +291,38 @@ static void http_done(void *context, struct MHD_Connection *connection, void **s
  */
 
 /* Its thread takes no signals: they are the main thread's. */
-struct MHD_Daemon *door_open(struct door *door, int fd, bool tcp)
+static int door_serve(struct door *door)
 {
+	bool tcp = door->closed;
 	sigset_t all, before;
-	struct MHD_Daemon *http;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	http = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-				http_handle, door, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-				(unsigned int)(tcp ? TCP_CONNECTIONS : CONNECTIONS),
-				MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				(unsigned int)(tcp ? TCP_CONNECTIONS_EACH : 0), MHD_OPTION_CONNECTION_TIMEOUT,
-				(unsigned int)CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				(size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, http_done, door,
-				MHD_OPTION_END);
+	door->http = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+				      http_handle, door, MHD_OPTION_LISTEN_SOCKET, door->fd,
+				      MHD_OPTION_CONNECTION_LIMIT,
+				      (unsigned int)(tcp ? TCP_CONNECTIONS : CONNECTIONS),
+				      MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				      (unsigned int)(tcp ? TCP_CONNECTIONS_EACH : 0),
+				      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)CONNECTION_SECONDS,
+				      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+				      MHD_OPTION_NOTIFY_COMPLETED, http_done, door, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return http;
+	if (!door->http)
+		return -ENOMEM;
+	door->fd = -1; /* it is the server's */
+	return 0;
 }
 
-int api_start(struct keepnat *k)
+static void door_close(struct door *door)
+{
+	if (door->http)
+		MHD_stop_daemon(door->http);
+	if (door->fd >= 0)
+		close(door->fd);
+}
+
+int api_open(struct keepnat *k)
 {
 	struct api *api = calloc(1, sizeof(*api));
 	int fd;
@@ -326,17 +342,21 @@ int api_start(struct keepnat *k)
 		free(api);
 		return fd;
 	}
-	api->doors[0] = (struct door){ .api = api };
-	api->doors[0].http = door_open(&api->doors[0], fd, false);
-	if (!api->doors[0].http) {
-		close(fd);
-		socket_remove(api);
-		streams_close(api->streams);
-		free(api);
-		return -ENOMEM;
-	}
+	api->doors[0] = (struct door){ .api = api, .fd = fd };
+	api->doors[1] = (struct door){ .api = api, .fd = -1, .closed = true };
 	k->api = api;
 	return 0;
+}
+
+int api_start(struct keepnat *k)
+{
+	int error = k->api ? 0 : api_open(k);
+
+	for (int i = 0; i < 2 && !error; i++)
+		error = k->api->doors[i].fd >= 0 ? door_serve(&k->api->doors[i]) : 0;
+	if (error)
+		api_stop(k);
+	return error;
 }
 
 void api_beat(struct keepnat *k)
@@ -354,9 +374,8 @@ void api_stop(struct keepnat *k)
 	k->api = NULL;
 	socket_remove(api); /* before the last connection ends: who sees that may start anew */
 	streams_end(api->streams);
-	if (api->doors[1].http)
-		MHD_stop_daemon(api->doors[1].http);
-	MHD_stop_daemon(api->doors[0].http);
+	door_close(&api->doors[1]);
+	door_close(&api->doors[0]);
 	streams_close(api->streams);
 	free(api);
 }

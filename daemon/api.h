@@ -11,10 +11,13 @@
 struct keepnat;
 
 /*
- * Serve. k->run_dir must exist. A socket file that nobody listens on is replaced.
- * 0 and k->api; -EADDRINUSE: another process serves there; -ENOTSOCK: a file that is not ours to replace;
- * -ENAMETOOLONG; or what the system said.
+ * Make the Unix socket; who comes waits until api_start(). k->run_dir must exist. A socket file that nobody listens on is
+ * replaced, and the group's members may use the new one. 0 and k->api; -EADDRINUSE: another process serves there; -ENOTSOCK: a
+ * file that is not ours to replace; -ENAMETOOLONG; or what the system said.
  */
+int api_open(struct keepnat *k);
+
+/* Serve, by what was opened; nothing was: as api_open() first. 0 and k->api, or as that, or -ENOMEM. */
 int api_start(struct keepnat *k);
 
 /* Now and then, and when there are events: hand them to who waits for them. */

@@ -98,24 +98,17 @@ int door_listen(struct keepnat *k)
 {
 	const struct settings_api *settings = &k->settings->api;
 	struct door *door = &k->api->doors[1];
-	int error, fd;
+	int error;
 
 	if (!*settings->listen)
 		return 0;
-	*door = (struct door){ .api = k->api, .closed = true };
 	error = token_read(door, settings->token_file);
 	if (error)
 		return error;
-	fd = tcp_listen(settings->listen);
-	if (fd < 0) {
-		log_error("api.listen %s: %s; name an address of this machine and a port that nobody has",
-			  settings->listen, strerror(-fd));
-		return fd;
-	}
-	door->http = door_open(door, fd, true);
-	if (door->http)
+	door->fd = tcp_listen(settings->listen);
+	if (door->fd >= 0)
 		return 0;
-	close(fd);
-	log_error("api.listen %s: cannot be served; free memory", settings->listen);
-	return -ENOMEM;
+	log_error("api.listen %s: %s; name an address of this machine and a port that nobody has",
+		  settings->listen, strerror(-door->fd));
+	return door->fd;
 }

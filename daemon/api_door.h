@@ -17,17 +17,15 @@ enum { TOKEN_MIN = 16, TOKEN_MAX = 128 };
 
 struct door {
 	struct api *api;
-	struct MHD_Daemon *http;
+	int fd;			      /* listens, and nobody serves it yet; -1: none */
+	struct MHD_Daemon *http;      /* the server */
 	bool joined;		      /* its thread has made itself known, */
 	struct blackbox_thread *life; /* here */
 	bool closed;		      /* only for who has the token */
 	char token[TOKEN_MAX + 1];    /* the rest is zero */
 };
 
-/* Serve by a socket that listens. NULL: no memory. It takes the socket. */
-struct MHD_Daemon *door_open(struct door *door, int fd, bool tcp);
-
-/* As the settings want it. 0; or -errno, and a line has said why. */
+/* The socket of TCP, if the settings want it, after api_open(). 0; or -errno, and a line has said why. */
 int door_listen(struct keepnat *k);
 
 /* "Bearer TOKEN", in a time that does not depend on how much of it is right. NULL: there was none. */

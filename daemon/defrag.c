@@ -14,6 +14,7 @@
 
 #include "daemon/config.h"
 #include "daemon/defrag_net.h"
+#include "daemon/deputy.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
@@ -80,7 +81,7 @@ static bool device_is_ours(u32 ifindex)
 	return ifindex && if_indextoname(ifindex, name) && !strncmp(name, outer_prefix, strlen(outer_prefix));
 }
 
-static void namespace_drop(const struct keepnat *k)
+void defrag_drop(const struct keepnat *k)
 {
 	u32 ifindex = k->nat.config->defrag;
 	char path[DEFRAG_PATH];
@@ -152,11 +153,11 @@ static void namespace_leave(int home)
 	if (!setns(home, CLONE_NEWNET))
 		return;
 	log_error("cannot return to its network namespace: %s; start it anew", strerror(errno));
-	exit(EXIT_FAILURE);
+	_exit(EXIT_FAILURE);
 }
 
-/* 0 or -errno. */
-static int defrag_make(struct keepnat *k)
+/* A namespace and its device. 0 or -errno, and what there is of it stays. */
+static int defrag_build(struct keepnat *k)
 {
 	int home = open(ns_self, O_RDONLY | O_CLOEXEC), error;
 	char outer[IF_NAMESIZE] = "";
@@ -172,6 +173,22 @@ static int defrag_make(struct keepnat *k)
 	return error ? error : device_ready(k, outer);
 }
 
+int defrag_make(struct keepnat *k)
+{
+	int error;
+
+	defrag_drop(k);
+	FAULT(defrag_dropped);
+	error = defrag_build(k);
+	if (error)
+		defrag_drop(k);
+	return error;
+}
+
+/*
+ * The worker's side
+ */
+
 static const char *cure(int error)
 {
 	if (error == -EPERM)
@@ -183,16 +200,12 @@ static const char *cure(int error)
 
 int defrag_start(struct keepnat *k)
 {
-	int error;
+	int error = deputy_ask(k, DEPUTY_DEFRAG, 0);
 
-	namespace_drop(k);
-	FAULT(defrag_dropped);
-	error = defrag_make(k);
 	if (!error) {
 		keepnat_unwarn(k, "fragments: ");
 		return 0;
 	}
-	namespace_drop(k);
 	keepnat_warn(k,
 		     "fragments: those that overtake the first one are dropped, for a network namespace "
 		     "cannot be set up: %s; %s",
@@ -212,6 +225,6 @@ void defrag_check(struct keepnat *k)
 
 void defrag_stop(struct keepnat *k, bool leave)
 {
-	if (!leave && k->nat.config)
-		namespace_drop(k);
+	if (!leave && k->deputy)
+		(void)deputy_ask(k, DEPUTY_DEFRAG_DROP, 0);
 }

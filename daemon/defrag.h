@@ -18,8 +18,12 @@
 
 struct keepnat;
 
-/* Make it anew. 0, also without it: then a warning says why. */
+/* Make it anew, by the deputy. 0, also without it: then a warning says why. */
 int defrag_start(struct keepnat *k);
+
+/* What the deputy does: make it anew, 0 or -errno; take it away. */
+int defrag_make(struct keepnat *k);
+void defrag_drop(const struct keepnat *k);
 
 /* Make it anew if somebody took its device away; and up if it is down. */
 void defrag_check(struct keepnat *k);

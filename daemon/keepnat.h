@@ -26,6 +26,7 @@ struct blackbox;
 struct blackbox_thread;
 struct claims;
 struct clients;
+struct deputy;
 struct events;
 struct fixed;
 struct pool;
@@ -105,6 +106,7 @@ struct keepnat {
 	struct claims *claims;
 	struct sysctls *sysctls;
 	struct loader *loader;
+	struct deputy *deputy;
 	bool liberal; /* conntrack takes TCP segments that it did not expect: we told it to */
 
 	struct watch *watch;

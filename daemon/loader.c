@@ -237,6 +237,17 @@ int loader_open(struct keepnat *k)
 
 bool loader_adopted(const struct loader *loader) { return loader->adopted; }
 
+bool loader_has(const struct loader *loader, int descriptor)
+{
+	for (int i = 0; i < ARRAYS; i++)
+		if (loader->maps[i] == descriptor)
+			return true;
+	for (int i = 0; i < PROGRAMS; i++)
+		if (loader->programs[i] == descriptor)
+			return true;
+	return false;
+}
+
 void loader_close(struct keepnat *k, bool leave)
 {
 	struct loader *l = k->loader;

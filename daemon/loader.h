@@ -57,6 +57,16 @@ void loader_sockets_stop(struct keepnat *k, bool leave);
 /* Read back every hook, and run each attached program once on a packet that is not ours. 0, or -errno after a line. */
 int loader_check(struct keepnat *k);
 
+/* What the deputy needs of it. */
+bool loader_has(const struct loader *loader, int descriptor);
+
+/*
+ * Whose is the program of this number: ours, by its arrays; another keepnat's, by its name; somebody else's. Who may not look (no
+ * CAP_SYS_ADMIN) is told the last.
+ */
+enum program_owner { OWNER_OTHER, OWNER_US, OWNER_INSTANCE };
+enum program_owner loader_program_owner(const struct loader *loader, u32 id);
+
 /* The data path's clock now. Any thread. */
 u32 loader_tick(const struct loader *loader);
 

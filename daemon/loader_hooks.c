@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/deputy.h"
 #include "daemon/loader_parts.h"
 #include "daemon/log.h"
 #include "daemon/netlink.h"
@@ -207,13 +208,7 @@ static void clsact_drop(const struct keepnat *k, const struct keepnat_interface 
 	(void)bpf_tc_hook_destroy(&hook);
 }
 
-enum owner { OWNER_OTHER, OWNER_US, OWNER_INSTANCE };
-
-/*
- * Whose is a program: ours, by its arrays; another keepnat's, by its name; somebody else's. Who may not look (no
- * CAP_SYS_ADMIN) is told the last.
- */
-static enum owner program_owner(const struct loader *l, u32 id)
+enum program_owner loader_program_owner(const struct loader *l, u32 id)
 {
 	u32 used[32] = { 0 }, size = sizeof(struct bpf_prog_info), map_size = sizeof(struct bpf_map_info);
 	struct bpf_prog_info info = { .map_ids = (u64)(unsigned long)used, .nr_map_ids = 32 };
@@ -235,6 +230,14 @@ static enum owner program_owner(const struct loader *l, u32 id)
 	return OWNER_OTHER;
 }
 
+/* By the deputy, once it is there: from then on we may not look. */
+static enum program_owner program_owner(const struct keepnat *k, u32 id)
+{
+	int owner = k->deputy ? deputy_ask(k, DEPUTY_OWNER, id) : (int)loader_program_owner(k->loader, id);
+
+	return owner < 0 ? OWNER_OTHER : (enum program_owner)owner;
+}
+
 /* Does another instance's program sit at this place at TC, though that instance may not run? */
 static bool place_is_taken(const struct keepnat *k, const struct keepnat_interface *interface,
 			   enum place place)
@@ -251,14 +254,14 @@ static bool place_is_taken(const struct keepnat *k, const struct keepnat_interfa
 		close(fd);
 	}
 	id = clsact_read(interface->ifindex, place);
-	if (id && !l->renewed && program_owner(l, id) == OWNER_INSTANCE)
+	if (id && !l->renewed && program_owner(k, id) == OWNER_INSTANCE)
 		return true;
 	if (bpf_prog_query((int)interface->ifindex,
 			   (enum bpf_attach_type)(place == PLACE_EGRESS ? TCX_EGRESS : TCX_INGRESS), 0, NULL,
 			   ids, &count))
 		return false;
 	for (u32 i = 0; i < count; i++)
-		if (ids[i] != own && program_owner(l, ids[i]) == OWNER_INSTANCE)
+		if (ids[i] != own && program_owner(k, ids[i]) == OWNER_INSTANCE)
 			return true;
 	return false;
 }
@@ -269,7 +272,7 @@ static void place_clear(struct keepnat *k, unsigned int number, u32 ifindex, enu
 	u32 id = ifindex ? clsact_read(ifindex, place) : 0;
 
 	link_drop(k, number, place);
-	if (id && program_owner(k->loader, id) == OWNER_US)
+	if (id && program_owner(k, id) == OWNER_US)
 		clsact_detach(ifindex, place);
 }
 

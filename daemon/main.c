@@ -23,6 +23,7 @@
 #include "daemon/crash.h"
 #include "daemon/crash_store.h"
 #include "daemon/defrag.h"
+#include "daemon/deputy.h"
 #include "daemon/event.h"
 #include "daemon/forwarding.h"
 #include "daemon/keepnat.h"
@@ -30,6 +31,7 @@
 #include "daemon/loader.h"
 #include "daemon/log.h"
 #include "daemon/machine.h"
+#include "daemon/privileges.h"
 #include "daemon/publish.h"
 #include "daemon/record.h"
 #include "daemon/reload.h"
@@ -237,9 +239,9 @@ static void sweep_stop(struct keepnat *k, bool leave)
 	sweeper_stop(k);
 }
 
-static int control_start(struct keepnat *k)
+static int doors_start(struct keepnat *k)
 {
-	int error = api_start(k);
+	int error = api_open(k);
 
 	if (error)
 		log_error("cannot serve the API in %s: %s; choose another --run-dir", k->run_dir,
@@ -247,12 +249,31 @@ static int control_start(struct keepnat *k)
 	return error ? error : door_listen(k);
 }
 
-static void control_stop(struct keepnat *k, bool leave)
+static void doors_stop(struct keepnat *k, bool leave)
 {
 	(void)leave;
+	api_stop(k);
+}
+
+static int privileges_start(struct keepnat *k)
+{
+	(void)k;
+	return privileges_drop(PRIVILEGES_WORKER);
+}
+
+static int control_start(struct keepnat *k)
+{
+	int error = api_start(k);
+
+	if (error)
+		log_error("cannot serve the API: %s; free memory", strerror(-error));
+	return error;
+}
+
+static void control_stop(struct keepnat *k, bool leave)
+{
 	reload_close(k);
-	if (k->api)
-		api_stop(k);
+	doors_stop(k, leave);
 }
 
 static const struct step {
@@ -270,8 +291,12 @@ static const struct step {
 	{ "unsolicited", unsolicited_start, unsolicited_stop },
 	{ "hooks", hooks_start, link_down }, /* addresses and hooks: from here on packets meet the programs */
 	{ "sockets", loader_sockets_start, loader_sockets_stop }, /* the router's own way to port mappings */
+	{ "deputy", deputy_start, deputy_stop },		  /* what takes CAP_SYS_ADMIN is its own */
 	{ "defrag", defrag_start, defrag_stop },		  /* where fragments are put in order */
 	{ "forwarding", forwarding_start, forwarding_stop },	  /* only now, and first to go */
+	{ "doors", doors_start, doors_stop },			  /* the API's sockets */
+	{ "privileges", privileges_start,
+	  NULL }, /* all that takes more is done, and there are no threads yet */
 	{ "sweep", sweeper_start, sweep_stop },
 	{ "check", loader_check, NULL },
 	{ "reload", reload_start, reload_stop },
@@ -360,6 +385,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		{ .fd = link_fd(k), .events = POLLIN },	    { .fd = arp_fd(k->arp), .events = POLLIN },
 		{ .fd = watch_fd(k, 0), .events = POLLIN }, { .fd = watch_fd(k, 1), .events = POLLIN },
 		{ .fd = events_fd(k), .events = POLLIN },   { .fd = reload_fd(k), .events = POLLIN },
+		{ .fd = deputy_fd(k), .events = POLLIN },
 	};
 	struct shortages shortages = { 0 };
 	struct usages usages = { 0 };
@@ -390,6 +416,10 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		if (fds[6].revents) {
 			events_seen(k);
 			n--;
+		}
+		if (fds[8].revents) {
+			log_error("its deputy is gone");
+			exit(EXIT_FAILED); /* the parent starts both anew */
 		}
 		api_beat(k);
 		if (!stop && fds[7].revents)

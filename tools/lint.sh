@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/.." || exit
 BUILD=${BUILD:-build}
 checks=(includes licences paths rfc events headers shell man format cppcheck tidy)
-libraries=(libbpf libmnl yaml-0.1 jansson libmicrohttpd libcurl libcap-ng libsystemd libpcap cmocka)
+libraries=(libbpf libmnl yaml-0.1 jansson libmicrohttpd libcurl libcap-ng libseccomp libsystemd libpcap cmocka)
 warnings=(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough)
 
 # Every file that is, or would be, committed. Not asked of git, which need not be there.
