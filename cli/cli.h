@@ -66,6 +66,7 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void program_exec(const char *const *places, char **words);
 
 int run_run(const struct options *options);
+int upgrade_run(const struct options *options);
 int status_run(const struct options *options);
 int interfaces_run(const struct options *options);
 int hosts_run(const struct options *options);

@@ -306,6 +306,21 @@ int client_delete(struct client *client, const struct url *url, json_t **json)
 	return status;
 }
 
+json_t *client_peek(struct client *client, const struct url *url)
+{
+	char full[URL_SIZE + 32];
+	long code = 0;
+
+	snprintf(full, sizeof(full), "http://keepnat%s", url->text);
+	curl_easy_setopt(client->curl, CURLOPT_URL, full);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
+	client->length = 0;
+	if (curl_easy_perform(client->curl))
+		return NULL;
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &code);
+	return code == 200 ? json_loadb(client->text ? client->text : "", client->length, 0, NULL) : NULL;
+}
+
 int client_post(struct client *client, const struct url *url, const char *body, json_t **json)
 {
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");

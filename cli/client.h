@@ -51,6 +51,9 @@ int client_get(struct client *client, const struct url *url, json_t **json);
 
 /* The same, as text: *text is the client's, until its next request. */
 int client_get_text(struct client *client, const struct url *url, struct span *text);
+
+/* GET of a daemon that may be away for a while: nothing is said. NULL: no answer, or no good one. */
+json_t *client_peek(struct client *client, const struct url *url);
 int client_post(struct client *client, const struct url *url, const char *body, json_t **json);
 
 /* DELETE; else as client_get(). */

@@ -104,6 +104,12 @@ const struct command commands[] = {
 	  "that has no pool in FILE, /etc/keepnat/keepnat.yaml by default. The same capture gives the\n"
 	  "same, each time.\n",
 	  "keepnat replay lan.pcap -o wan.pcap --config keepnat.yaml", "o config pool", 1, replay_run },
+	{ "upgrade", "", "have the version of keepnatd that is installed now take over",
+	  "The one that runs tries the program that is in its place: would it read the configuration,\n"
+	  "take over the sessions, is it taken by the kernel? If so it takes over, without a packet lost.\n"
+	  "If it does not start after all, or crashes within a minute, the former one is back.\n"
+	  "Exit status 1 says that nothing has changed in the end.\n",
+	  "keepnat upgrade", "", 0, upgrade_run },
 	{ "stop", "[--detach]", "end keepnatd, and wait for its end",
 	  "The NAT is taken down cleanly. With --detach it is left in the kernel: packets go on being\n"
 	  "translated, and the next keepnatd takes it over.\n",

@@ -39,6 +39,8 @@ static const struct route routes[] = {
 	{ "/v1/stop", "POST", "", answer_stop },
 	{ "/v1/snapshot", "GET", "", answer_snapshot },
 	{ "/v1/snapshot", "POST", "", answer_snapshot_order },
+	{ "/v1/upgrade", "GET", "", answer_upgrade },
+	{ "/v1/upgrade", "POST", "", answer_upgrade_order },
 	{ "/v1/interfaces/{name}/reset", "POST", "", answer_reset },
 	{ "/v1/interfaces/{name}/reset", "GET", "", answer_reset_report },
 };

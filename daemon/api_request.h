@@ -103,6 +103,8 @@ void answer_reload(struct request *request);
 void answer_stop(struct request *request);
 void answer_snapshot(struct request *request);
 void answer_snapshot_order(struct request *request);
+void answer_upgrade(struct request *request);
+void answer_upgrade_order(struct request *request);
 void answer_reset(struct request *request);
 void answer_reset_report(struct request *request);
 void answer_sessions(struct request *request);

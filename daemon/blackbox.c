@@ -25,7 +25,11 @@ struct blackbox *blackbox_new(void)
 void blackbox_clear(struct blackbox *box)
 {
 	struct blackbox clean = {
-		.wake = box->wake, .restoring = box->restoring, .crashes = box->crashes, .parent = box->parent
+		.wake = box->wake,
+		.restoring = box->restoring,
+		.crashes = box->crashes,
+		.parent = box->parent,
+		.upgrade = box->upgrade,
 	};
 
 	memcpy(clean.former, box->former, sizeof(clean.former));
@@ -35,8 +39,10 @@ void blackbox_clear(struct blackbox *box)
 void blackbox_state(struct blackbox *box, enum worker_state state)
 {
 	__atomic_store_n(&box->state, (u32)state, __ATOMIC_RELEASE);
-	(void)eventfd_write(box->wake, 1);
+	blackbox_wake(box);
 }
+
+void blackbox_wake(const struct blackbox *box) { (void)eventfd_write(box->wake, 1); }
 
 void blackbox_settings(struct blackbox *box, const struct settings_recovery *settings)
 {

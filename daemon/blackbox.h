@@ -12,6 +12,7 @@
 #include "core/types.h"
 #include "daemon/config.h"
 #include "daemon/crash.h"
+#include "daemon/upgrade.h"
 
 enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_STOPPING };
 
@@ -33,6 +34,7 @@ struct blackbox {
 	u32 crashes;	  /* written by the parent: of workers before this one, */
 	char former[128]; /* what the last of them died of; */
 	pid_t parent;	  /* and who that is */
+	struct blackbox_upgrade upgrade;
 	char instance[40], state_dir[108];
 	bool settings_known; /* the worker has read them */
 	struct settings_recovery settings;
@@ -51,6 +53,9 @@ void blackbox_clear(struct blackbox *box);
 
 /* The worker has come to another state. */
 void blackbox_state(struct blackbox *box, enum worker_state state);
+
+/* The parent looks at once. */
+void blackbox_wake(const struct blackbox *box);
 
 /* The settings that the parent goes by from now on. */
 void blackbox_settings(struct blackbox *box, const struct settings_recovery *settings);

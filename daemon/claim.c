@@ -149,6 +149,8 @@ int claim_interface(struct keepnat *k, u32 ifindex)
 	char path[96];
 	int error, fd;
 
+	if (!claims)
+		return 0;
 	for (unsigned int i = 0; i < claims->count; i++)
 		if (claims->interfaces[i].ifindex == ifindex)
 			return 0;

@@ -17,7 +17,7 @@ int claims_open(struct keepnat *k);
 /* The folder of the pins, as claims_open() did the run folder's; it must exist. */
 int claim_pins(struct keepnat *k);
 
-/* An interface: 0, also when we have it already; -EBUSY: another instance has it; -errno. Does not log. */
+/* An interface: 0, also when we have it already, and without claims: who only looks takes nothing; -EBUSY: another instance has it; -errno. Does not log. */
 int claim_interface(struct keepnat *k, u32 ifindex);
 void claim_give(struct keepnat *k, u32 ifindex);
 

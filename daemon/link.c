@@ -505,7 +505,7 @@ static int addresses_publish(struct keepnat *k)
 	w->fixed_due = false;
 	snapshot_restore(k);
 	if (!w->started)
-		publish_whole(k);
+		loader_complete(k);
 	if (w->started) {
 		addresses_tell(k, EVENT_address_lost, &change.first_left, change.left);
 		addresses_tell(k, EVENT_address_returned, &change.first_came, change.came);

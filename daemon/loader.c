@@ -209,19 +209,44 @@ static int folders_ready(struct keepnat *k)
 	return error ? error : claim_pins(k);
 }
 
-int loader_open(struct keepnat *k)
+static struct loader *loader_new(void)
 {
 	struct loader *l = calloc(1, sizeof(*l));
-	int error;
 
 	if (!l)
-		return -ENOMEM;
+		return NULL;
 	memset(l->maps, -1, sizeof(l->maps));
 	memset(l->programs, -1, sizeof(l->programs));
 	memset(l->links, -1, sizeof(l->links));
 	l->led = -1;
-	k->loader = l;
 	libbpf_set_print(complaint_keep);
+	return l;
+}
+
+int loader_try(struct keepnat *k)
+{
+	int error;
+
+	k->loader = loader_new();
+	if (!k->loader)
+		return -ENOMEM;
+	error = arrays_try(k, k->loader);
+	if (!error)
+		error = loader_prepare(k, k->interfaces, k->interface_count);
+	if (!error)
+		error = programs_try(k);
+	loader_close(k, true);
+	return error;
+}
+
+int loader_open(struct keepnat *k)
+{
+	struct loader *l = loader_new();
+	int error;
+
+	if (!l)
+		return -ENOMEM;
+	k->loader = l;
 	error = folders_ready(k);
 	if (!error)
 		error = arrays_ready(k, l);
@@ -236,6 +261,15 @@ int loader_open(struct keepnat *k)
 }
 
 bool loader_adopted(const struct loader *loader) { return loader->adopted; }
+
+bool loader_found(const struct loader *loader) { return loader->adopted || loader->renewed; }
+
+int loader_settle(struct keepnat *k)
+{
+	arrays_settle(k);
+	k->loader->settled = true;
+	return 0;
+}
 
 bool loader_has(const struct loader *loader, int descriptor)
 {
@@ -263,6 +297,8 @@ void loader_close(struct keepnat *k, bool leave)
 	fd_close(&l->led);
 	arrays_close(l);
 	memset(&k->nat, 0, sizeof(k->nat));
+	if (leave && l->renewed && !l->settled)
+		arrays_return(k);
 	if (!leave) {
 		arrays_unpin(k);
 		snprintf(path, sizeof(path), "%s/links", k->pin_dir);

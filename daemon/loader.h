@@ -28,6 +28,21 @@ int loader_open(struct keepnat *k);
 /* The arrays were there: an earlier process's state is in them, and perhaps its programs run. */
 bool loader_adopted(const struct loader *loader);
 
+/* An earlier process's programs may run, by our arrays or by such as did not serve: a start that fails leaves them alone. */
+bool loader_found(const struct loader *loader);
+
+/*
+ * Could loader_open() adopt the pinned arrays, or carry over what is in them? Will the kernel take the programs? Nothing is changed.
+ * 0, or -errno after a line.
+ */
+int loader_try(struct keepnat *k);
+
+/* The arrays hold all that they shall at a start: from now on another process may adopt them. */
+void loader_complete(struct keepnat *k);
+
+/* The start is complete: what it took the place of is let go. 0. */
+int loader_settle(struct keepnat *k);
+
 /* Load what these interfaces need and is not loaded yet. 0, or -errno after a logged line. */
 int loader_prepare(struct keepnat *k, const struct keepnat_interface *interfaces, unsigned int count);
 

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The arrays: made once, pinned, and adopted by each daemon that follows, if layout and sizes are what it wants. The layout
- * is written into the configuration last (publish_whole()), so half a start is not adopted.
+ * is written into the configuration last (loader_complete), so half a start is not adopted.
+ *
+ * Arrays that do not serve are not thrown away before others do: programs go on by them. Their pins are put into the folder "former", and
+ * forgotten when this start is complete (arrays_settle). If it fails they come back; and if it dies, who comes next takes what serves it,
+ * of the two: so a version that is rolled back finds its own.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/config.h"
 #include "daemon/loader_parts.h"
 #include "daemon/log.h"
 #include "daemon/machine.h"
+#include "daemon/snapshot_file.h"
 
 static const struct array_kind {
 	const char *name;
@@ -61,9 +69,12 @@ static u32 array_entries(const struct sizes *sizes, enum array array)
 	}
 }
 
-static void array_path(const struct keepnat *k, enum array array, char path[LOADER_PATH])
+/* Where the arrays are that are used, and where those that were. */
+static const char present[] = "", former[] = "former/";
+
+static void array_path(const struct keepnat *k, const char *folder, enum array array, char path[LOADER_PATH])
 {
-	snprintf(path, LOADER_PATH, "%s/%s", k->pin_dir, kinds[array].name);
+	snprintf(path, LOADER_PATH, "%s/%s%s", k->pin_dir, folder, kinds[array].name);
 }
 
 static size_t array_length(enum array array, u32 entries)
@@ -83,14 +94,56 @@ void arrays_close(struct loader *l)
 	}
 }
 
-void arrays_unpin(const struct keepnat *k)
+static void pins_remove(const struct keepnat *k, const char *folder)
 {
 	char path[LOADER_PATH];
 
 	for (int i = 0; i < ARRAYS; i++) {
-		array_path(k, (enum array)i, path);
+		array_path(k, folder, (enum array)i, path);
 		unlink(path);
 	}
+	if (folder != former)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", k->pin_dir, former);
+	rmdir(path);
+}
+
+static void pins_move(const struct keepnat *k, const char *from, const char *to)
+{
+	char path[LOADER_PATH], there[LOADER_PATH];
+
+	pins_remove(k, to);
+	snprintf(path, sizeof(path), "%s/%s", k->pin_dir, former);
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return;
+	for (int i = 0; i < ARRAYS; i++) {
+		array_path(k, from, (enum array)i, path);
+		array_path(k, to, (enum array)i, there);
+		(void)rename(path, there);
+	}
+	pins_remove(k, from);
+}
+
+static bool pins_exist(const struct keepnat *k, const char *folder)
+{
+	char path[LOADER_PATH];
+
+	array_path(k, folder, ARRAY_CONFIG, path);
+	return !access(path, F_OK);
+}
+
+void arrays_unpin(const struct keepnat *k)
+{
+	pins_remove(k, present);
+	pins_remove(k, former);
+}
+
+void arrays_settle(const struct keepnat *k) { pins_remove(k, former); }
+
+void arrays_return(const struct keepnat *k)
+{
+	if (pins_exist(k, former))
+		pins_move(k, former, present);
 }
 
 static int array_map(struct loader *l, enum array array, u32 entries)
@@ -106,13 +159,13 @@ static int array_map(struct loader *l, enum array array, u32 entries)
 }
 
 /* The pinned array, if it is as this program knows it. Its entries; 0: there is none; -EPROTO: it is another kind. */
-static int array_open(const struct keepnat *k, struct loader *l, enum array array)
+static int array_open(const struct keepnat *k, struct loader *l, const char *folder, enum array array)
 {
 	struct bpf_map_info info = { 0 };
 	u32 size = sizeof(info);
 	char path[LOADER_PATH];
 
-	array_path(k, array, path);
+	array_path(k, folder, array, path);
 	l->maps[array] = bpf_obj_get(path);
 	if (l->maps[array] < 0)
 		return errno == ENOENT ? 0 : -errno;
@@ -127,7 +180,7 @@ static int array_open(const struct keepnat *k, struct loader *l, enum array arra
 /* Do the pinned arrays serve what is wanted? Those for addresses may be larger. NULL, or why not. */
 static const char *sizes_differ(const struct sizes *sizes, const u32 entries[ARRAYS], const struct config *c)
 {
-	if (c->layout != LAYOUT_VERSION)
+	if (c->layout != sizes_layout())
 		return "another layout";
 	if (entries[ARRAY_FLOWS] != sizes->flow_slots || entries[ARRAY_MAPPINGS] != sizes->mapping_slots ||
 	    entries[ARRAY_HOSTS] != sizes->host_slots || entries[ARRAY_FRAGMENTS] != sizes->fragment_slots)
@@ -145,15 +198,15 @@ static const char *sizes_differ(const struct sizes *sizes, const u32 entries[ARR
 	return NULL;
 }
 
-/* 1: adopted; 0: nothing there that serves; -errno. */
-static int arrays_adopt(struct keepnat *k, struct loader *l)
+/* Open what is pinned there. 1: it serves; 0: there is nothing; -EPROTO: it does not serve, for *why; -errno. */
+static int arrays_look(struct keepnat *k, struct loader *l, const char *folder, const char **why)
 {
 	u32 entries[ARRAYS] = { 0 };
 	unsigned int found = 0;
-	const char *why = "arrays of another version";
 
+	*why = "arrays of another version";
 	for (int i = 0; i < ARRAYS; i++) {
-		int n = array_open(k, l, (enum array)i);
+		int n = array_open(k, l, folder, (enum array)i);
 
 		if (n < 0 && n != -EPROTO)
 			return n;
@@ -165,15 +218,46 @@ static int arrays_adopt(struct keepnat *k, struct loader *l)
 	if (!found)
 		return 0;
 	if (found == ARRAYS && l->memory[ARRAY_CONFIG])
-		why = sizes_differ(&k->sizes, entries, l->memory[ARRAY_CONFIG]);
-	if (!why) {
-		k->sizes.addresses = ((struct config *)l->memory[ARRAY_CONFIG])->addresses;
-		k->sizes.address_places = entries[ARRAY_ADDRESSES];
+		*why = sizes_differ(&k->sizes, entries, l->memory[ARRAY_CONFIG]);
+	if (*why)
+		return -EPROTO;
+	k->sizes.addresses = ((struct config *)l->memory[ARRAY_CONFIG])->addresses;
+	k->sizes.address_places = entries[ARRAY_ADDRESSES];
+	return 1;
+}
+
+/* The same, of those that were before, where the present ones do not serve: a start that was to replace them did not end. */
+static int arrays_look_back(struct keepnat *k, struct loader *l)
+{
+	const char *why;
+	int found;
+
+	arrays_close(l);
+	found = arrays_look(k, l, former, &why);
+	if (found > 0)
+		return 1;
+	arrays_close(l);
+	return 0;
+}
+
+/* 1: adopted; 0: nothing there that serves; -errno. */
+static int arrays_adopt(struct keepnat *k, struct loader *l)
+{
+	const char *why;
+	int found = arrays_look(k, l, present, &why);
+
+	if (found > 0 || (found < 0 && found != -EPROTO))
+		return found;
+	if (arrays_look_back(k, l)) {
+		pins_move(k, former, present);
 		return 1;
 	}
-	log_notice("%s: %s: not used; sessions start anew", k->pin_dir, why);
+	if (!found)
+		return 0;
+	log_notice("%s: %s: not used; %s", k->pin_dir, why,
+		   k->settings->snapshot_interval ? "what was saved is restored into new ones"
+						  : "sessions start anew");
 	l->renewed = true;
-	arrays_close(l);
 	return 0;
 }
 
@@ -191,22 +275,32 @@ static int memory_check(const struct sizes *sizes)
 	return -ENOMEM;
 }
 
-static int arrays_create(struct keepnat *k, struct loader *l)
+static int array_create(struct loader *l, enum array array, u32 entries)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+
+	l->maps[array] = bpf_map_create(BPF_MAP_TYPE_ARRAY, kinds[array].name, sizeof(u32),
+					kinds[array].value_size, entries, &options);
+	return l->maps[array] < 0 ? -errno : 0;
+}
+
+static int arrays_create(struct keepnat *k, struct loader *l)
+{
 	char path[LOADER_PATH];
 	int error = memory_check(&k->sizes);
 
 	if (error)
 		return error;
-	arrays_unpin(k);
+	if (l->renewed && !pins_exist(k, former))
+		pins_move(k, present, former);
+	pins_remove(k, present);
 	for (int i = 0; i < ARRAYS && !error; i++) {
 		u32 entries = array_entries(&k->sizes, (enum array)i);
 
-		l->maps[i] = bpf_map_create(BPF_MAP_TYPE_ARRAY, kinds[i].name, sizeof(u32),
-					    kinds[i].value_size, entries, &options);
-		error = l->maps[i] < 0 ? -errno : array_map(l, (enum array)i, entries);
-		array_path(k, (enum array)i, path);
+		error = array_create(l, (enum array)i, entries);
+		if (!error)
+			error = array_map(l, (enum array)i, entries);
+		array_path(k, present, (enum array)i, path);
 		FAULT(array_made);
 		if (!error && bpf_obj_pin(l->maps[i], path))
 			error = -errno;
@@ -253,5 +347,67 @@ int arrays_ready(struct keepnat *k, struct loader *l)
 	l->adopted = adopted > 0;
 	if (!error)
 		arrays_publish(k, l);
+	return error;
+}
+
+void loader_complete(struct keepnat *k)
+{
+	FAULT(layout_due);
+	__atomic_store_n(&k->nat.config->layout, sizes_layout(), __ATOMIC_RELEASE);
+}
+
+/*
+ * A trial
+ */
+
+/* Can what is in other arrays be carried over? 0, or -errno after a line. */
+static int arrays_migrate(const struct keepnat *k, const char *why)
+{
+	struct snapshot_reader *reader;
+	int error;
+
+	if (!k->settings->snapshot_interval) {
+		log_error("%s: it has %s, and would lose all sessions, for snapshots are off: set "
+			  "snapshot.interval, or stop the old one and start this",
+			  k->pin_dir, why);
+		return -EPROTO;
+	}
+	reader = calloc(1, sizeof(*reader));
+	if (!reader)
+		return -ENOMEM;
+	error = snapshot_open_file(reader, k->state_dir, k->instance);
+	if (!error)
+		snapshot_close_file(reader);
+	if (error == -ENOENT)
+		log_error("%s: it has %s, and there is no snapshot yet to carry sessions over: run keepnat "
+			  "snapshot, and try again",
+			  k->pin_dir, why);
+	else if (error)
+		log_error("%s: it has %s, and its snapshot cannot carry sessions over: %s; stop the old one "
+			  "and start this",
+			  k->pin_dir, why, reader->why);
+	free(reader);
+	return error ? error : memory_check(&k->sizes);
+}
+
+int arrays_try(struct keepnat *k, struct loader *l)
+{
+	const char *why;
+	int found = arrays_look(k, l, present, &why), error = 0;
+
+	if (found > 0)
+		return 0;
+	arrays_close(l);
+	if (found == -EPROTO)
+		error = arrays_migrate(k, why);
+	else if (found < 0)
+		log_error("cannot read the pins in %s: %s; remove them, or choose another --pin-dir",
+			  k->pin_dir, strerror(-found));
+	if (error || (found < 0 && found != -EPROTO))
+		return error ? error : found;
+	for (int i = 0; i < ARRAYS && !error; i++)
+		error = array_create(l, (enum array)i, 1);
+	if (error)
+		log_error("cannot make arrays to try its programs by: %s; free memory", strerror(-error));
 	return error;
 }

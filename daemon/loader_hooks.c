@@ -401,11 +401,27 @@ static int place_check(const struct keepnat *k, const struct keepnat_interface *
 	return program_try(l, program);
 }
 
+int programs_try(const struct keepnat *k)
+{
+	for (unsigned int i = 0; i < k->interface_count; i++)
+		for (int place = 0; place < PLACES; place++) {
+			enum program program = program_for(&k->interfaces[i], (enum place)place);
+			int error = program == PROGRAM_NONE ? 0 : program_try(k->loader, program);
+
+			if (!error)
+				continue;
+			log_error("self-check: the program %s does not do what it should: %s; report this",
+				  program_names[program], strerror(-error));
+			return error;
+		}
+	return 0;
+}
+
 int loader_check(struct keepnat *k)
 {
 	u32 tick = loader_tick(k->loader);
 
-	if (k->nat.config->layout != LAYOUT_VERSION || !tick) {
+	if (k->nat.config->layout != sizes_layout() || !tick) {
 		log_error("self-check: the arrays or the clock do not answer; report this");
 		return -EPROTO;
 	}

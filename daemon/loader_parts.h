@@ -64,7 +64,8 @@ struct loader {
 	int links[MAX_INTERFACES][PLACES];
 	int led; /* the map of the socket programs */
 	bool adopted;
-	bool renewed; /* there were arrays, but they did not serve */
+	bool settled; /* the start is complete */
+	bool renewed; /* there were arrays, but they did not serve; they are in "former" until this start is complete */
 };
 
 static inline void fd_close(int *fd)
@@ -86,6 +87,16 @@ int arrays_ready(struct keepnat *k, struct loader *l);
 void arrays_close(struct loader *l);
 void arrays_unpin(const struct keepnat *k);
 
+/* Those that did not serve are forgotten; or are the present ones again. */
+void arrays_settle(const struct keepnat *k);
+void arrays_return(const struct keepnat *k);
+
+/*
+ * For a trial: the pinned arrays, which nothing is changed in; or, if those have to be replaced and can be, small ones to load programs by. 0,
+ * or -errno after a line.
+ */
+int arrays_try(struct keepnat *k, struct loader *l);
+
 /*
  * loader.c
  */
@@ -96,6 +107,9 @@ int programs_load(struct loader *l, const bool wanted[PROGRAMS]);
 /*
  * loader_hooks.c
  */
+
+/* Run each program that the interfaces need once, on a packet that is not ours. 0, or -errno after a line. */
+int programs_try(const struct keepnat *k);
 
 /* The program for a hook of an interface; PROGRAM_NONE: it has none there. */
 enum program program_for(const struct keepnat_interface *interface, enum place place);

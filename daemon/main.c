@@ -55,6 +55,7 @@ enum { BEAT_MS = 500, LOOK_AGAIN_BEATS = 10 };
 struct arguments {
 	const char *config, *instance, *run_dir, *state_dir, *pin_dir;
 	const char *inside, *outside, *pool;
+	bool try;
 };
 
 static void usage(FILE *file)
@@ -62,22 +63,18 @@ static void usage(FILE *file)
 	fputs("usage: keepnatd --config FILE [--instance NAME] [--run-dir DIR] [--state-dir DIR] [--pin-dir "
 	      "DIR]\n"
 	      "       keepnatd --inside IF --outside IF [--pool RANGE[,RANGE...]] [--instance NAME] ...\n"
+	      "       keepnatd ... --try\n"
 	      "       keepnatd --help | --version\n",
 	      file);
 }
 
 static const struct option options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "instance", required_argument, NULL, 'i' },
-	{ "run-dir", required_argument, NULL, 'r' },
-	{ "state-dir", required_argument, NULL, 's' },
-	{ "pin-dir", required_argument, NULL, 'p' },
-	{ "inside", required_argument, NULL, 'I' },
-	{ "outside", required_argument, NULL, 'O' },
-	{ "pool", required_argument, NULL, 'P' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'v' },
-	{ NULL, 0, NULL, 0 },
+	{ "config", required_argument, NULL, 'c' },  { "instance", required_argument, NULL, 'i' },
+	{ "run-dir", required_argument, NULL, 'r' }, { "state-dir", required_argument, NULL, 's' },
+	{ "pin-dir", required_argument, NULL, 'p' }, { "inside", required_argument, NULL, 'I' },
+	{ "outside", required_argument, NULL, 'O' }, { "pool", required_argument, NULL, 'P' },
+	{ "try", no_argument, NULL, 't' },	     { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'v' },	     { NULL, 0, NULL, 0 },
 };
 
 static const char **argument_for(struct arguments *a, int option)
@@ -129,6 +126,8 @@ static int arguments_parse(struct arguments *a, int argc, char **argv)
 		value = argument_for(a, option);
 		if (value) {
 			*value = optarg;
+		} else if (option == 't') {
+			a->try = true;
 		} else if (option == 'h') {
 			usage(stdout);
 			return EXIT_DONE;
@@ -302,6 +301,7 @@ static const struct step {
 	{ "reload", reload_start, reload_stop },
 	{ "snapshots", snapshot_run, NULL },
 	{ "control", control_start, control_stop },
+	{ "settle", loader_settle, NULL }, /* from here on nothing fails */
 };
 
 enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
@@ -328,8 +328,9 @@ static int steps_start(struct keepnat *k)
 		FAULT_NAMED("start_", steps[i].name);
 		if (!error)
 			continue;
-		bool leave = k->loader && loader_adopted(k->loader);
+		bool leave = k->loader && loader_found(k->loader);
 		steps_undo(k, i + 1, leave);
+		blackbox_doing(k->life, "start, %s", steps[i].name); /* what it failed in */
 		if (leave)
 			log_notice("what an earlier keepnatd left running goes on");
 		return error;
@@ -375,6 +376,28 @@ static unsigned int stop_take(int fd)
 	if (eventfd_read(fd, &value))
 		return 0;
 	return value == STOP_DETACH ? STOP_DETACH : STOP_DOWN;
+}
+
+/* How an upgrade ended, once. */
+static void upgrade_tell(struct keepnat *k)
+{
+	struct blackbox_upgrade *u = &k->box->upgrade;
+	u32 state = __atomic_load_n(&u->state, __ATOMIC_ACQUIRE);
+
+	if (u->told == u->number)
+		return;
+	if (state == UPGRADE_DONE)
+		event_tell(k, EVENT_upgraded, "", "version " KEEPNAT_VERSION " is in the place of %.31s",
+			   u->other);
+	else if (state == UPGRADE_ROLLED_BACK)
+		event_tell(k, EVENT_upgrade_rolled_back, "",
+			   "version %.31s did not serve, %.200s; version " KEEPNAT_VERSION " goes on",
+			   u->other, u->said);
+	else if (state == UPGRADE_REFUSED)
+		event_tell(k, EVENT_upgrade_refused, "", "%.280s", u->said);
+	else
+		return;
+	u->told = u->number;
 }
 
 /* Until somebody asks for the end. What they asked for. */
@@ -424,6 +447,9 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		api_beat(k);
 		if (!stop && fds[7].revents)
 			reload_run(k);
+		upgrade_tell(k);
+		if (!stop && __atomic_load_n(&k->box->upgrade.leave, __ATOMIC_ACQUIRE))
+			stop = STOP_DETACH;
 		idle = n ? 0 : idle + 1;
 		if (idle == LOOK_AGAIN_BEATS) {
 			link_refresh(k);
@@ -465,6 +491,29 @@ static int run(struct keepnat *k)
 		   stop == STOP_DETACH ? "ended; the kernel goes on translating"
 				       : "ended; the NAT is taken down");
 	return EXIT_DONE;
+}
+
+/* Could this program take over from the one that runs? Changes nothing, and says why not. */
+static int trial(const struct arguments *arguments)
+{
+	struct keepnat *k = calloc(1, sizeof(*k));
+	int error = k ? pthread_mutex_init(&k->lock, NULL) : ENOMEM;
+
+	if (error)
+		return EXIT_FAILED;
+	error = arguments_apply(k, arguments);
+	if (!error)
+		error = machine_start(k);
+	if (!error)
+		error = link_start(k);
+	if (!error)
+		error = loader_try(k);
+	link_stop(k);
+	settings_free(k->settings);
+	free(k);
+	if (!error)
+		log_info("version " KEEPNAT_VERSION " can take over");
+	return error ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* What the parent hands to its worker. */
@@ -523,9 +572,11 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (arguments.try)
+		return trial(&arguments);
 	parts.box = blackbox_new();
 	if (parts.box)
-		return supervise(parts.box, work, &parts);
+		return supervise(parts.box, work, &parts, argv);
 	log_error("cannot share memory with its worker: %s; free some, or raise the limit (ulimit -n)",
 		  strerror(errno));
 	return EXIT_FAILED;

@@ -2,6 +2,7 @@
 #include "daemon/publish.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -469,13 +470,51 @@ static int shares_publish(struct keepnat *k)
 	return error;
 }
 
+/*
+ * What packets carry from one device's program to another's outlives the arrays: while those of one layout take the place of others,
+ * device by device, packets go from a program of before to one of now.
+ */
+static void pass_path(const struct keepnat *k, char path[128]) { snprintf(path, 128, "%s/pass", k->run_dir); }
+
+/* 0 or -EIO. */
+static int pass_find(struct keepnat *k)
+{
+	struct config *c = k->nat.config;
+	ssize_t n = -1;
+	char path[128];
+	int fd;
+
+	pass_path(k, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, c->pass, sizeof(c->pass));
+		close(fd);
+	}
+	if (n == sizeof(c->pass) && c->pass[0])
+		return 0;
+	return getrandom(c->pass, sizeof(c->pass), 0) == sizeof(c->pass) ? 0 : -EIO;
+}
+
+/* Without it a few packets are lost at such a change, no more. */
+static void pass_keep(const struct keepnat *k)
+{
+	char path[128];
+	int fd;
+
+	pass_path(k, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	(void)!write(fd, k->nat.config->pass, sizeof(k->nat.config->pass));
+	close(fd);
+}
+
 /* What never changes while the arrays live. */
 static int arrays_found(struct keepnat *k)
 {
 	struct config *c = k->nat.config;
 
-	if (getrandom(c->seed, sizeof(c->seed), 0) != sizeof(c->seed) ||
-	    getrandom(c->pass, sizeof(c->pass), 0) != sizeof(c->pass))
+	if (getrandom(c->seed, sizeof(c->seed), 0) != sizeof(c->seed) || pass_find(k))
 		return -EIO;
 	c->tick_mul = (1u << 24) / k->jiffies_hz;
 	c->flow_mask = k->sizes.flow_slots - 1;
@@ -539,16 +578,11 @@ int publish_start(struct keepnat *k)
 	error = k->pool && k->fixed && k->clients ? publish_settings(k) : -ENOMEM;
 	if (error)
 		return error;
+	pass_keep(k);
 	interfaces_renew(k, unfinished); /* what a former daemon did not come to */
 	__atomic_store_n(&k->nat.config->unfinished, 0, __ATOMIC_RELEASE);
 	former_forget(k);
 	return 0;
-}
-
-void publish_whole(struct keepnat *k)
-{
-	FAULT(layout_due);
-	__atomic_store_n(&k->nat.config->layout, LAYOUT_VERSION, __ATOMIC_RELEASE);
 }
 
 void publish_stop(struct keepnat *k, bool leave)
@@ -561,9 +595,12 @@ void publish_stop(struct keepnat *k, bool leave)
 	k->clients = NULL;
 	k->fixed = NULL;
 	k->pool = NULL;
+	if (leave)
+		return;
 	numbers_path(k, path);
-	if (!leave)
-		unlink(path);
+	unlink(path);
+	pass_path(k, path);
+	unlink(path);
 }
 
 /*

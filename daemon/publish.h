@@ -28,9 +28,6 @@ int publish_numbers_keep(const struct keepnat *k);
 int publish_settings(struct keepnat *k);
 void publish_former(struct keepnat *k);
 
-/* All that the arrays shall have at a start is in them, a snapshot's entries too: from now on the next daemon may adopt them. */
-void publish_whole(struct keepnat *k);
-
 /* Forget the numbers, unless they shall be found again. */
 void publish_stop(struct keepnat *k, bool leave);
 

@@ -75,6 +75,8 @@ void sizes_choose(struct sizes *sizes, const struct settings *settings, u64 memo
 	sizes->cpus = cpus;
 }
 
+u32 sizes_layout(void) { return LAYOUT_VERSION; }
+
 u64 sizes_bytes(const struct sizes *sizes)
 {
 	return (u64)sizes->flow_slots * sizeof(struct flow) +

@@ -21,5 +21,8 @@ struct sizes {
 /* memory: of the machine, in bytes. */
 void sizes_choose(struct sizes *sizes, const struct settings *settings, u64 memory, u32 cpus);
 
+/* LAYOUT_VERSION. Tests build a daemon that has another one. */
+u32 sizes_layout(void);
+
 /* What all arrays together take. */
 u64 sizes_bytes(const struct sizes *sizes);

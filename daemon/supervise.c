@@ -21,6 +21,7 @@
 #include "daemon/crash.h"
 #include "daemon/log.h"
 #include "daemon/recovery.h"
+#include "daemon/upgrade.h"
 
 enum {
 	TICK_MS = 500,
@@ -45,6 +46,7 @@ struct supervisor {
 	u32 dying;		     /* ticks since it was told to abort; 0: it was not */
 	u64 ooms; /* processes that the kernel had ended for want of memory when it was started */
 	struct recoveries recoveries;
+	struct upgrade upgrade;
 	struct settings_recovery settings; /* as last known */
 };
 
@@ -205,8 +207,9 @@ static void worker_hear(struct supervisor *s)
 		(void)sd_notifyf(0, "%sSTATUS=packets are translated; %u recoveries",
 				 s->told_ready ? "" : "READY=1\n", s->recoveries.total);
 		s->told_ready = true;
+		upgrade_ready(&s->upgrade, milliseconds());
 	}
-	if (state == WORKER_STOPPING)
+	if (state == WORKER_STOPPING && !upgrade_due(&s->upgrade))
 		stop_begins(s);
 }
 
@@ -275,6 +278,37 @@ static int stop_again(struct supervisor *s)
 	return EXIT_GIVEN_UP;
 }
 
+/*
+ * Another program in our place
+ */
+
+/* The worker has ended for it, or there is none. If the program cannot be executed, all goes on as before. */
+static void upgrade_take(struct supervisor *s)
+{
+	s->worker = 0;
+	(void)sd_notify(0, "STATUS=another version takes over; packets go on in the kernel");
+	oom_adjust(s->oom, NULL, 0);
+	upgrade_go(&s->upgrade);
+	oom_adjust("-900", NULL, 0);
+	s->was_ready = false;
+	(void)worker_start(s);
+}
+
+/* The worker failed. If this program is on trial still, the former one is back. */
+static void upgrade_revoke(struct supervisor *s, int status)
+{
+	char how[64], doing[BLACKBOX_NAME + BLACKBOX_DOING + 2], why[256];
+
+	if (s->stopping)
+		return;
+	end_describe(status, how, sizeof(how));
+	worker_doing(s, 0, doing, sizeof(doing));
+	snprintf(why, sizeof(why), "its worker %s in %s", how, doing);
+	oom_adjust(s->oom, NULL, 0);
+	upgrade_back(&s->upgrade, why);
+	oom_adjust("-900", NULL, 0);
+}
+
 /* NOT_BEGUN: go on; else what to exit with. */
 static int worker_crashed(struct supervisor *s, int status)
 {
@@ -289,6 +323,7 @@ static int worker_crashed(struct supervisor *s, int status)
 	end.given_up = step.give_up && !s->stopping;
 	crash_tell(s, status, &step, signature);
 	report_start(s, &end);
+	upgrade_revoke(s, status);
 	s->was_ready = false;
 	s->worker = 0;
 	if (s->stopping)
@@ -311,8 +346,16 @@ static int worker_ended(struct supervisor *s, int status)
 	bool asked;
 
 	worker_hear(s);
+	if (upgrade_due(&s->upgrade) && !s->stopping) {
+		upgrade_take(s);
+		return NOT_BEGUN;
+	}
 	asked = WIFEXITED(status) && (!WEXITSTATUS(status) || s->stopping);
-	if (asked || (WIFEXITED(status) && !s->told_ready && !s->recoveries.total))
+	if (!asked && WIFEXITED(status) && !s->told_ready && !s->recoveries.total) {
+		upgrade_revoke(s, status);
+		return WEXITSTATUS(status);
+	}
+	if (asked)
 		return WEXITSTATUS(status);
 	return worker_crashed(s, status);
 }
@@ -322,9 +365,12 @@ static int children_reap(struct supervisor *s)
 	int status, result = NOT_BEGUN;
 	pid_t child;
 
-	while (result == NOT_BEGUN && (child = waitpid(-1, &status, WNOHANG)) > 0)
+	while (result == NOT_BEGUN && (child = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (child == s->worker)
 			result = worker_ended(s, status);
+		else if (upgrade_reap(&s->upgrade, child, status) && upgrade_due(&s->upgrade) && !s->worker)
+			upgrade_take(s);
+	}
 	return result;
 }
 
@@ -373,6 +419,7 @@ static int loop_run(struct supervisor *s)
 		(void)poll(fds, 2, s->due && s->due - now < TICK_MS ? (int)(s->due - now) + 1 : TICK_MS);
 		(void)eventfd_read(s->box->wake, &value);
 		worker_hear(s);
+		upgrade_look(&s->upgrade, milliseconds());
 		if (milliseconds() - looked >= TICK_MS) {
 			looked = milliseconds();
 			(void)sd_notify(0, "WATCHDOG=1");
@@ -397,7 +444,7 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int supervise(struct blackbox *box, int (*work)(void *context), void *context)
+int supervise(struct blackbox *box, int (*work)(void *context), void *context, char **arguments)
 {
 	struct supervisor s = { .box = box, .work = work, .context = context };
 	int result;
@@ -407,6 +454,7 @@ int supervise(struct blackbox *box, int (*work)(void *context), void *context)
 		log_error("cannot open its descriptors: %s; raise the limit (ulimit -n)", strerror(errno));
 		return EXIT_FAILURE;
 	}
+	upgrade_open(&s.upgrade, box, arguments);
 	oom_adjust("-900", s.oom, sizeof(s.oom));
 	result = worker_start(&s) ? EXIT_FAILURE : loop_run(&s);
 	close(s.signals);

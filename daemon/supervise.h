@@ -16,5 +16,8 @@ struct blackbox;
 
 enum { EXIT_GIVEN_UP = 3 }; /* too many crashes; packets go on in the kernel */
 
-/* Until the worker was asked to end, could not begin, or is given up. What to exit with. `work` runs in the worker. */
-int supervise(struct blackbox *box, int (*work)(void *context), void *context);
+/*
+ * Until the worker was asked to end, could not begin, or is given up. What to exit with. `work` runs in the worker; `arguments` are
+ * those of main(), for a program that takes over (upgrade.h).
+ */
+int supervise(struct blackbox *box, int (*work)(void *context), void *context, char **arguments);
