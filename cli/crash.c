@@ -9,13 +9,13 @@
 
 static void crash_list_print(const json_t *crashes)
 {
-	const json_t *crash;
-	size_t i;
+	for (size_t i = 0; i < json_array_size(crashes); i++) {
+		const json_t *crash = json_array_get(crashes, i);
 
-	json_array_foreach(crashes, i, crash)
 		printf("%s %s %s %s%s\n", json_text_at(crash, "crash"), json_text_at(crash, "time"),
 		       json_text_at(crash, "signature"), json_text_at(crash, "error"),
 		       json_is_true(json_object_get(crash, "unread")) ? " (unread)" : "");
+	}
 }
 
 static int crash_ask(struct client *client, const char *path, bool post, json_t **json)

@@ -471,7 +471,8 @@ static inline void sweep_claim_new(struct sweep *s, const struct flow *f, __be32
 	value.interface = f->interface;
 	value.own = f->own & OWN_ROUTER;
 	value.idle_max = CLAIM_IDLE_MAX;
-	value.peer = value.mapping = NO_SLOT;
+	value.peer = NO_SLOT;
+	value.mapping = NO_SLOT;
 	value.addr = inside;
 	value.index = f->index;
 	ins.words[0] = word_make(s->now, word_gen(f->word), 0);

@@ -53,8 +53,8 @@ const char *config_value_shape(char shape[CONFIG_SHAPE_SIZE], const struct confi
 		[CONFIG_TEXT] = "write a text in quotes",
 		[CONFIG_LISTEN] = "write ADDRESS:PORT in quotes, such as \"127.0.0.1:9109\"",
 		[CONFIG_PATH] = "write a path that begins with /, such as /etc/keepnat/token",
-		[CONFIG_COMMAND] = "write a program by its whole path and its arguments, such as "
-				   "\"/usr/local/sbin/page-me nat\"; no shell reads it",
+		[CONFIG_COMMAND] = ("write a program by its whole path and its arguments, such as "
+				    "\"/usr/local/sbin/page-me nat\"; no shell reads it"),
 	};
 	char words[CONFIG_SHAPE_SIZE];
 

@@ -279,7 +279,7 @@ static void alert_exec(char *command, int input)
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setpgid(0, 0);
-	if (dup2(input, STDIN_FILENO) < 0 || dup2(none, STDOUT_FILENO) < 0)
+	if (!count || dup2(input, STDIN_FILENO) < 0 || dup2(none, STDOUT_FILENO) < 0)
 		_exit(EXIT_FAILURE);
 	execv(words[0], words);
 	_exit(EXIT_FAILURE);

@@ -38,7 +38,7 @@ static bool warning_add(struct keepnat *k, const char *text)
 	pthread_mutex_lock(&k->lock);
 	known = warning_known(k, text);
 	if (!known && k->warning_count < WARNINGS_MAX)
-		strcpy(k->warnings[k->warning_count++], text);
+		snprintf(k->warnings[k->warning_count++], sizeof(k->warnings[0]), "%s", text);
 	pthread_mutex_unlock(&k->lock);
 	return !known;
 }

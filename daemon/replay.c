@@ -93,7 +93,7 @@ static void packet_replay(struct replay *replay, struct captured *packet)
 
 	if (!replay->packets++)
 		replay->first = packet->time;
-	if (timercmp(&packet->time, &replay->last, >))
+	if (timercmp(&replay->last, &packet->time, <))
 		replay->last = packet->time;
 	replay_nat_time(&replay->nat, (u64)packet->time.tv_sec);
 	result = route(replay, packet, length);

@@ -257,7 +257,7 @@ static int kind_judge(struct snapshot_reader *r)
 	if (h->version == SNAPSHOT_VERSION)
 		return 0;
 	snprintf(r->why, sizeof(r->why), "it is of version %u, %s than version %u, which this keepnatd reads",
-		 h->version, h->version > SNAPSHOT_VERSION ? "newer" : "older", SNAPSHOT_VERSION);
+		 h->version, h->version > SNAPSHOT_VERSION ? "newer" : "older", (u32)SNAPSHOT_VERSION);
 	return -EBADMSG;
 }
 

@@ -42,7 +42,7 @@ static struct fault_board *board(void)
 /* Until the stack has no room any more; what it returns keeps the compiler from making a loop of it. */
 static int stack_overflow(volatile char *above)
 {
-	volatile char room[4096];
+	volatile char room[4096] = { 0 };
 
 	room[0] = *above;
 	return above[0] + (room[0] == 1 ? 0 : stack_overflow(room)) + room[1];

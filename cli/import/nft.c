@@ -471,12 +471,12 @@ static bool verdict_read(struct nft *nft, struct rule *rule)
 		words_skip(nft, counts);
 	} else if (take_word(nft, "log")) {
 		words_skip(nft, logs);
-	} else if (take_word(nft, "comment")) {
+	} else if (take_word(nft, "comment") || is_sign(nft, ',')) {
 		next(nft);
 	} else if (is_word(nft, "random") || is_word(nft, "fully-random")) {
 		rule->random = true;
 		next(nft);
-	} else if (!take_word(nft, "persistent") && !is_sign(nft, ',')) {
+	} else if (!take_word(nft, "persistent")) {
 		for (int i = 0; others[i]; i++)
 			if (is_word(nft, others[i])) {
 				rule->verdict = RULE_OTHER;
@@ -485,8 +485,6 @@ static bool verdict_read(struct nft *nft, struct rule *rule)
 				return true;
 			}
 		return false;
-	} else if (is_sign(nft, ',')) {
-		next(nft);
 	}
 	return true;
 }

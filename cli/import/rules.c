@@ -131,7 +131,7 @@ void rules_free(struct rules *rules)
 
 struct rule *rules_add(struct rules *rules, const char *chain, unsigned int line)
 {
-	struct rule **list = realloc(rules->rules, ((size_t)rules->count + 1) * sizeof(*list));
+	struct rule **list = realloc(rules->rules, ((size_t)rules->count + 1) * sizeof(struct rule *));
 	struct rule *rule = calloc(1, sizeof(*rule));
 
 	if (!list || !rule) {

@@ -15,12 +15,14 @@ struct rule_names {
 	char name[8][SETTINGS_NAME_SIZE];
 	int count; /* 0: any */
 	bool except;
+	u8 zero[3]; /* compared as bytes */
 };
 
 struct rule_ranges {
 	struct address_range range[RULE_LIST_MAX];
 	int count;
 	bool except;
+	u8 zero[3];
 };
 
 struct rule_ports {

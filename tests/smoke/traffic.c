@@ -662,7 +662,7 @@ static void flows_open(void)
 		flow_send(&flows[i]);
 		while (flows[i].waits && now_ms() < until)
 			(void)turn(1);
-		if (flows[i].waits && i < kept) {
+		if (i < kept && flows[i].waits) {
 			fprintf(stderr, "traffic: flow %u has no answer\n", i);
 			exit(1);
 		}
