@@ -65,7 +65,7 @@ static int crash_print(struct client *client, bool ack, bool as_json)
 	else
 		crash_list_print(json_object_get(json, "crashes"));
 	json_decref(json);
-	return status;
+	return STATUS_DONE;
 }
 
 int crash_run(const struct options *options)

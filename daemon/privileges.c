@@ -114,7 +114,7 @@ static const struct condition conditions[] = {
 #ifdef KEEPNAT_FAULTS
 	{ "prlimit64", 0, 0, 0 }, /* native/fault.c leaves itself no memory */
 #endif
-	{ "kill", 1, ~0ull, 0 },      /* is it there? */
+	{ "kill", 1, ~0ull, 0 }, /* is it there? */
 	{ "socket", 0, ~0ull, AF_UNIX },
 	{ "socket", 0, ~0ull, AF_NETLINK },
 	{ "socket", 0, ~0ull, AF_PACKET },

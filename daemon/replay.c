@@ -86,6 +86,11 @@ static struct native_result route(struct replay *replay, struct captured *packet
 	return meet(replay, NATIVE_OUT, packet, length, outside, inside);
 }
 
+static bool time_is_later(const struct timeval *a, const struct timeval *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_usec > b->tv_usec;
+}
+
 static void packet_replay(struct replay *replay, struct captured *packet)
 {
 	u32 length = length_whole(packet);
@@ -93,7 +98,7 @@ static void packet_replay(struct replay *replay, struct captured *packet)
 
 	if (!replay->packets++)
 		replay->first = packet->time;
-	if (timercmp(&replay->last, &packet->time, <))
+	if (time_is_later(&packet->time, &replay->last))
 		replay->last = packet->time;
 	replay_nat_time(&replay->nat, (u64)packet->time.tv_sec);
 	result = route(replay, packet, length);
