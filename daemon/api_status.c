@@ -10,6 +10,7 @@
 #include "daemon/api_snapshot.h"
 #include "daemon/keepnat.h"
 #include "daemon/list.h"
+#include "daemon/reason.h"
 #include "version.h"
 
 static json_t *json_u64(u64 value) { return json_integer((json_int_t)value); }
@@ -170,21 +171,19 @@ void answer_status(struct request *request)
  * Interfaces
  */
 
-static const struct {
-	const char *name, *text;
-	enum verdict verdict;
-} reasons[REASONS] = {
-#define REASON(id, verdict_, text_) { #id, text_, VERDICT_##verdict_ },
-#include "core/reasons.def"
-#undef REASON
-};
+static void counter_add(struct counter *sum, const struct counter *counter)
+{
+	sum->packets += counter->packets;
+	sum->bytes += counter->bytes;
+}
 
-static const char *const verdicts[] = {
-	[VERDICT_PASS] = "pass",     [VERDICT_TRANSLATE] = "translate", [VERDICT_DROP] = "drop",
-	[VERDICT_ANSWER] = "answer", [VERDICT_DIVERT] = "divert",
-};
+static void json_counter(json_t *json, const char *const keys[2], const struct counter *counter)
+{
+	json_object_set_new(json, keys[0], json_u64(counter->packets));
+	json_object_set_new(json, keys[1], json_u64(counter->bytes));
+}
 
-/* "packets_drop", "bytes_drop" and so on. */
+/* "packets_dropped", "bytes_dropped" and so on; of those that were translated also which way they went. */
 static void interface_add_counters(json_t *json, const struct list_view *view, u32 number)
 {
 	static const char *const keys[][2] = {
@@ -194,17 +193,22 @@ static void interface_add_counters(json_t *json, const struct list_view *view, u
 		[VERDICT_ANSWER] = { "packets_answered", "bytes_answered" },
 		[VERDICT_DIVERT] = { "packets_diverted", "bytes_diverted" },
 	};
-	struct counter sums[sizeof(keys) / sizeof(keys[0])] = { 0 };
+	static const char *const way_keys[][2] = {
+		[WAY_OUT] = { "packets_out", "bytes_out" },
+		[WAY_IN] = { "packets_in", "bytes_in" },
+	};
+	struct counter sums[sizeof(keys) / sizeof(keys[0])] = { 0 }, ways[WAYS] = { 0 };
 
 	for (u32 i = 0; i < REASONS; i++) {
 		struct counter counter = list_reason(view, number, i);
-		sums[reasons[i].verdict].packets += counter.packets;
-		sums[reasons[i].verdict].bytes += counter.bytes;
+		counter_add(&sums[reason_verdict(i)], &counter);
+		if (reason_verdict(i) == VERDICT_TRANSLATE)
+			counter_add(&ways[reason_way(i)], &counter);
 	}
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		json_object_set_new(json, keys[i][0], json_u64(sums[i].packets));
-		json_object_set_new(json, keys[i][1], json_u64(sums[i].bytes));
-	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		json_counter(json, keys[i], &sums[i]);
+	for (size_t i = 0; i < sizeof(way_keys) / sizeof(way_keys[0]); i++)
+		json_counter(json, way_keys[i], &ways[i]);
 }
 
 static const char *mode_name(const struct list_view *view, const struct keepnat_interface *interface)
@@ -276,9 +280,9 @@ void answer_reasons(struct request *request)
 	list = json_array();
 	for (u32 i = 0; i < REASONS; i++) {
 		struct counter counter = list_reason(&view, number, i);
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "reason", reasons[i].name,
-						      "verdict", verdicts[reasons[i].verdict], "text",
-						      reasons[i].text, "packets", json_u64(counter.packets),
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "reason", reason_name(i),
+						      "verdict", verdict_name(reason_verdict(i)), "text",
+						      reason_text(i), "packets", json_u64(counter.packets),
 						      "bytes", json_u64(counter.bytes)));
 	}
 	request_json(request, json_pack("{s:o}", "reasons", list));

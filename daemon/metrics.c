@@ -9,6 +9,7 @@
 #include "daemon/event.h"
 #include "daemon/keepnat.h"
 #include "daemon/list.h"
+#include "daemon/reason.h"
 #include "daemon/usage.h"
 #include "version.h"
 
@@ -39,20 +40,6 @@ struct family {
 };
 
 static const char *const suffixes[] = { [GAUGE] = "", [COUNTER] = "_total", [INFO] = "_info" };
-
-static const struct {
-	const char *name;
-	enum verdict verdict;
-} reasons[REASONS] = {
-#define REASON(id, verdict_, text_) { #id, VERDICT_##verdict_ },
-#include "core/reasons.def"
-#undef REASON
-};
-
-static const char *const verdicts[] = {
-	[VERDICT_PASS] = "pass",     [VERDICT_TRANSLATE] = "translate", [VERDICT_DROP] = "drop",
-	[VERDICT_ANSWER] = "answer", [VERDICT_DIVERT] = "divert",
-};
 
 /*
  * Samples
@@ -171,23 +158,6 @@ static void write_interface_fast(struct metrics *m)
 	}
 }
 
-/*
- * Which way packets went that were translated: by the name of their reason.
- */
-
-enum way { WAY_OUT, WAY_IN, WAY_HAIRPIN, WAY_FULL, WAYS };
-
-static enum way reason_way(u32 reason)
-{
-	const char *name = reasons[reason].name;
-
-	if (!strncmp(name, "out_", 4) || !strcmp(name, "control_cut"))
-		return WAY_OUT;
-	if (!strncmp(name, "in_", 3))
-		return WAY_IN;
-	return strncmp(name, "hairpin", 7) ? WAY_FULL : WAY_HAIRPIN;
-}
-
 static void write_translated(struct metrics *m, bool bytes)
 {
 	static const char *const names[WAYS] = { "out", "in", "hairpin", "full_nat" };
@@ -199,7 +169,7 @@ static void write_translated(struct metrics *m, bool bytes)
 			struct counter counter = list_reason(&m->view, i, (enum reason)reason);
 			struct counter *sum = &sums[reason_way(reason)];
 
-			if (reasons[reason].verdict != VERDICT_TRANSLATE)
+			if (reason_verdict(reason) != VERDICT_TRANSLATE)
 				continue;
 			sum->packets += counter.packets;
 			sum->bytes += counter.bytes;
@@ -221,7 +191,7 @@ static void write_reasons(struct metrics *m, bool bytes)
 
 			sample(m, (double)(bytes ? counter.bytes : counter.packets),
 			       "interface=\"%s\",reason=\"%s\",verdict=\"%s\"", m->names[i],
-			       reasons[reason].name, verdicts[reasons[reason].verdict]);
+			       reason_name(reason), verdict_name(reason_verdict(reason)));
 		}
 }
 

@@ -180,6 +180,9 @@ static void interfaces_and_reasons(void **state)
 	assert_string_equal(string(row, "role"), "outside");
 	assert_int_equal(number(row, "packets_translated"), 1);
 	assert_int_equal(number(row, "bytes_dropped"), 100);
+	assert_int_equal(number(row, "packets_out"), 1);
+	assert_int_equal(number(row, "bytes_out"), 100);
+	assert_int_equal(number(row, "packets_in"), 0);
 	assert_int_equal(number(row, "packets_passed"), 0);
 	assert_int_equal(number(row, "mss"), 1460);
 	json_decref(json);
