@@ -22,8 +22,7 @@
 #include "daemon/log.h"
 
 enum {
-	CONNECTIONS = 128, /* more wait in the backlog until one of these ends */
-	TCP_CONNECTIONS = 64,
+	CONNECTIONS = 128,	       /* more wait in the backlog until one of these ends */
 	TCP_CONNECTIONS_EACH = 32,     /* of one address */
 	CONNECTION_SECONDS = 30,       /* without a byte either way, then it is closed */
 	CONNECTION_MEMORY = 64 * 1024, /* of each: headers, and one block of a stream */
@@ -194,28 +193,52 @@ static void thread_join(struct door *door)
 	door->life = blackbox_join(k->box, door->closed ? "api tcp" : "api", false);
 }
 
+static const char *request_header(const struct request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
 /* Is there more to come than may be sent there? What says its length need not come at all. */
 static bool request_is_large(const struct request *request)
 {
-	const char *length = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
-							 MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
 	return length && strtoull(length, NULL, 10) > request->body_max;
 }
 
-/* With the headers alone: true, and the answer is that there will be none. */
-static bool request_refuse(const struct door *door, struct request *request)
+/* All is for who has the token. True: it is answered. */
+static bool request_lacks_token(struct door *door, struct request *request)
 {
-	if (door->closed &&
-	    !door_admits(door, MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
-							   MHD_HTTP_HEADER_AUTHORIZATION))) {
-		request_fail(request, MHD_HTTP_UNAUTHORIZED, "this needs the token of api.token_file",
-			     "send the header Authorization: Bearer TOKEN", NULL);
-		if (request->response)
-			MHD_add_response_header(request->response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
-						"Bearer");
-		return true;
+	if (door_admits(door, request_header(request, MHD_HTTP_HEADER_AUTHORIZATION))) {
+		door_admit(door, request->connection);
+		return false;
 	}
+	request_fail(request, MHD_HTTP_UNAUTHORIZED, "this needs the token of api.token_file",
+		     "send the header Authorization: Bearer TOKEN", NULL);
+	if (request->response)
+		MHD_add_response_header(request->response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+	return true;
+}
+
+/* A browser that asks on behalf of some other site. True: it is answered. */
+static bool request_is_foreign(struct request *request)
+{
+	const char *header = door_foreign(request_header(request, MHD_HTTP_HEADER_ORIGIN),
+					  request_header(request, MHD_HTTP_HEADER_HOST));
+
+	if (!header)
+		return false;
+	request_fail(request, MHD_HTTP_FORBIDDEN, "the page of another site asks for this",
+		     "open the page by an address or as localhost; for other names there is api.listen",
+		     header);
+	return true;
+}
+
+/* With the headers alone: true, and the answer is that there will be none. */
+static bool request_refuse(struct door *door, struct request *request)
+{
+	if (door->closed ? request_lacks_token(door, request) : request_is_foreign(request))
+		return true;
 	if (!request_is_large(request))
 		return false;
 	request_fail(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long", "send less", NULL);
@@ -298,15 +321,14 @@ static int door_serve(struct door *door)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	door->http = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-				      http_handle, door, MHD_OPTION_LISTEN_SOCKET, door->fd,
-				      MHD_OPTION_CONNECTION_LIMIT,
-				      (unsigned int)(tcp ? TCP_CONNECTIONS : CONNECTIONS),
-				      MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				      (unsigned int)(tcp ? TCP_CONNECTIONS_EACH : 0),
-				      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)CONNECTION_SECONDS,
-				      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-				      MHD_OPTION_NOTIFY_COMPLETED, http_done, door, MHD_OPTION_END);
+	door->http = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_handle, door,
+		MHD_OPTION_LISTEN_SOCKET, door->fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned int)(tcp ? GUESTS_MAX : CONNECTIONS), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		(unsigned int)(tcp ? TCP_CONNECTIONS_EACH : 0), MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned int)CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, http_done, door,
+		tcp ? MHD_OPTION_NOTIFY_CONNECTION : MHD_OPTION_END, door_notice, door, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!door->http)
 		return -ENOMEM;
@@ -344,6 +366,9 @@ int api_open(struct keepnat *k)
 	}
 	api->doors[0] = (struct door){ .api = api, .fd = fd };
 	api->doors[1] = (struct door){ .api = api, .fd = -1, .closed = true };
+	for (unsigned int i = 0; i < GUESTS_MAX; i++)
+		api->doors[1].guests[i].fd = -1;
+	pthread_mutex_init(&api->doors[1].lock, NULL);
 	k->api = api;
 	return 0;
 }
@@ -361,8 +386,13 @@ int api_start(struct keepnat *k)
 
 void api_beat(struct keepnat *k)
 {
-	if (k->api)
-		streams_wake(k->api->streams, k);
+	struct timespec now;
+
+	if (!k->api)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	door_sweep(&k->api->doors[1], now.tv_sec);
+	streams_wake(k->api->streams, k);
 }
 
 void api_stop(struct keepnat *k)
@@ -377,5 +407,6 @@ void api_stop(struct keepnat *k)
 	door_close(&api->doors[1]);
 	door_close(&api->doors[0]);
 	streams_close(api->streams);
+	pthread_mutex_destroy(&api->doors[1].lock);
 	free(api);
 }

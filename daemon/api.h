@@ -20,7 +20,7 @@ int api_open(struct keepnat *k);
 /* Serve, by what was opened; nothing was: as api_open() first. 0 and k->api, or as that, or -ENOMEM. */
 int api_start(struct keepnat *k);
 
-/* Now and then, and when there are events: hand them to who waits for them. */
+/* Now and then, and when there are events: hand them to who waits for them, and end who has been let in to nothing for long. */
 void api_beat(struct keepnat *k);
 
 /* End all connections and take the socket file away. Nothing of the arrays is read after this. k->api may be NULL. */

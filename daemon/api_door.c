@@ -37,6 +37,99 @@ bool door_admits(const struct door *door, const char *authorization)
 	return !differs;
 }
 
+/* An address, or a name that no DNS leads elsewhere: one without a dot, such as localhost. The port may follow. */
+static bool host_is_ours(const char *host)
+{
+	size_t name = strcspn(host, ":");
+
+	return *host == '[' || strspn(host, "0123456789.") == name || !memchr(host, '.', name);
+}
+
+const char *door_foreign(const char *origin, const char *host)
+{
+	if (host && !host_is_ours(host))
+		return "Host";
+	if (!origin)
+		return NULL;
+	if (!strncmp(origin, "http://", 7))
+		origin += 7;
+	else if (!strncmp(origin, "https://", 8))
+		origin += 8;
+	else
+		return "Origin";
+	return host && !strcmp(origin, host) ? NULL : "Origin";
+}
+
+/*
+ * Connections by TCP. libmicrohttpd ends one that is silent; these are ended also if they talk and never show the token, so that
+ * nobody without it has a place for longer.
+ */
+
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static struct guest *guest_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+/* The place that is free; there is one, as libmicrohttpd lets no more in. */
+static struct guest *guest_place(struct door *door)
+{
+	for (unsigned int i = 0; i < GUESTS_MAX; i++)
+		if (door->guests[i].fd < 0)
+			return &door->guests[i];
+	return NULL;
+}
+
+void door_notice(void *context, struct MHD_Connection *connection, void **socket_context,
+		 enum MHD_ConnectionNotificationCode what)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct door *door = context;
+	struct guest *guest;
+
+	pthread_mutex_lock(&door->lock);
+	guest = what == MHD_CONNECTION_NOTIFY_STARTED ? guest_place(door) : *socket_context;
+	if (guest && what == MHD_CONNECTION_NOTIFY_STARTED)
+		*guest = (struct guest){ .fd = info->connect_fd, .since = seconds() };
+	else if (guest)
+		guest->fd = -1; /* before it is closed: its number is not yet somebody else's */
+	*socket_context = guest;
+	pthread_mutex_unlock(&door->lock);
+}
+
+void door_admit(struct door *door, struct MHD_Connection *connection)
+{
+	struct guest *guest = guest_of(connection);
+
+	pthread_mutex_lock(&door->lock);
+	if (guest)
+		guest->admitted = true;
+	pthread_mutex_unlock(&door->lock);
+}
+
+void door_sweep(struct door *door, time_t now)
+{
+	pthread_mutex_lock(&door->lock);
+	for (unsigned int i = 0; i < GUESTS_MAX; i++) {
+		const struct guest *guest = &door->guests[i];
+
+		if (guest->fd >= 0 && !guest->admitted && now - guest->since > GUEST_SECONDS)
+			(void)shutdown(guest->fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&door->lock);
+}
+
 /* The words to say what is wrong with a token's file; NULL: it is read. */
 static const char *token_take(struct door *door, int fd)
 {

@@ -19,8 +19,8 @@
 #include <jansson.h>
 
 #include "core/shares.h"
+#include "core/table.h"
 #include "daemon/api.h"
-#include "daemon/api_door.h"
 #include "daemon/reload.h"
 #include "daemon/event.h"
 #include "tests/unit/fixture/http.h"
@@ -381,7 +381,6 @@ static void refusals(void **state)
 	struct instance *i = *state;
 
 	refused(i, "/v1/nothing", 404, "nothing at this path", "/v1/sessions", "/v1/nothing");
-	refused(i, "/", 404, "nothing at this path", "/v1/status", "/");
 	refused(i, "/v1/sessions?limit=0", 400, "\"0\" is no limit", "from 1 to", "limit");
 	refused(i, "/v1/sessions?limit=-1", 400, "no limit", "from 1 to", "limit");
 	refused(i, "/v1/sessions?cursor=x", 400, "no cursor", "from 0 to", "cursor");
@@ -675,30 +674,25 @@ static void events(void **state)
 	refused(i, "/v1/events?cursor=-1", 400, "\"-1\" is no cursor", "number", "cursor");
 }
 
-/* Only all of it, and nothing else. */
-static void tokens(void **state)
+/* Headers that do not end, as one line or as many, are cut off after a bounded number of bytes. */
+static void headers_without_end(void **state)
 {
-	struct door door = { .closed = true, .token = "0123456789abcdef" };
-	static const char *const wrong[] = {
-		NULL,
-		"",
-		"Bearer",
-		"Bearer ",
-		"0123456789abcdef",
-		"Basic 0123456789abcdef",
-		"Bearer 0123456789abcde",
-		"Bearer 0123456789abcdeg",
-		"Bearer 0123456789abcdef0",
-		"Bearer  0123456789abcdef",
-		"Bearer "
-		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
-		"abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-	};
+	static const char *const pieces[] = { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+					      "X-Header-Of-Many: value\r\n" };
+	enum { MOST = 4 << 20 }; /* the socket's own buffers in it */
+	struct instance *i = *state;
 
-	(void)state;
-	assert_true(door_admits(&door, "Bearer 0123456789abcdef"));
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_false(door_admits(&door, wrong[i]));
+	for (size_t n = 0; n < sizeof(pieces) / sizeof(pieces[0]); n++) {
+		int fd = http_connect(i->folder);
+		size_t sent = 0;
+
+		assert_int_equal(http_send(fd, "GET /v1/status HTTP/1.1\r\nHost: x\r\nX: "), 0);
+		while (sent < MOST && !http_send(fd, pieces[n]))
+			sent += strlen(pieces[n]);
+		assert_true(sent < MOST);
+		json_decref(get(i, "/v1/status"));
+		close(fd);
+	}
 }
 
 /* Read from a stream until the text is there. */
@@ -793,6 +787,38 @@ static void event_stream_loses(void **state)
 	close(fd);
 }
 
+/* A client that asks for events and does not read them costs no more than one that does, and is told what it lost. */
+static void event_stream_stalls(void **state)
+{
+	struct instance *i = *state;
+	static char seen[1 << 22];
+	int stalled, fd;
+
+	events_open(&i->k);
+	*seen = 0;
+	stalled = stream_open(i, "", "");
+	stream_says(stalled, seen, sizeof(seen), "retry: ");
+	for (int n = 0; n < 20; n++) {
+		for (int m = 0; m < 500; m++)
+			for (int id = 0; id < EVENTS; id++)
+				if (id != EVENT_link_lost) /* so many of a kind are told, and no more */
+					event_tell(&i->k, (enum event_id)id, "", "%d", n);
+		api_beat(&i->k);
+		json_decref(get(i, "/v1/status"));
+	}
+	*seen = 0;
+	fd = stream_open(i, "", "");
+	stream_says(fd, seen, sizeof(seen), "retry: ");
+	event_tell(&i->k, EVENT_link_lost, "wan0", "the last");
+	api_beat(&i->k);
+	stream_says(fd, seen, sizeof(seen), "the last");
+	*seen = 0;
+	stream_says(stalled, seen, sizeof(seen), "event: lost\n");
+	stream_says(stalled, seen, sizeof(seen), "the last");
+	close(fd);
+	close(stalled);
+}
+
 /* Not more streams than leave room for others; and the server ends with sleepers. */
 static void event_streams_are_bounded(void **state)
 {
@@ -831,9 +857,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(events, setup, teardown),
-		cmocka_unit_test(tokens),
+		cmocka_unit_test_setup_teardown(headers_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(event_stream, setup, teardown),
 		cmocka_unit_test_setup_teardown(event_stream_loses, setup, teardown),
+		cmocka_unit_test_setup_teardown(event_stream_stalls, setup, teardown),
 		cmocka_unit_test_setup_teardown(event_streams_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(stop_is_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(config_is_refused, setup, teardown),
