@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/api_request.h"
+#include "daemon/asset.h"
 #include "daemon/blackbox.h"
 #include "daemon/crash.h"
 #include "daemon/api_stream.h"
@@ -206,13 +207,15 @@ static bool request_is_large(const struct request *request)
 	return length && strtoull(length, NULL, 10) > request->body_max;
 }
 
-/* All is for who has the token. True: it is answered. */
+/* All but what is part of the program is for who has the token. True: it is answered. */
 static bool request_lacks_token(struct door *door, struct request *request)
 {
 	if (door_admits(door, request_header(request, MHD_HTTP_HEADER_AUTHORIZATION))) {
 		door_admit(door, request->connection);
 		return false;
 	}
+	if (asset_find(request->path))
+		return false;
 	request_fail(request, MHD_HTTP_UNAUTHORIZED, "this needs the token of api.token_file",
 		     "send the header Authorization: Bearer TOKEN", NULL);
 	if (request->response)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/asset.h"
 #include "daemon/blackbox.h"
 #include "daemon/crash_store.h"
 #include "daemon/keepnat.h"
@@ -17,6 +18,7 @@ struct route {
 };
 
 static const struct route routes[] = {
+	{ "/v1/openapi.json", "GET", "", answer_asset },
 	{ "/v1/status", "GET", "", answer_status },
 	{ "/v1/interfaces", "GET", "interface", answer_interfaces },
 	{ "/v1/hosts", "GET", "host outside interface limit cursor", answer_hosts },
@@ -45,7 +47,7 @@ static const struct route routes[] = {
 	{ "/v1/interfaces/{name}/reset", "GET", "", answer_reset_report },
 };
 
-enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]), TEXT_MAX = 1024 };
 
 /* Whoever asks for anything is told that there are recoveries that nobody has read about. */
 static void recoveries_add(const struct keepnat *k, struct MHD_Response *response)
@@ -64,7 +66,9 @@ static void request_respond(struct request *request, unsigned int status, struct
 		return; /* without memory even for this: the connection is closed */
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 				request->type ? request->type : "application/json");
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+				request->cache ? request->cache : "no-store");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	recoveries_add(request->api->k, response);
 	request->response = response;
 	request->status = status;
@@ -97,10 +101,16 @@ void request_text(struct request *request, char *text, size_t length)
 		request_fail(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory", "try again", NULL);
 }
 
+void request_fixed(struct request *request, unsigned int status, const void *data, size_t length)
+{
+	request_respond(request, status,
+			MHD_create_response_from_buffer(length, (void *)data, MHD_RESPMEM_PERSISTENT));
+}
+
 /* Text that may hold what a client sent: JSON takes UTF-8 only. */
 static json_t *json_printable(const char *text)
 {
-	char copy[512];
+	char copy[TEXT_MAX];
 	size_t n = 0;
 
 	for (; *text && n < sizeof(copy) - 1; text++)
@@ -212,7 +222,7 @@ static bool query_check(const struct route *route, struct request *request)
 
 static void answer_unknown(struct request *request)
 {
-	char mend[512] = "there are:";
+	char mend[TEXT_MAX] = "there are:";
 
 	for (int i = 0; i < ROUTES; i++) {
 		size_t used = strlen(mend);
@@ -264,6 +274,7 @@ size_t request_body_max(struct request *request, const char *method)
 void request_answer(struct request *request, const char *method)
 {
 	const struct route *route = NULL;
+	const char *path = NULL;
 	char methods[32] = "";
 
 	blackbox_doing(request->life, "%s %s", method, request->path);
@@ -272,8 +283,10 @@ void request_answer(struct request *request, const char *method)
 	for (int i = 0; i < ROUTES && !route; i++) {
 		size_t used = strlen(methods);
 
-		if (!route_fits(&routes[i], request))
+		/* What stands there word for word comes before what has a "{name}", and hides it. */
+		if (!route_fits(&routes[i], request) || (path && strcmp(path, routes[i].path) != 0))
 			continue;
+		path = routes[i].path;
 		if (!strcmp(method, routes[i].method))
 			route = &routes[i];
 		snprintf(methods + used, sizeof(methods) - used, "%s%s", used ? ", " : "", routes[i].method);

@@ -48,7 +48,8 @@ struct request {
 	size_t body_cut;  /* bytes that there were more */
 	bool body_long;	  /* it is one of api->long_bodies */
 	bool body_late;	  /* there were too many of those */
-	const char *type; /* of the answer; NULL: JSON */
+	const char *type;  /* of the answer; NULL: JSON */
+	const char *cache; /* who may keep it; NULL: nobody */
 	unsigned int status;
 	struct MHD_Response *response;
 	uint64_t order; /* for stop_fd once the answer is out; 0: none */
@@ -67,6 +68,9 @@ void request_json(struct request *request, json_t *json);
 
 /* Answer 200 with text of request->type, made by malloc(); NULL: there was no memory for it. */
 void request_text(struct request *request, char *text, size_t length);
+
+/* Answer with bytes of request->type that stay where they are. */
+void request_fixed(struct request *request, unsigned int status, const void *data, size_t length);
 
 /* Answer with an error: what is wrong, how to mend it, and where (NULL: the path). */
 void request_fail(struct request *request, unsigned int status, const char *what, const char *mend,
