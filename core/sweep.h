@@ -100,6 +100,16 @@ struct mark {
 /* The block with this number, of the outside address in block.addr, is lent to an inside address, or no more. */
 typedef void (*block_teller)(void *context, u32 interface, struct endpoint block, __be32 inside, int lent);
 
+/*
+ * Who keeps a record of outside halves (native/trail.h): told of each that was just ended, and until when it was its endpoint's; and of slots
+ * of which all is done that a pass does. Both NULL: nobody.
+ */
+struct half_watch {
+	void *context;
+	void (*ended)(void *context, u32 at, const struct insert *o, u32 until);
+	void (*passed)(void *context, u32 from, u32 to);
+};
+
 /* What a host with limits had before the pass, and what the pass saw. */
 struct account {
 	u64 host; /* the word of the host's line */
@@ -136,6 +146,7 @@ struct sweep {
 	__be32 *block_told;	  /* to whom it was last said to be lent, or 0 */
 	block_teller block_tell;  /* NULL: nobody asks */
 	void *block_context;
+	struct half_watch watch;
 	struct suspect suspects[SWEEP_SUSPECTS], seen[SWEEP_SUSPECTS];
 	u32 suspect_count, seen_count;
 	struct sweep_counts counts; /* being counted; ended_* and mended only grow */
@@ -808,8 +819,8 @@ static inline void sweep_orphan(struct sweep *s, u32 at)
  * Mappings
  */
 
-/* An inside half has ended: end the outside half that it named, and give the port back. */
-static inline void sweep_release(struct sweep *s, const struct mapping *i)
+/* An inside half has ended, of which nothing was heard since `until`: end the outside half that it named, and give the port back. */
+static inline void sweep_release(struct sweep *s, const struct mapping *i, u32 until)
 {
 	struct nat_instance *nat = s->nat;
 	const struct config *c = env_config(nat);
@@ -825,6 +836,8 @@ static inline void sweep_release(struct sweep *s, const struct mapping *i)
 	    o.mapping.addr != i->key_addr || o.mapping.port != i->key_port || !slot_end(slot, w))
 		return;
 	FAULT(sweep_outside);
+	if (s->watch.ended)
+		s->watch.ended(s->watch.context, at, &o, until);
 	struct outside_address a = address_find(nat, c, i->addr);
 	if (a.addr && a.index < c->addresses && i->class < CLASSES)
 		port_give(nat, port_area(a.index, i->class), be16_to_host(i->port));
@@ -962,7 +975,7 @@ static inline void sweep_block(struct sweep *s, u32 at, const struct insert *i)
 
 	if (block_over(s, w, bit, stale) && slot_end(slot, w)) {
 		if (!stale)
-			sweep_release(s, &i->mapping);
+			sweep_release(s, &i->mapping, word_time(w));
 		block_tell(s, i->mapping.interface, block, bit, 0);
 		return;
 	}
@@ -999,7 +1012,7 @@ static inline void sweep_inside(struct sweep *s, u32 at)
 		s->counts.ended_mappings += !resting; /* else it was counted when it began to rest */
 		sweep_at(s, i.mapping.interface)->ended_mappings += (u64)(stale && !resting);
 		if (!stale)
-			sweep_release(s, &i.mapping);
+			sweep_release(s, &i.mapping, word_time(w));
 		return;
 	}
 	tidy_want(s, TABLE_MAPPINGS, at, &i.words[1]);
@@ -1127,6 +1140,8 @@ static inline void sweep_outside(struct sweep *s, const struct sweep_half *half)
 	tidy_want(s, TABLE_MAPPINGS, half->at, &half->o.words[1]);
 	if (asked && resting && !block_kept(s, w, &half->o.mapping) &&
 	    slot_end(env_slot(s->nat, TABLE_MAPPINGS, half->at), w)) {
+		if (s->watch.ended)
+			s->watch.ended(s->watch.context, half->at, &half->o, word_time(w));
 		if (half->area != NO_AREA)
 			port_give(s->nat, half->area, port);
 		else if (half->o.mapping.class == CLASS_BLOCK)
@@ -1162,6 +1177,8 @@ static inline void sweep_outsides(struct sweep *s, u32 from, u32 to)
 		read += sweep_outside_read(s, outsides[i], &halves[read]);
 	for (u32 i = 0; i < read; i++)
 		sweep_outside(s, &halves[i]);
+	if (s->watch.passed)
+		s->watch.passed(s->watch.context, from, to);
 }
 
 /*
