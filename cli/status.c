@@ -122,6 +122,28 @@ static void snapshot_print(const json_t *snapshot)
 		       json_number_at(restored, "timed_out.sessions"));
 }
 
+/* Where records go; nothing, unless there is a log. */
+static void log_print(const json_t *log, const char *warn, const char *plain)
+{
+	const json_t *sink;
+	size_t i;
+
+	json_array_foreach(log, i, sink)
+	{
+		bool up = json_is_true(json_object_get(sink, "up"));
+
+		line(i ? "" : "log");
+		printf("%s to %s: %s%llu records written, %llu wait, %llu lost%s\n",
+		       json_text_at(sink, "format"), json_text_at(sink, "to"), up ? "" : warn,
+		       json_number_at(sink, "written"), json_number_at(sink, "waiting"),
+		       json_number_at(sink, "lost"), up ? "" : plain);
+		if (!up) {
+			line("");
+			printf("it does not take records; it is tried again\n");
+		}
+	}
+}
+
 static void warnings_print(const json_t *warnings, const char *warn, const char *plain)
 {
 	const json_t *warning;
@@ -175,6 +197,7 @@ static void status_print(const json_t *json)
 	printf("%llu since its start, %llu unread\n", json_number_at(json, "recoveries.since_start"),
 	       json_number_at(json, "recoveries.unread"));
 	snapshot_print(json_object_get(json, "snapshot"));
+	log_print(json_object_get(json, "log"), warn, plain);
 	warnings_print(json_object_get(json, "warnings"), warn, plain);
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/api_filter.h"
 #include "daemon/api_request.h"
 #include "daemon/blackbox.h"
+#include "daemon/book.h"
 #include "daemon/crash_store.h"
 #include "daemon/api_snapshot.h"
 #include "daemon/keepnat.h"
@@ -94,6 +95,25 @@ static json_t *json_blocks(struct keepnat *k, const struct sweep_report *sweep)
 	return list;
 }
 
+/* Destinations of the log, none by default. */
+static json_t *json_log(struct keepnat *k)
+{
+	struct book_report reports[BOOK_SINKS];
+	unsigned int count = book_reports(k, reports);
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < count; i++) {
+		const struct book_report *r = &reports[i];
+
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "format", r->format,
+						"to", r->target, "up", r->up, "written", json_u64(r->written),
+						"waiting", json_u64(r->waiting), "lost", json_u64(r->lost),
+						"failures", json_u64(r->failures)));
+	}
+	return list;
+}
+
 static const char *acceleration_name(const struct keepnat_interface *interface)
 {
 	return interface->fast & FAST_XDP ? "xdp" : interface->fast ? "tc" : "off";
@@ -163,6 +183,7 @@ void answer_status(struct request *request)
 			    json_pack("{s:i, s:i}", "unread", (int)crash_store_unread(k->state_dir),
 				      "since_start", k->box ? (int)k->box->crashes : 0));
 	json_object_set_new(json, "snapshot", json_snapshot(k));
+	json_object_set_new(json, "log", json_log(k));
 	status_add_shared(json, k);
 	request_json(request, json);
 }

@@ -29,6 +29,7 @@ enum {
 	SETTINGS_NOTES_MAX = 32,	    /* errors, or warnings, that are kept; more are only counted */
 	SETTINGS_LISTEN_SIZE = 32,
 	SETTINGS_PATH_SIZE = 256,
+	SETTINGS_SOCKET_SIZE = 108, /* of the path of a Unix socket */
 	SETTINGS_RESERVATIONS_MAX = 16384,
 	SETTINGS_MAPPED_PORTS_MAX = 131072, /* of all port mappings; one for TCP and UDP counts as two */
 	SETTINGS_COMMAND_SIZE = 256,	    /* a command with its arguments, and its zero */
@@ -173,6 +174,32 @@ struct settings_api {
 	char token_file[SETTINGS_PATH_SIZE]; /* not "" if there is `listen` */
 };
 
+/* Where a log goes. */
+enum settings_transport {
+	SETTINGS_TO_NOBODY,
+	SETTINGS_TO_FILE = 1, /* bits */
+	SETTINGS_TO_UNIX = 2,
+	SETTINGS_TO_UDP = 4,
+	SETTINGS_TO_TCP = 8,
+};
+
+struct settings_destination {
+	enum settings_transport transport;
+	const char *path; /* of a file or a Unix socket; within the text that was parsed */
+	struct in_addr address;
+	u16 port;
+};
+
+/* Records of who had which outside port. Each destination is "" or a text that settings_destination_parse() takes. */
+struct settings_log {
+	u32 mappings; /* enum trail_mappings */
+	bool blocks;
+	u32 rate;  /* records a second to each destination; 0: any number */
+	u32 queue; /* records that wait for each */
+	char json[SETTINGS_PATH_SIZE], syslog[SETTINGS_PATH_SIZE], ipfix[SETTINGS_PATH_SIZE];
+	unsigned int line; /* where the first of them stands; 0: nowhere */
+};
+
 /* One error or warning: where, what is wrong, and how to mend it. Both texts are one line of printable ASCII. */
 struct settings_note {
 	unsigned int line; /* 1 for the first; 0: none */
@@ -202,6 +229,7 @@ struct settings {
 	unsigned int pass_through_count;
 	struct settings_capacity capacity;
 	struct settings_api api;
+	struct settings_log log;
 	unsigned int sessions_line, mappings_line, hosts_line; /* where those stand; 0: nowhere */
 	u32 snapshot_interval;				       /* seconds; 0: there are none */
 	struct settings_recovery recovery;
@@ -226,6 +254,9 @@ int settings_simple(const char *inside, const char *outside, const char *pool, s
 
 /* "ADDRESS:PORT". 0 or -EINVAL. */
 int settings_listen_parse(const char *text, struct in_addr *address, u16 *port);
+
+/* "/PATH", "unix:/PATH", "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"; "": to nobody. 0 or -EINVAL. */
+int settings_destination_parse(const char *text, struct settings_destination *out);
 
 /* Does the pool of an outside interface hold this address? */
 bool settings_pool_contains(const struct settings_interface *interface, struct in_addr addr);

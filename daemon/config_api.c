@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Where the API listens beside its Unix socket, and the file of the token that is needed there. */
+/* Where the API listens beside its Unix socket, the file of the token that is needed there; and where logs go. */
 #include "daemon/config_api.h"
 
 #include <errno.h>
@@ -62,6 +62,40 @@ bool config_path_read(struct config_reader *reader, const struct config_key *key
 
 	if (*text && *text != '/')
 		return config_value_refuse(reader, key, node, path, "is not the whole path of a file");
+	return text_keep(reader, key, node, base, path, text);
+}
+
+int settings_destination_parse(const char *text, struct settings_destination *out)
+{
+	*out = (struct settings_destination){ .transport = SETTINGS_TO_NOBODY };
+	if (!*text)
+		return 0;
+	if (*text == '/') {
+		out->transport = SETTINGS_TO_FILE;
+		out->path = text;
+		return 0;
+	}
+	if (!strncmp(text, "unix:/", 6)) {
+		out->transport = SETTINGS_TO_UNIX;
+		out->path = text + 5;
+		return strlen(out->path) < SETTINGS_SOCKET_SIZE ? 0 : -EINVAL;
+	}
+	if (strncmp(text, "udp:", 4) && strncmp(text, "tcp:", 4))
+		return -EINVAL;
+	out->transport = *text == 'u' ? SETTINGS_TO_UDP : SETTINGS_TO_TCP;
+	return settings_listen_parse(text + 4, &out->address, &out->port);
+}
+
+bool config_destination_read(struct config_reader *reader, const struct config_key *key,
+			     const struct config_node *node, void *base, const char *path)
+{
+	const char *text = config_node_is_null(node) ? "" : node->text;
+	struct settings_destination destination;
+
+	if (settings_destination_parse(text, &destination))
+		return config_value_refuse(reader, key, node, path, "is no place for a log");
+	if (destination.transport & ~key->max)
+		return config_value_refuse(reader, key, node, path, "is no place for a log of this kind");
 	return text_keep(reader, key, node, base, path, text);
 }
 

@@ -14,6 +14,7 @@
 #include "daemon/config.h"
 #include "daemon/config_read.h"
 #include "daemon/config_report.h"
+#include "native/trail.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY(key, kind, ...)                                \
@@ -63,6 +64,12 @@ static const struct config_word dump_words[] = {
 	{ 0 },
 };
 
+static const struct config_word trail_words[] = {
+	{ "off", TRAIL_MAPPINGS_OFF },
+	{ "by_need", TRAIL_MAPPINGS_BY_NEED },
+	{ "all", TRAIL_MAPPINGS_ALL },
+	{ 0 },
+};
 static const struct config_word auto_words[] = { { "auto", 0 }, { 0 } };
 static const struct config_word algorithm_words[] = {
 	{ "sequential", ALGORITHM_SEQUENTIAL },
@@ -245,6 +252,19 @@ static const struct config_key recovery_keys[] = {
 	{ 0 },
 };
 
+enum { SETTINGS_TO_ANY = SETTINGS_TO_FILE | SETTINGS_TO_UNIX | SETTINGS_TO_UDP | SETTINGS_TO_TCP };
+
+static const struct config_key log_keys[] = {
+	KEY("mappings", CONFIG_WORD, FIELD(settings, log.mappings), .initial = TRAIL_MAPPINGS_BY_NEED,
+	    .words = trail_words),
+	KEY("blocks", CONFIG_BOOLEAN, FIELD(settings, log.blocks), .initial = true),
+	KEY("json", CONFIG_DESTINATION, FIELD(settings, log.json), .max = SETTINGS_TO_ANY,
+	    .line = offsetof(struct settings, log.line)),
+	KEY("rate", CONFIG_NUMBER, FIELD(settings, log.rate), .max = 10000000),
+	KEY("queue", CONFIG_NUMBER, FIELD(settings, log.queue), .initial = 65536, .min = 16, .max = 1 << 24),
+	{ 0 },
+};
+
 static const struct config_key api_keys[] = {
 	KEY("listen", CONFIG_LISTEN, FIELD(settings, api.listen),
 	    .line = offsetof(struct settings, api.listen_line)),
@@ -261,6 +281,7 @@ const struct config_key config_keys[] = {
 	KEY("capacity", CONFIG_SECTION, .keys = capacity_keys),
 	KEY("snapshot", CONFIG_SECTION, .keys = snapshot_keys),
 	KEY("recovery", CONFIG_SECTION, .keys = recovery_keys),
+	KEY("log", CONFIG_SECTION, .keys = log_keys),
 	KEY("api", CONFIG_SECTION, .keys = api_keys),
 	{ 0 },
 };

@@ -27,9 +27,10 @@ enum config_type {
 	CONFIG_OUTSIDE_PORTS, /* ADDRESS:PORTS or INTERFACE:PORTS, of a port mapping */
 	CONFIG_INSIDE_PORTS,  /* ADDRESS:PORTS, of a port mapping */
 	CONFIG_TEXT,
-	CONFIG_LISTEN,	/* ADDRESS:PORT, or nothing */
-	CONFIG_PATH,	/* of a file, or nothing */
-	CONFIG_COMMAND, /* nothing, or a program by its whole path, with its arguments */
+	CONFIG_LISTEN,	    /* ADDRESS:PORT, or nothing */
+	CONFIG_PATH,	    /* of a file, or nothing */
+	CONFIG_DESTINATION, /* of a log, or nothing; max: which kinds, SETTINGS_TO_* */
+	CONFIG_COMMAND,	    /* nothing, or a program by its whole path, with its arguments */
 };
 
 struct config_word {

@@ -171,6 +171,7 @@ static int key_walk(const struct walk *walk, const struct config_key *key, const
 	case CONFIG_NAME:
 	case CONFIG_LISTEN:
 	case CONFIG_PATH:
+	case CONFIG_DESTINATION:
 	case CONFIG_COMMAND:
 		return walk->visitor->text(walk->context, key->name, (const char *)base + key->offset);
 	case CONFIG_ADDRESS:

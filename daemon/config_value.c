@@ -53,6 +53,8 @@ const char *config_value_shape(char shape[CONFIG_SHAPE_SIZE], const struct confi
 		[CONFIG_TEXT] = "write a text in quotes",
 		[CONFIG_LISTEN] = "write ADDRESS:PORT in quotes, such as \"127.0.0.1:9109\"",
 		[CONFIG_PATH] = "write a path that begins with /, such as /etc/keepnat/token",
+		[CONFIG_DESTINATION] = ("write \"/var/log/keepnat/nat.log\", \"unix:/run/collector\", "
+					"\"udp:192.0.2.9:4739\" or \"tcp:192.0.2.9:4739\""),
 		[CONFIG_COMMAND] = ("write a program by its whole path and its arguments, such as "
 				    "\"/usr/local/sbin/page-me nat\"; no shell reads it"),
 	};
@@ -96,7 +98,7 @@ static bool scalar_expect(struct config_reader *reader, const struct config_key 
 		return config_value_refuse(reader, key, node, path,
 					   "a section where a single value is expected");
 	if (config_node_is_null(node) && key->type != CONFIG_TEXT && key->type != CONFIG_COMMAND &&
-	    key->type != CONFIG_LISTEN && key->type != CONFIG_PATH)
+	    key->type != CONFIG_LISTEN && key->type != CONFIG_PATH && key->type != CONFIG_DESTINATION)
 		return config_value_refuse(reader, key, node, path, "it has no value");
 	return true;
 }
@@ -405,6 +407,8 @@ bool config_value_read(struct config_reader *reader, const struct config_key *ke
 		return config_listen_read(reader, key, node, base, path);
 	case CONFIG_PATH:
 		return config_path_read(reader, key, node, base, path);
+	case CONFIG_DESTINATION:
+		return config_destination_read(reader, key, node, base, path);
 	case CONFIG_COMMAND:
 		return command_read(reader, key, node, base, path);
 	case CONFIG_OUTSIDE_PORTS:

@@ -24,6 +24,7 @@ struct api;
 struct arp;
 struct blackbox;
 struct blackbox_thread;
+struct book;
 struct claims;
 struct clients;
 struct deputy;
@@ -116,6 +117,7 @@ struct keepnat {
 	struct clients *clients;
 	struct arp *arp;
 	struct link_watch *link;
+	struct book *book;
 	struct sweeper *sweeper;
 	struct reloads *reloads;
 	struct snapshots *snapshots;

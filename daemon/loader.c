@@ -184,11 +184,20 @@ static int jiffies_measure(struct keepnat *k, const struct loader *l)
 	return k->jiffies_hz ? 0 : -EIO;
 }
 
-u32 loader_tick(const struct loader *loader)
+u32 loader_clock(const struct loader *loader, u32 *parts)
 {
 	const struct config *c = loader->memory[ARRAY_CONFIG];
+	u64 now = jiffies_read(loader) * c->tick_mul;
 
-	return (u32)(jiffies_read(loader) * c->tick_mul >> 24) & 0xfffff;
+	*parts = (u32)(now >> 14) % LOADER_CLOCK_PARTS;
+	return (u32)(now >> 24) & 0xfffff;
+}
+
+u32 loader_tick(const struct loader *loader)
+{
+	u32 parts;
+
+	return loader_clock(loader, &parts);
 }
 
 /*

@@ -7,7 +7,7 @@
  * fit, and puts its own programs into the links, which is atomic. Kernels without TCX have the programs in clsact, which
  * needs no pin.
  *
- * Called by the main thread only, but for loader_tick().
+ * Called by the main thread only, but for loader_tick() and loader_clock().
  */
 #pragma once
 #include <stdbool.h>
@@ -84,6 +84,10 @@ enum program_owner loader_program_owner(const struct loader *loader, u32 id);
 
 /* The data path's clock now. Any thread. */
 u32 loader_tick(const struct loader *loader);
+
+/* The same, and how much of the tick is over. Any thread. */
+enum { LOADER_CLOCK_PARTS = 1024 };
+u32 loader_clock(const struct loader *loader, u32 *parts);
 
 /* leave: pins stay, and what is attached goes on. Else the arrays' pins go; hooks must have been detached. */
 void loader_close(struct keepnat *k, bool leave);

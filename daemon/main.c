@@ -18,6 +18,7 @@
 #include "daemon/api_door.h"
 #include "daemon/arp.h"
 #include "daemon/blackbox.h"
+#include "daemon/book.h"
 #include "daemon/claim.h"
 #include "daemon/config.h"
 #include "daemon/crash.h"
@@ -296,6 +297,7 @@ static const struct step {
 	{ "doors", doors_start, doors_stop },			  /* the API's sockets */
 	{ "privileges", privileges_start,
 	  NULL }, /* all that takes more is done, and there are no threads yet */
+	{ "log", book_start, book_stop },
 	{ "sweep", sweeper_start, sweep_stop },
 	{ "check", loader_check, NULL },
 	{ "reload", reload_start, reload_stop },
@@ -363,6 +365,7 @@ static unsigned int signal_take(struct keepnat *k, int fd)
 	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo != SIGHUP)
 			return STOP_DOWN;
+		book_reopen(k);
 		reload_again(k);
 	}
 	return 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/book.h"
 #include "daemon/event.h"
 #include "daemon/keepnat.h"
 #include "daemon/list.h"
@@ -30,6 +31,8 @@ struct metrics {
 	u64 resets[MAX_OUTSIDE];
 	struct usage ports[MAX_OUTSIDE][PORT_AREAS];
 	u32 addresses[MAX_OUTSIDE];
+	struct book_report sinks[BOOK_SINKS];
+	unsigned int sink_count;
 };
 
 struct family {
@@ -255,6 +258,39 @@ static void write_events_dropped(struct metrics *m)
 	sample(m, (double)events_unwritten(m->k), "why=\"log_busy\"");
 }
 
+static void write_log_records(struct metrics *m)
+{
+	for (unsigned int i = 0; i < m->sink_count; i++) {
+		sample(m, (double)m->sinks[i].written, "format=\"%s\",outcome=\"written\"",
+		       m->sinks[i].format);
+		sample(m, (double)m->sinks[i].lost, "format=\"%s\",outcome=\"lost\"", m->sinks[i].format);
+	}
+}
+
+static void write_log_waiting(struct metrics *m)
+{
+	for (unsigned int i = 0; i < m->sink_count; i++)
+		sample(m, (double)m->sinks[i].waiting, "format=\"%s\"", m->sinks[i].format);
+}
+
+static void write_log_up(struct metrics *m)
+{
+	for (unsigned int i = 0; i < m->sink_count; i++)
+		sample(m, m->sinks[i].up, "format=\"%s\"", m->sinks[i].format);
+}
+
+static void write_log_failures(struct metrics *m)
+{
+	for (unsigned int i = 0; i < m->sink_count; i++)
+		sample(m, (double)m->sinks[i].failures, "format=\"%s\"", m->sinks[i].format);
+}
+
+static void write_log_missed(struct metrics *m)
+{
+	if (m->sink_count)
+		sample(m, (double)book_missed(m->k), "%s", "");
+}
+
 static const struct family families[] = {
 	{ "keepnat_build", INFO, "Version, and the name of the instance.", write_build },
 	{ "keepnat_start_time_seconds", GAUGE, "When keepnatd began, in seconds since 1970.", write_start },
@@ -298,6 +334,15 @@ static const struct family families[] = {
 	{ "keepnat_sweep_cpu_seconds", GAUGE, "CPU time of the last pass.", write_pass_cpu },
 	{ "keepnat_sweep_mended", COUNTER, "Slots and bits that a dead process or a lost race left.",
 	  write_mended },
+	{ "keepnat_log_records", COUNTER, "Records for a destination of the log, and what became of them.",
+	  write_log_records },
+	{ "keepnat_log_waiting", GAUGE, "Records that wait for a destination of the log.",
+	  write_log_waiting },
+	{ "keepnat_log_up", GAUGE, "1: the destination of the log takes records, as far as is known.",
+	  write_log_up },
+	{ "keepnat_log_failures", COUNTER, "How often a destination of the log went away.",
+	  write_log_failures },
+	{ "keepnat_log_missed", COUNTER, "Mappings and blocks that came and went untold.", write_log_missed },
 	{ "keepnat_events", COUNTER, "Events by kind, also those that were too many to be told.",
 	  write_events },
 	{ "keepnat_events_dropped", COUNTER, "Events that were not told, or not written, and why.",
@@ -324,6 +369,7 @@ static void metrics_collect(struct metrics *m)
 	struct keepnat *k = m->k;
 
 	list_open(&m->view, k);
+	m->sink_count = book_reports(k, m->sinks);
 	usage_of_pools(&m->view, m->ports, m->addresses);
 	for (u32 i = 0; i < MAX_INTERFACES; i++)
 		label_make(m->names[i], m->view.names[i]);

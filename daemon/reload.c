@@ -142,6 +142,13 @@ static int capacity_check(struct change *c)
 	return c->result->problems.count ? -EBUSY : 0;
 }
 
+/* Who may use the API need not be root, and what is logged is written where only root may: it comes from the file of the start alone. */
+static bool log_differs(const struct settings_log *a, const struct settings_log *b)
+{
+	return a->mappings != b->mappings || a->blocks != b->blocks || a->rate != b->rate ||
+	       a->queue != b->queue || strcmp(a->json, b->json);
+}
+
 /* What is looked at but once, at the start. 0 or -EBUSY. */
 static int start_check(struct change *c)
 {
@@ -153,6 +160,8 @@ static int start_check(struct change *c)
 		       "api: listen and token_file cannot change while keepnatd runs", mend);
 	if (next->snapshot_interval != now->snapshot_interval)
 		refuse(c, 0, "snapshot.interval: it cannot change while keepnatd runs", mend);
+	if (log_differs(&next->log, &now->log))
+		refuse(c, next->log.line, "log: it cannot change while keepnatd runs", mend);
 	return c->result->problems.count ? -EBUSY : 0;
 }
 

@@ -9,6 +9,7 @@
 #include "core/sweep.h"
 #include "daemon/address.h"
 #include "daemon/blackbox.h"
+#include "daemon/book.h"
 #include "daemon/crash.h"
 #include "daemon/keepnat.h"
 #include "daemon/loader.h"
@@ -202,6 +203,7 @@ static struct sweeper *sweeper_new(struct keepnat *k)
 	if (s->sweep) {
 		s->sweep->block_tell = block_log;
 		s->sweep->block_context = s;
+		book_follow(k, s->sweep);
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->slice, NULL);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/config_keys.h"
+#include "native/trail.h"
 
 /* What line 2 says after the name and role of wan0. */
 #define WAN(rest)                                     \
@@ -273,6 +274,14 @@ static const struct refusal refusals[] = {
 	  "127.0.0.1:9109" },
 	{ BASE "api: {listen: \"192.0.2.1:65536\"}\n", 4, "is not an address and a port", "ADDRESS:PORT" },
 	{ BASE "api: {listen: \"wan0:80\"}\n", 4, "is not an address and a port", "ADDRESS:PORT" },
+	{ BASE "log: {json: nat.log}\n", 4, "log.json: \"nat.log\" is no place for a log",
+	  "/var/log/keepnat/nat.log" },
+	{ BASE "log: {json: \"udp:192.0.2.1\"}\n", 4, "is no place for a log", "udp:192.0.2.9:4739" },
+	{ BASE "log: {json: \"tcp:192.0.2.1:0\"}\n", 4, "is no place for a log", "tcp:192.0.2.9:4739" },
+	{ BASE "log: {json: \"unix:socket\"}\n", 4, "is no place for a log", "unix:/" },
+	{ BASE "log: {mappings: some}\n", 4, "log.mappings: \"some\" is not known here",
+	  "off, by_need, all" },
+	{ BASE "log: {queue: 15}\n", 4, "log.queue: \"15\" is out of range", "16 to 16777216" },
 	{ BASE "api: {token_file: token}\n", 4, "api.token_file: \"token\" is not the whole path",
 	  "begins with /" },
 };
@@ -298,6 +307,8 @@ static const char *const accepted[] = {
 	BASE "snapshot: {interval: 0}\n",
 	BASE "recovery: {restart: no, backoff: 0, give_up_after: 0, watchdog: 0, dump: core, keep: 1000, "
 	     "log: no}\n",
+	BASE "log: {json: \"unix:/run/collector\", mappings: all, blocks: no, rate: 10000000, queue: 16}\n",
+	BASE "log: {json: /var/log/nat}\n",
 	BASE "recovery: {alert: }\n",
 	BASE "recovery: {alert: '/bin/a \"b\" \\c $(d); #'}\n",
 	BASE "nat: {hairpin: &anchor true}\n",
@@ -363,6 +374,7 @@ static const char unusual[] =
 	"pass_through: [192.0.2.0/24, 203.0.113.7/32]\n"
 	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n"
 	"snapshot: {interval: 61}\n"
+	"log: {mappings: off, blocks: false, json: \"udp:192.0.2.9:514\", rate: 12, queue: 17}\n"
 	"recovery: {log: false, restart: false, backoff: 7, give_up_after: 8, watchdog: 9, dump: core, "
 	"keep: 11,\n"
 	"           alert: /bin/page me}\n";
@@ -441,6 +453,11 @@ static void every_field_is_read_and_printed(void **state)
 	assert_int_equal(settings->recovery.dump, SETTINGS_DUMP_CORE);
 	assert_int_equal(settings->recovery.keep, 11);
 	assert_string_equal(settings->recovery.alert, "/bin/page me");
+	assert_int_equal(settings->log.mappings, TRAIL_MAPPINGS_OFF);
+	assert_false(settings->log.blocks);
+	assert_string_equal(settings->log.json, "udp:192.0.2.9:514");
+	assert_int_equal(settings->log.rate, 12);
+	assert_int_equal(settings->log.queue, 17);
 	assert_int_equal(settings->warnings.count, 0);
 	settings_free(settings);
 }

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/book.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/sweep.h"
+#include "daemon/blackbox.h"
+#include "daemon/book_sink.h"
+#include "daemon/config.h"
+#include "daemon/crash.h"
+#include "daemon/keepnat.h"
+#include "daemon/loader.h"
+#include "daemon/log.h"
+
+#define BOOK_MAGIC 0x31746c6974706e6bull
+
+enum { WAIT_MS = 200, STOP_MS = 2000, TIME_AHEAD = 64, CLOCK_OFF_MS = 250 };
+
+/* What was told of, on disk (in /run, memory): good for the arrays with this seed, and so many slots. */
+struct book_file {
+	u64 magic, seed;
+	u64 slots;
+	u64 zero;
+	struct trail_entry entries[];
+};
+
+struct book {
+	struct keepnat *k;
+	struct trail trail;
+	struct book_file *file;
+	size_t file_size;
+	struct book_names names;
+	struct sink sinks[BOOK_SINKS];
+	unsigned int sink_count;
+	u32 asked; /* the time of the sweep when the clock was last read: then tick had begun... */
+	u32 tick;
+	u64 tick_begin; /* ...at this time, in milliseconds since 1970; all for the thread of the sweep */
+	int wake;	/* eventfd */
+	bool stop, reopen;
+	pthread_t thread;
+	bool runs;
+};
+
+static u64 clock_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (u64)now.tv_sec * 1000 + (u64)now.tv_nsec / 1000000;
+}
+
+/*
+ * Records come
+ */
+
+/* When the present tick began. Who looks twice shall see the same, so only what is clearly another time counts. */
+static void tick_begins(struct book *b)
+{
+	u32 parts, tick = loader_clock(b->k->loader, &parts);
+	u64 is = clock_ms(CLOCK_REALTIME) - (u64)parts * 1000 / LOADER_CLOCK_PARTS;
+	u64 expected = b->tick_begin + (u64)((tick - b->tick) & TIME) * 1000;
+	u64 off = is > expected ? is - expected : expected - is;
+
+	b->tick = tick;
+	b->tick_begin = off < CLOCK_OFF_MS ? expected : is;
+}
+
+/* Milliseconds since 1970 of when this tick began, which is one of the past. */
+static u64 tick_time(struct book *b, u32 tick)
+{
+	u32 now = b->trail.nat->now, ago;
+
+	if (now != b->asked || !b->tick_begin) {
+		b->asked = now;
+		tick_begins(b);
+	}
+	ago = (b->tick - tick) & TIME;
+	return ago > TIME - TIME_AHEAD ? b->tick_begin + (u64)(TIME + 1 - ago) * 1000
+				       : b->tick_begin - (u64)ago * 1000;
+}
+
+static bool book_take(void *context, const struct trail_record *record)
+{
+	struct book *b = context;
+	struct trail_record mine = *record;
+
+	for (unsigned int i = 0; i < b->sink_count; i++)
+		if (!sink_ready(&b->sinks[i]))
+			return false;
+	mine.when = tick_time(b, (u32)record->when);
+	mine.since = record->since ? tick_time(b, (u32)record->since) : 0;
+	for (unsigned int i = 0; i < b->sink_count; i++)
+		sink_push(&b->sinks[i], &mine);
+	(void)eventfd_write(b->wake, 1);
+	return true;
+}
+
+void book_follow(struct keepnat *k, struct sweep *sweep)
+{
+	struct book *b = k->book;
+
+	if (!b)
+		return;
+	b->trail.nat = sweep->nat;
+	trail_follow(&b->trail, sweep);
+}
+
+/*
+ * Records go
+ */
+
+static void names_take(struct book *b)
+{
+	struct keepnat *k = b->k;
+
+	pthread_mutex_lock(&k->lock);
+	for (unsigned int i = 0; i < k->interface_count; i++)
+		snprintf(b->names.interfaces[k->interfaces[i].number % MAX_INTERFACES], SETTINGS_NAME_SIZE,
+			 "%s", k->interfaces[i].name);
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* Until there is something to do, or a while. */
+static void book_wait(struct book *b)
+{
+	struct pollfd fds[BOOK_SINKS + 1] = { { .fd = b->wake, .events = POLLIN } };
+	eventfd_t count;
+
+	for (unsigned int i = 0; i < b->sink_count; i++)
+		fds[i + 1].fd = sink_fd(&b->sinks[i], &fds[i + 1].events);
+	if (poll(fds, b->sink_count + 1, WAIT_MS) > 0 && fds[0].revents)
+		(void)eventfd_read(b->wake, &count);
+}
+
+static bool sinks_run(struct book *b)
+{
+	bool reopen = __atomic_exchange_n(&b->reopen, false, __ATOMIC_ACQ_REL), idle = true;
+	u64 now = clock_ms(CLOCK_MONOTONIC), wall = clock_ms(CLOCK_REALTIME);
+
+	for (unsigned int i = 0; i < b->sink_count; i++) {
+		if (reopen)
+			sink_reopen(&b->sinks[i]);
+		sink_run(&b->sinks[i], &b->names, now, wall);
+		idle = idle && sink_idle(&b->sinks[i]);
+	}
+	return idle;
+}
+
+static void *book_run(void *context)
+{
+	struct book *b = context;
+	struct blackbox_thread *life;
+	u64 end = 0;
+
+	crash_thread();
+	life = b->k->box ? blackbox_join(b->k->box, "log", false) : NULL;
+	blackbox_doing(life, "log");
+	for (;;) {
+		blackbox_beat(life);
+		names_take(b);
+		bool idle = sinks_run(b);
+
+		if (__atomic_load_n(&b->stop, __ATOMIC_ACQUIRE)) {
+			u64 now = clock_ms(CLOCK_MONOTONIC);
+
+			end = end ? end : now + STOP_MS;
+			if (idle || now >= end)
+				return NULL;
+		}
+		book_wait(b);
+	}
+}
+
+/*
+ * Start and stop
+ */
+
+static void book_path(const struct keepnat *k, char path[sizeof(k->run_dir) + 16])
+{
+	snprintf(path, sizeof(k->run_dir) + 16, "%s/log.told", k->run_dir);
+}
+
+static int file_map(struct book *b)
+{
+	const struct config *c = b->k->nat.config;
+	u64 slots = c->mapping_mask + 1ull, seed = c->seed[0] ^ c->seed[1] * 3;
+	char path[sizeof(b->k->run_dir) + 16];
+	int fd, error = 0;
+
+	book_path(b->k, path);
+	b->file_size = sizeof(*b->file) + slots * sizeof(struct trail_entry);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, (off_t)b->file_size))
+		b->file = mmap(NULL, b->file_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (!b->file || b->file == MAP_FAILED) {
+		error = -errno;
+		b->file = NULL;
+	} else if (b->file->magic != BOOK_MAGIC || b->file->seed != seed || b->file->slots != slots) {
+		/* Of other arrays: what is in these is told of anew, with the times that it has. */
+		error = ftruncate(fd, 0) || ftruncate(fd, (off_t)b->file_size) ? -errno : 0;
+		if (!error)
+			*b->file = (struct book_file){ .magic = BOOK_MAGIC, .seed = seed, .slots = slots };
+	}
+	close(fd);
+	return error;
+}
+
+static int sinks_open(struct book *b)
+{
+	const struct settings_log *log = &b->k->settings->log;
+	const struct {
+		const struct sink_format *format;
+		const char *target;
+	} all[] = { { &book_json, log->json } };
+
+	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		int error;
+
+		if (!*all[i].target)
+			continue;
+		error = sink_open(&b->sinks[b->sink_count++], all[i].format, all[i].target, log->queue,
+				  log->rate);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static void book_free(struct book *b)
+{
+	for (unsigned int i = 0; i < b->sink_count; i++)
+		sink_close(&b->sinks[i]);
+	if (b->file)
+		munmap(b->file, b->file_size);
+	if (b->wake >= 0)
+		close(b->wake);
+	free(b);
+}
+
+static bool book_wanted(const struct settings_log *log) { return *log->json; }
+
+static void book_forget(const struct keepnat *k)
+{
+	char path[sizeof(k->run_dir) + 16];
+
+	book_path(k, path);
+	unlink(path);
+}
+
+static int book_begin(struct book *b)
+{
+	const struct settings_log *log = &b->k->settings->log;
+	int error = b->wake < 0 ? -errno : sinks_open(b);
+
+	if (!error)
+		error = file_map(b);
+	if (error)
+		return error;
+	b->trail = (struct trail){ .entries = b->file->entries,
+				   .mappings = (enum trail_mappings)log->mappings,
+				   .blocks = log->blocks,
+				   .take = book_take,
+				   .context = b };
+	b->names.instance = b->k->instance;
+	if (gethostname(b->names.host, sizeof(b->names.host) - 1))
+		snprintf(b->names.host, sizeof(b->names.host), "-");
+	names_take(b);
+	error = -pthread_create(&b->thread, NULL, book_run, b);
+	b->runs = !error;
+	return error;
+}
+
+int book_start(struct keepnat *k)
+{
+	struct book *b;
+	int error;
+
+	if (!book_wanted(&k->settings->log)) {
+		book_forget(k);
+		return 0;
+	}
+	b = calloc(1, sizeof(*b));
+	if (b) {
+		b->k = k;
+		b->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	}
+	error = b ? book_begin(b) : -ENOMEM;
+	if (error) {
+		log_error("log: cannot keep what was logged in %s: %s; free memory there", k->run_dir,
+			  strerror(-error));
+		if (b)
+			book_free(b);
+		return error;
+	}
+	pthread_setname_np(b->thread, "keepnat-log");
+	k->book = b;
+	return 0;
+}
+
+void book_stop(struct keepnat *k, bool leave)
+{
+	struct book *b = k->book;
+
+	if (!b)
+		return;
+	k->book = NULL;
+	__atomic_store_n(&b->stop, true, __ATOMIC_RELEASE);
+	(void)eventfd_write(b->wake, 1);
+	pthread_join(b->thread, NULL);
+	book_free(b);
+	if (!leave)
+		book_forget(k);
+}
+
+void book_reopen(struct keepnat *k)
+{
+	if (!k->book)
+		return;
+	__atomic_store_n(&k->book->reopen, true, __ATOMIC_RELEASE);
+	(void)eventfd_write(k->book->wake, 1);
+}
+
+/*
+ * Asking
+ */
+
+unsigned int book_reports(struct keepnat *k, struct book_report reports[BOOK_SINKS])
+{
+	const struct book *b = k->book;
+
+	for (unsigned int i = 0; b && i < b->sink_count; i++) {
+		const struct sink *s = &b->sinks[i];
+		u64 arrived = __atomic_load_n(&s->arrived, __ATOMIC_ACQUIRE);
+
+		reports[i] = (struct book_report){
+			.format = s->format->name,
+			.up = __atomic_load_n(&s->up, __ATOMIC_RELAXED),
+			.written = arrived,
+			.waiting = __atomic_load_n(&s->pushed, __ATOMIC_ACQUIRE) - arrived,
+			.lost = __atomic_load_n(&s->lost, __ATOMIC_RELAXED),
+			.failures = __atomic_load_n(&s->failures, __ATOMIC_RELAXED),
+		};
+		snprintf(reports[i].target, sizeof(reports[i].target), "%s", s->target);
+	}
+	return b ? b->sink_count : 0;
+}
+
+u64 book_missed(const struct keepnat *k)
+{
+	return k->book ? __atomic_load_n(&k->book->trail.lost, __ATOMIC_RELAXED) : 0;
+}
