@@ -117,6 +117,13 @@ void answer_stop(struct request *request)
 			     "detach");
 		return;
 	}
+	if (detach && __atomic_load_n(&api->k->unpinned, __ATOMIC_ACQUIRE)) {
+		request_fail(request, MHD_HTTP_CONFLICT,
+			     "the pins are gone: what translates packets would end with the daemon",
+			     "mount a bpffs at the folder of the pins again; `keepnat status` names it",
+			     NULL);
+		return;
+	}
 	if (__atomic_exchange_n(&api->stopping, true, __ATOMIC_RELAXED)) {
 		request_fail(request, MHD_HTTP_CONFLICT, "the daemon is stopping already", "wait for its end",
 			     NULL);

@@ -27,6 +27,7 @@ void blackbox_clear(struct blackbox *box)
 	struct blackbox clean = {
 		.wake = box->wake,
 		.restoring = box->restoring,
+		.unpinned = box->unpinned,
 		.crashes = box->crashes,
 		.parent = box->parent,
 		.upgrade = box->upgrade,

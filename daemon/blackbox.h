@@ -31,6 +31,7 @@ struct blackbox {
 	int wake;	  /* eventfd: the parent looks at once */
 	u32 state;	  /* enum worker_state */
 	u32 restoring;	  /* workers in a row that began to restore a snapshot and did not end it */
+	bool unpinned;	  /* the data path lives by what the parent holds, and with it; as last known */
 	u32 crashes;	  /* written by the parent: of workers before this one, */
 	char former[128]; /* what the last of them died of; */
 	pid_t parent;	  /* and who that is */

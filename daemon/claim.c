@@ -124,8 +124,12 @@ int claims_open(struct keepnat *k)
 
 int claim_pins(struct keepnat *k)
 {
-	int fd = claim_patiently(k->pin_dir, O_RDONLY | O_DIRECTORY);
+	int fd;
 
+	if (k->claims->pins >= 0)
+		close(k->claims->pins);
+	k->claims->pins = -1;
+	fd = claim_patiently(k->pin_dir, O_RDONLY | O_DIRECTORY);
 	if (fd >= 0) {
 		k->claims->pins = fd;
 		return 0;

@@ -14,7 +14,7 @@ struct claims;
 /* The instance, by its run folder. Logs when it refuses: -EBUSY, -errno. */
 int claims_open(struct keepnat *k);
 
-/* The folder of the pins, as claims_open() did the run folder's; it must exist. */
+/* The folder of the pins, as claims_open() did the run folder's; it must exist. Once more: it is another folder now. */
 int claim_pins(struct keepnat *k);
 
 /* An interface: 0, also when we have it already, and without claims: who only looks takes nothing; -EBUSY: another instance has it; -errno. Does not log. */

@@ -30,6 +30,7 @@ struct clients;
 struct deputy;
 struct events;
 struct fixed;
+struct holds;
 struct pool;
 struct reloads;
 struct snapshots;
@@ -93,6 +94,8 @@ struct keepnat {
 	time_t recorded;      /* when it was last told by what ports are shared out; the main thread's */
 	struct blackbox *box; /* what the parent sees of us, */
 	struct blackbox_thread *life; /* and of the main thread; NULL in tests */
+	struct holds *holds;	      /* what it holds for us; NULL: nothing */
+	bool unpinned; /* nothing else does: the pins' file system is gone; any thread reads it */
 
 	pthread_mutex_t lock; /* over all below */
 	struct keepnat_interface interfaces[MAX_INTERFACES];

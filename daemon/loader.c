@@ -11,10 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/claim.h"
+#include "daemon/hold.h"
 #include "daemon/loader_parts.h"
 #include "daemon/log.h"
-#include "daemon/machine.h"
 #include "keepnat.skel.h"
 
 const char *const program_names[PROGRAMS] = {
@@ -41,22 +40,108 @@ static int complaint_keep(enum libbpf_print_level level, const char *format, va_
 }
 
 /*
- * Programs
+ * Programs. To verify them takes the kernel a second, so the parent holds those that it took: a worker with the same object, over the same
+ * arrays, has them at once.
  */
 
-/* Keep the program beyond the object that it came in. */
-static int program_keep(struct loader *l, const struct bpf_program *program, enum program which)
+static u64 hash_more(u64 hash, const void *bytes, size_t size) /* FNV-1a */
+{
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ ((const u8 *)bytes)[i]) * 0x100000001b3ull;
+	return hash;
+}
+
+static u64 hash_map(u64 hash, int map)
+{
+	struct bpf_map_info info = { 0 };
+	u32 size = sizeof(info);
+
+	if (map >= 0)
+		(void)bpf_obj_get_info_by_fd(map, &info, &size);
+	return hash_more(hash, &info.id, sizeof(info.id));
+}
+
+/* The folder of names by which programs are held: by the object, the arrays, and this map of what sockets were led, or -1. */
+struct programs_folder {
+	char name[32];
+};
+
+static struct programs_folder programs_folder(const struct loader *l, int led)
+{
+	struct programs_folder folder;
+	size_t size = 0;
+	const void *object = keepnat_bpf__elf_bytes(&size);
+	u64 hash = hash_map(hash_more(0xcbf29ce484222325ull, object, size), l->maps[ARRAY_CONFIG]);
+
+	snprintf(folder.name, sizeof(folder.name), HELD_ALONE "%016llx/",
+		 (unsigned long long)hash_map(hash, led));
+	return folder;
+}
+
+static void program_name(const struct programs_folder *folder, enum program which, char name[HOLD_NAME])
+{
+	snprintf(name, HOLD_NAME, "%s%s", folder->name, program_names[which]);
+}
+
+/* The descriptor is ours from now on; -1: there is none. 0 or -errno. */
+static int program_take(struct loader *l, enum program which, int fd)
 {
 	struct bpf_prog_info info = { 0 };
 	u32 size = sizeof(info);
 
-	l->programs[which] = fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3);
-	if (l->programs[which] < 0)
-		return -errno;
-	if (bpf_obj_get_info_by_fd(l->programs[which], &info, &size))
+	l->programs[which] = fd;
+	if (fd < 0)
+		return -ENOENT;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
 	l->ids[which] = info.id;
 	return 0;
+}
+
+/* Those of the missing ones that are held. Is one missing still? */
+static bool programs_find(struct keepnat *k, const struct programs_folder *folder, bool missing[PROGRAMS])
+{
+	char name[HOLD_NAME];
+	bool any = false;
+
+	for (int i = 0; i < PROGRAMS; i++) {
+		if (!missing[i])
+			continue;
+		program_name(folder, (enum program)i, name);
+		missing[i] = program_take(k->loader, (enum program)i, hold_get(k->holds, name));
+		any |= missing[i];
+	}
+	return any;
+}
+
+/* Keep the program beyond the object that it came in. */
+static int program_keep(struct keepnat *k, const struct programs_folder *folder,
+			const struct bpf_program *program, enum program which)
+{
+	int error = program_take(k->loader, which, fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3));
+	char name[HOLD_NAME];
+
+	program_name(folder, which, name);
+	if (!error)
+		hold_put(k->holds, name, k->loader->programs[which]);
+	return error;
+}
+
+/* Programs of other arrays or objects are of no use to the next worker. */
+static void programs_settle(struct keepnat *k)
+{
+	const struct programs_folder folder = programs_folder(k->loader, -1),
+				     sockets = programs_folder(k->loader, k->loader->led);
+	struct holds *holds = k->holds;
+
+	for (unsigned int i = holds ? holds->count : 0; i-- > 0;) {
+		const char *name = holds->list[i].name;
+
+		if (!strncmp(name, HELD_ALONE, strlen(HELD_ALONE)) &&
+		    strncmp(name, folder.name, strlen(folder.name)) &&
+		    strncmp(name, sockets.name, strlen(sockets.name)))
+			hold_drop(holds, name);
+	}
 }
 
 /* The object with our arrays in it, and of its programs only those that are wanted. */
@@ -74,8 +159,10 @@ static int object_prepare(const struct loader *l, struct bpf_object *object, con
 	return error;
 }
 
-int programs_load(struct loader *l, const bool wanted[PROGRAMS])
+int programs_load(struct keepnat *k, const bool wanted[PROGRAMS])
 {
+	struct programs_folder folder;
+	struct loader *l = k->loader;
 	bool missing[PROGRAMS], any = false;
 	struct keepnat_bpf *skeleton;
 	int error;
@@ -83,6 +170,9 @@ int programs_load(struct loader *l, const bool wanted[PROGRAMS])
 	for (int i = 0; i < PROGRAMS; i++)
 		any |= missing[i] = wanted[i] && l->programs[i] < 0;
 	if (!any)
+		return 0;
+	folder = programs_folder(l, l->led);
+	if (!programs_find(k, &folder, missing))
 		return 0;
 	skeleton = keepnat_bpf__open();
 	if (!skeleton)
@@ -92,7 +182,7 @@ int programs_load(struct loader *l, const bool wanted[PROGRAMS])
 		error = keepnat_bpf__load(skeleton);
 	for (int i = 0; i < PROGRAMS && !error; i++)
 		if (missing[i])
-			error = program_keep(l,
+			error = program_keep(k, &folder,
 					     bpf_object__find_program_by_name(skeleton->obj,
 									      program_names[i]),
 					     (enum program)i);
@@ -118,7 +208,7 @@ int loader_prepare(struct keepnat *k, const struct keepnat_interface *interfaces
 	int error;
 
 	programs_want(wanted, interfaces, count);
-	error = programs_load(k->loader, wanted);
+	error = programs_load(k, wanted);
 	if (error)
 		log_error("the kernel refused the programs: %s%s%s; see the requirements in keepnatd(8)",
 			  strerror(-error), *complaint ? ": " : "", complaint);
@@ -204,20 +294,6 @@ u32 loader_tick(const struct loader *loader)
  * Start and stop
  */
 
-static int folders_ready(struct keepnat *k)
-{
-	char path[LOADER_PATH];
-	int error = machine_bpffs(k->pin_dir);
-
-	if (error)
-		return error;
-	snprintf(path, sizeof(path), "%s/links", k->pin_dir);
-	error = machine_folder(path);
-	if (error)
-		log_error("cannot make %s: %s; choose another --pin-dir", path, strerror(-error));
-	return error ? error : claim_pins(k);
-}
-
 static struct loader *loader_new(void)
 {
 	struct loader *l = calloc(1, sizeof(*l));
@@ -256,7 +332,7 @@ int loader_open(struct keepnat *k)
 	if (!l)
 		return -ENOMEM;
 	k->loader = l;
-	error = folders_ready(k);
+	error = pins_ready(k);
 	if (!error)
 		error = arrays_ready(k, l);
 	if (!error)
@@ -276,6 +352,7 @@ bool loader_found(const struct loader *loader) { return loader->adopted || loade
 int loader_settle(struct keepnat *k)
 {
 	arrays_settle(k);
+	programs_settle(k);
 	k->loader->settled = true;
 	return 0;
 }

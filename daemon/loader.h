@@ -5,7 +5,7 @@
  * Under the instance's pin folder lies a file for each array, and in links/ one for each TCX link, "NUMBER-egress" or
  * "NUMBER-ingress" by the interface's number. They outlive the daemon: the next one adopts the arrays if layout and sizes
  * fit, and puts its own programs into the links, which is atomic. Kernels without TCX have the programs in clsact, which
- * needs no pin.
+ * needs no pin. The parent holds the same by descriptors (hold.h), for when pins are gone.
  *
  * Called by the main thread only, but for loader_tick() and loader_clock().
  */
@@ -71,6 +71,9 @@ void loader_sockets_stop(struct keepnat *k, bool leave);
 
 /* Read back every hook, and run each attached program once on a packet that is not ours. 0, or -errno after a line. */
 int loader_check(struct keepnat *k);
+
+/* Pin again what somebody unpinned, if that can be; else a warning says so. Now and then, when the start is complete. */
+void loader_pins_look(struct keepnat *k);
 
 /* What the deputy needs of it. */
 bool loader_has(const struct loader *loader, int descriptor);

@@ -72,9 +72,17 @@ static u32 array_entries(const struct sizes *sizes, enum array array)
 /* Where the arrays are that are used, and where those that were. */
 static const char present[] = "", former[] = "former/";
 
-static void array_path(const struct keepnat *k, const char *folder, enum array array, char path[LOADER_PATH])
+/* The name of an array's pin in a folder. */
+struct array_pin {
+	char name[32];
+};
+
+static struct array_pin array_pin(const char *folder, enum array array)
 {
-	snprintf(path, LOADER_PATH, "%s/%s%s", k->pin_dir, folder, kinds[array].name);
+	struct array_pin pin;
+
+	snprintf(pin.name, sizeof(pin.name), "%s%s", folder, kinds[array].name);
+	return pin;
 }
 
 static size_t array_length(enum array array, u32 entries)
@@ -98,10 +106,8 @@ static void pins_remove(const struct keepnat *k, const char *folder)
 {
 	char path[LOADER_PATH];
 
-	for (int i = 0; i < ARRAYS; i++) {
-		array_path(k, folder, (enum array)i, path);
-		unlink(path);
-	}
+	for (int i = 0; i < ARRAYS; i++)
+		pin_drop(k, array_pin(folder, (enum array)i).name);
 	if (folder != former)
 		return;
 	snprintf(path, sizeof(path), "%s/%s", k->pin_dir, former);
@@ -110,26 +116,24 @@ static void pins_remove(const struct keepnat *k, const char *folder)
 
 static void pins_move(const struct keepnat *k, const char *from, const char *to)
 {
-	char path[LOADER_PATH], there[LOADER_PATH];
+	char path[LOADER_PATH];
 
 	pins_remove(k, to);
 	snprintf(path, sizeof(path), "%s/%s", k->pin_dir, former);
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return;
-	for (int i = 0; i < ARRAYS; i++) {
-		array_path(k, from, (enum array)i, path);
-		array_path(k, to, (enum array)i, there);
-		(void)rename(path, there);
-	}
+	for (int i = 0; i < ARRAYS; i++)
+		pin_move(k, array_pin(from, (enum array)i).name, array_pin(to, (enum array)i).name);
 	pins_remove(k, from);
 }
 
 static bool pins_exist(const struct keepnat *k, const char *folder)
 {
-	char path[LOADER_PATH];
+	int fd = pin_open(k, array_pin(folder, ARRAY_CONFIG).name);
 
-	array_path(k, folder, ARRAY_CONFIG, path);
-	return !access(path, F_OK);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 void arrays_unpin(const struct keepnat *k)
@@ -163,12 +167,10 @@ static int array_open(const struct keepnat *k, struct loader *l, const char *fol
 {
 	struct bpf_map_info info = { 0 };
 	u32 size = sizeof(info);
-	char path[LOADER_PATH];
 
-	array_path(k, folder, array, path);
-	l->maps[array] = bpf_obj_get(path);
+	l->maps[array] = pin_open(k, array_pin(folder, array).name);
 	if (l->maps[array] < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return l->maps[array] == -ENOENT ? 0 : l->maps[array];
 	if (bpf_obj_get_info_by_fd(l->maps[array], &info, &size))
 		return -errno;
 	if (info.type != BPF_MAP_TYPE_ARRAY || !(info.map_flags & BPF_F_MMAPABLE) ||
@@ -286,7 +288,6 @@ static int array_create(struct loader *l, enum array array, u32 entries)
 
 static int arrays_create(struct keepnat *k, struct loader *l)
 {
-	char path[LOADER_PATH];
 	int error = memory_check(&k->sizes);
 
 	if (error)
@@ -300,10 +301,9 @@ static int arrays_create(struct keepnat *k, struct loader *l)
 		error = array_create(l, (enum array)i, entries);
 		if (!error)
 			error = array_map(l, (enum array)i, entries);
-		array_path(k, present, (enum array)i, path);
 		FAULT(array_made);
-		if (!error && bpf_obj_pin(l->maps[i], path))
-			error = -errno;
+		if (!error)
+			error = pin_put(k, array_pin(present, (enum array)i).name, l->maps[i]);
 		FAULT(array_pinned);
 		if (error)
 			log_error("cannot make the array %s of %u entries: %s; lower the capacity, or give "

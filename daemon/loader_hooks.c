@@ -47,9 +47,17 @@ enum program program_for(const struct keepnat_interface *interface, enum place p
 	return interface->bare ? PROGRAM_IN_BARE : PROGRAM_IN_ETHERNET;
 }
 
-static void link_path(const struct keepnat *k, unsigned int number, enum place place, char path[LOADER_PATH])
+/* The name of a link's pin. */
+struct link_pin {
+	char name[32];
+};
+
+static struct link_pin link_pin(unsigned int number, enum place place)
 {
-	snprintf(path, LOADER_PATH, "%s/links/%u-%s", k->pin_dir, number, place_names[place]);
+	struct link_pin pin;
+
+	snprintf(pin.name, sizeof(pin.name), "links/%u-%s", number, place_names[place]);
+	return pin;
 }
 
 /* ifindex of the device that a TCX link is on (0: it is gone) and the program in it. 0 or -errno. */
@@ -68,14 +76,13 @@ static int link_read(int link, u32 *ifindex, u32 *program)
 static void link_drop(const struct keepnat *k, unsigned int number, enum place place)
 {
 	int *link = &k->loader->links[number][place];
-	char path[LOADER_PATH];
+	const struct link_pin pin = link_pin(number, place);
 
-	link_path(k, number, place, path);
 	if (*link < 0)
-		*link = bpf_obj_get(path);
+		*link = pin_open(k, pin.name);
 	if (*link >= 0)
 		(void)bpf_link_detach(*link); /* now, not when the last descriptor goes */
-	unlink(path);
+	pin_drop(k, pin.name);
 	fd_close(link);
 }
 
@@ -95,13 +102,12 @@ static int link_attach(struct keepnat *k, const struct keepnat_interface *interf
 		       enum program program)
 {
 	struct loader *l = k->loader;
-	int *link = &l->links[interface->number][place];
+	int *link = &l->links[interface->number][place], error;
+	const struct link_pin pin = link_pin(interface->number, place);
 	u32 ifindex = 0, id = 0;
-	char path[LOADER_PATH];
 
-	link_path(k, interface->number, place, path);
 	if (*link < 0)
-		*link = bpf_obj_get(path);
+		*link = pin_open(k, pin.name);
 	if (*link >= 0 && !link_read(*link, &ifindex, &id) && ifindex == interface->ifindex) {
 		if (id == l->ids[program])
 			return 0;
@@ -115,12 +121,11 @@ static int link_attach(struct keepnat *k, const struct keepnat_interface *interf
 	if (*link < 0)
 		return -errno;
 	FAULT(hook_made);
-	if (!bpf_obj_pin(*link, path)) {
+	error = pin_put(k, pin.name, *link);
+	if (error)
+		link_drop(k, interface->number, place);
+	else
 		FAULT(hook_pinned);
-		return 0;
-	}
-	int error = -errno;
-	link_drop(k, interface->number, place);
 	return error;
 }
 
@@ -244,11 +249,8 @@ static bool place_is_taken(const struct keepnat *k, const struct keepnat_interfa
 {
 	u32 ids[64], count = 64, ifindex, own = 0, id;
 	const struct loader *l = k->loader;
-	char path[LOADER_PATH];
-	int fd;
+	int fd = pin_open(k, link_pin(interface->number, place).name);
 
-	link_path(k, interface->number, place, path);
-	fd = bpf_obj_get(path);
 	if (fd >= 0) {
 		(void)link_read(fd, &ifindex, &own); /* ours, if of arrays that we gave up */
 		close(fd);
@@ -287,7 +289,7 @@ static int place_attach(struct keepnat *k, struct keepnat_interface *interface, 
 		return 0;
 	}
 	wanted[program] = true;
-	error = programs_load(k->loader, wanted);
+	error = programs_load(k, wanted);
 	if (error)
 		return error;
 	error = link_attach(k, interface, place, program);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * loader_parts.h - what the files behind loader.h share: loader.c (programs, clock, start and stop),
- * loader_arrays.c (the state), loader_hooks.c and loader_sockets.c (where the programs are attached).
+ * loader_pins.c (what outlives the daemon), loader_arrays.c (the state), loader_hooks.c and loader_sockets.c (where the programs
+ * are attached).
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/keepnat.h"
@@ -62,7 +64,8 @@ struct loader {
 	int programs[PROGRAMS];
 	u32 ids[PROGRAMS]; /* the kernel's numbers of the programs */
 	int links[MAX_INTERFACES][PLACES];
-	int led; /* the map of the socket programs */
+	int led;       /* the map of the socket programs */
+	time_t looked; /* when the pins were looked at last */
 	bool adopted;
 	bool settled; /* the start is complete */
 	bool renewed; /* there were arrays, but they did not serve; they are in "former" until this start is complete */
@@ -74,6 +77,26 @@ static inline void fd_close(int *fd)
 		close(*fd);
 	*fd = -1;
 }
+
+/*
+ * loader_pins.c: names are those of files below the pin folder
+ */
+
+/* What the parent holds and the bpffs has not: programs, for the next worker. */
+#define HELD_ALONE "programs/"
+
+/* The pin folder is there and ours; or, if the parent holds the data path, a warning says that it is not. 0, or -errno after a line. */
+int pins_ready(struct keepnat *k);
+
+/* What has this name, by the pin or, where that is gone, by the parent: a descriptor, or -errno. */
+int pin_open(const struct keepnat *k, const char *name);
+
+/* It outlives us by this name, from now on. 0; -errno: it is not pinned. The descriptor stays the caller's. */
+int pin_put(const struct keepnat *k, const char *name, int fd);
+
+/* No more; or by another name. What is attached by a link stays so: see bpf_link_detach(). */
+void pin_drop(const struct keepnat *k, const char *name);
+void pin_move(const struct keepnat *k, const char *name, const char *to);
 
 /*
  * loader_arrays.c
@@ -101,8 +124,8 @@ int arrays_try(struct keepnat *k, struct loader *l);
  * loader.c
  */
 
-/* Load those of the wanted programs that are not loaded yet. 0 or -errno. */
-int programs_load(struct loader *l, const bool wanted[PROGRAMS]);
+/* Load those of the wanted programs that are neither loaded nor held. 0 or -errno. */
+int programs_load(struct keepnat *k, const bool wanted[PROGRAMS]);
 
 /*
  * loader_hooks.c

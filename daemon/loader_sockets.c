@@ -29,9 +29,19 @@ static bool sockets_wanted(const struct settings *settings)
 	return settings->port_mapping_count;
 }
 
-static void pin_path(const struct keepnat *k, const char *name, char path[LOADER_PATH])
+static const char led_pin[] = "links/led";
+
+/* The name of a link's pin. */
+struct socket_pin {
+	char name[32];
+};
+
+static struct socket_pin socket_pin(unsigned int which)
 {
-	snprintf(path, LOADER_PATH, "%s/links/%s", k->pin_dir, name);
+	struct socket_pin pin;
+
+	snprintf(pin.name, sizeof(pin.name), "links/%s", program_names[PROGRAM_CONNECT4 + which]);
+	return pin;
 }
 
 /* The root of the cgroups, of version 2. Its descriptor or -errno. */
@@ -52,36 +62,29 @@ static int cgroup_open(void)
 /* The map of what was led, ours, as an earlier daemon pinned it, or a new one. 0 or -errno. */
 static int led_ready(const struct keepnat *k, struct loader *l)
 {
-	char path[LOADER_PATH];
-
-	pin_path(k, "led", path);
 	if (l->led < 0)
-		l->led = bpf_obj_get(path);
-	if (l->led < 0)
-		l->led = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "led", sizeof(struct led_key),
-					sizeof(struct led), SOCKETS_LED, NULL);
-	if (l->led >= 0 && (!bpf_obj_pin(l->led, path) || errno == EEXIST))
+		l->led = pin_open(k, led_pin);
+	if (l->led >= 0)
 		return 0;
-	return -errno;
+	l->led = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "led", sizeof(struct led_key), sizeof(struct led),
+				SOCKETS_LED, NULL);
+	return l->led < 0 ? -errno : pin_put(k, led_pin, l->led);
 }
 
 /* A link with our program: that which is pinned, or a new one. 0 or -errno. */
 static int socket_attach(const struct keepnat *k, int cgroup, unsigned int which)
 {
 	const struct loader *l = k->loader;
-	enum program program = (enum program)(PROGRAM_CONNECT4 + which);
-	char path[LOADER_PATH];
-	int link, error = 0;
+	const struct socket_pin pin = socket_pin(which);
+	int program = l->programs[PROGRAM_CONNECT4 + which], link = pin_open(k, pin.name), error = 0;
 
-	pin_path(k, program_names[program], path);
-	link = bpf_obj_get(path);
-	if (link >= 0 && bpf_link_update(link, l->programs[program], NULL)) {
-		unlink(path); /* of a cgroup that is gone */
+	if (link >= 0 && bpf_link_update(link, program, NULL)) {
+		pin_drop(k, pin.name); /* of a cgroup that is gone */
 		fd_close(&link);
 	}
 	if (link < 0) {
-		link = bpf_link_create(l->programs[program], cgroup, attach_types[which], NULL);
-		error = link < 0 || bpf_obj_pin(link, path) ? -errno : 0;
+		link = bpf_link_create(program, cgroup, attach_types[which], NULL);
+		error = link < 0 ? -errno : pin_put(k, pin.name, link);
 	}
 	fd_close(&link);
 	FAULT(sockets_attached);
@@ -90,14 +93,16 @@ static int socket_attach(const struct keepnat *k, int cgroup, unsigned int which
 
 static void sockets_drop(const struct keepnat *k)
 {
-	char path[LOADER_PATH];
+	for (unsigned int i = 0; i < SOCKET_PROGRAMS; i++) {
+		const struct socket_pin pin = socket_pin(i);
+		int link = pin_open(k, pin.name);
 
-	for (int i = 0; i < SOCKET_PROGRAMS; i++) {
-		pin_path(k, program_names[PROGRAM_CONNECT4 + i], path);
-		unlink(path); /* the last that holds the link */
+		if (link >= 0)
+			(void)bpf_link_detach(link); /* others may hold it, too */
+		fd_close(&link);
+		pin_drop(k, pin.name);
 	}
-	pin_path(k, "led", path);
-	unlink(path);
+	pin_drop(k, led_pin);
 }
 
 static int sockets_attach(struct keepnat *k)
@@ -108,7 +113,7 @@ static int sockets_attach(struct keepnat *k)
 	for (int i = 0; i < SOCKET_PROGRAMS; i++)
 		wanted[PROGRAM_CONNECT4 + i] = true;
 	if (!error)
-		error = programs_load(k->loader, wanted);
+		error = programs_load(k, wanted);
 	for (unsigned int i = 0; i < SOCKET_PROGRAMS && !error; i++)
 		error = socket_attach(k, cgroup, i);
 	fd_close(&cgroup);

@@ -116,6 +116,13 @@ static int folder_magic(const char *path, unsigned long *magic)
 	return 0;
 }
 
+bool machine_is_bpffs(const char *path)
+{
+	unsigned long magic = 0;
+
+	return !folder_magic(path, &magic) && magic == BPF_FS_MAGIC;
+}
+
 int machine_bpffs(const char *path)
 {
 	unsigned long magic = 0;

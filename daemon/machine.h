@@ -3,6 +3,7 @@
  * machine.h - what the machine has: kernel, capabilities, memory. Each check logs one line when it refuses.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/types.h"
@@ -21,5 +22,8 @@ u64 machine_memory(enum machine_memory which);
 /* A folder and those above it, each 0755 if it has to be made. 0 or -errno. */
 int machine_folder(const char *path);
 
-/* Is there a bpffs at this path, or at the nearest folder above it that exists? Mounts /sys/fs/bpf. 0 or -errno. */
+/* Is there a bpffs at this path, or at the nearest folder above it that exists? */
+bool machine_is_bpffs(const char *path);
+
+/* The same: 0, or -errno after a line. Mounts /sys/fs/bpf. */
 int machine_bpffs(const char *path);

@@ -27,6 +27,7 @@
 #include "daemon/deputy.h"
 #include "daemon/event.h"
 #include "daemon/forwarding.h"
+#include "daemon/hold.h"
 #include "daemon/keepnat.h"
 #include "daemon/link.h"
 #include "daemon/loader.h"
@@ -426,6 +427,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		watch_look(k);
 		shortages_look(k, &shortages, (u64)time(NULL));
 		usages_look(k, &usages);
+		loader_pins_look(k);
 		record_look(k, time(NULL));
 		unsolicited_run(k);
 		fds[5].fd = watch_fd(k, 1);
@@ -523,6 +525,7 @@ static int trial(const struct arguments *arguments)
 struct work {
 	const struct arguments *arguments;
 	struct blackbox *box;
+	struct holds *holds;
 };
 
 /* What the parent has to know of our settings, and what of us shall be known after a crash. */
@@ -552,6 +555,7 @@ static int work(void *context)
 		return EXIT_FAILED;
 	k->started = time(NULL);
 	k->box = work->box;
+	k->holds = work->holds;
 	k->life = blackbox_join(k->box, "main", true);
 	blackbox_doing(k->life, "start, configuration");
 	pthread_mutex_init(&k->lock, NULL);
@@ -570,7 +574,8 @@ static int work(void *context)
 int main(int argc, char **argv)
 {
 	struct arguments arguments = { .instance = "default" };
-	struct work parts = { .arguments = &arguments };
+	static struct holds holds;
+	struct work parts = { .arguments = &arguments, .holds = &holds };
 	int status = arguments_parse(&arguments, argc, argv);
 
 	if (status >= 0)
@@ -579,7 +584,7 @@ int main(int argc, char **argv)
 		return trial(&arguments);
 	parts.box = blackbox_new();
 	if (parts.box)
-		return supervise(parts.box, work, &parts, argv);
+		return supervise(parts.box, &holds, work, &parts, argv);
 	log_error("cannot share memory with its worker: %s; free some, or raise the limit (ulimit -n)",
 		  strerror(errno));
 	return EXIT_FAILED;

@@ -19,6 +19,7 @@
 
 #include "daemon/blackbox.h"
 #include "daemon/crash.h"
+#include "daemon/hold.h"
 #include "daemon/log.h"
 #include "daemon/recovery.h"
 #include "daemon/upgrade.h"
@@ -32,6 +33,7 @@ enum {
 
 struct supervisor {
 	struct blackbox *box;
+	struct holds *holds;
 	int (*work)(void *context);
 	void *context;
 	int signals;
@@ -101,6 +103,7 @@ static void worker_begin(const struct supervisor *s, pid_t parent)
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE);
 	close(s->signals);
+	holds_begin(s->holds);
 	if (*s->oom)
 		oom_adjust(s->oom, NULL, 0);
 	sigemptyset(&set);
@@ -114,6 +117,7 @@ static int worker_start(struct supervisor *s)
 {
 	pid_t parent = getpid(), worker;
 
+	holds_hear(s->holds); /* what its predecessor said last */
 	s->box->crashes = s->recoveries.total;
 	s->box->parent = parent;
 	blackbox_clear(s->box);
@@ -288,7 +292,9 @@ static void upgrade_take(struct supervisor *s)
 	s->worker = 0;
 	(void)sd_notify(0, "STATUS=another version takes over; packets go on in the kernel");
 	oom_adjust(s->oom, NULL, 0);
+	holds_hand(s->holds);
 	upgrade_go(&s->upgrade);
+	holds_keep(s->holds);
 	oom_adjust("-900", NULL, 0);
 	s->was_ready = false;
 	(void)worker_start(s);
@@ -305,7 +311,9 @@ static void upgrade_revoke(struct supervisor *s, int status)
 	worker_doing(s, 0, doing, sizeof(doing));
 	snprintf(why, sizeof(why), "its worker %s in %s", how, doing);
 	oom_adjust(s->oom, NULL, 0);
+	holds_hand(s->holds);
 	upgrade_back(&s->upgrade, why);
+	holds_keep(s->holds);
 	oom_adjust("-900", NULL, 0);
 }
 
@@ -317,6 +325,10 @@ static int worker_crashed(struct supervisor *s, int status)
 	u64 signature = crash_signature(s->box, &end);
 	struct recovery_step step = recovery_next(&s->recoveries, &s->settings, signature, end.lived);
 
+	if (s->box->unpinned && step.give_up) {
+		step.give_up = false; /* what we hold would end with us */
+		step.delay = RECOVERY_DELAY_MAX;
+	}
 	end.oom = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && ooms_read() != s->ooms;
 	end.row = s->recoveries.row;
 	end.same = s->recoveries.same;
@@ -407,7 +419,8 @@ static int signals_take(struct supervisor *s)
 static int loop_run(struct supervisor *s)
 {
 	struct pollfd fds[] = { { .fd = s->signals, .events = POLLIN },
-				{ .fd = s->box->wake, .events = POLLIN } };
+				{ .fd = s->box->wake, .events = POLLIN },
+				{ .fd = s->holds->hear, .events = POLLIN } };
 	u64 looked = milliseconds(), now;
 	int result = NOT_BEGUN;
 	eventfd_t value;
@@ -416,8 +429,9 @@ static int loop_run(struct supervisor *s)
 		now = milliseconds();
 		if (s->due && now >= s->due)
 			(void)worker_start(s);
-		(void)poll(fds, 2, s->due && s->due - now < TICK_MS ? (int)(s->due - now) + 1 : TICK_MS);
+		(void)poll(fds, 3, s->due && s->due - now < TICK_MS ? (int)(s->due - now) + 1 : TICK_MS);
 		(void)eventfd_read(s->box->wake, &value);
+		holds_hear(s->holds);
 		worker_hear(s);
 		upgrade_look(&s->upgrade, milliseconds());
 		if (milliseconds() - looked >= TICK_MS) {
@@ -444,13 +458,14 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int supervise(struct blackbox *box, int (*work)(void *context), void *context, char **arguments)
+int supervise(struct blackbox *box, struct holds *holds, int (*work)(void *context), void *context,
+	      char **arguments)
 {
-	struct supervisor s = { .box = box, .work = work, .context = context };
+	struct supervisor s = { .box = box, .holds = holds, .work = work, .context = context };
 	int result;
 
 	s.signals = signals_open();
-	if (s.signals < 0) {
+	if (s.signals < 0 || holds_open(holds)) {
 		log_error("cannot open its descriptors: %s; raise the limit (ulimit -n)", strerror(errno));
 		return EXIT_FAILURE;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * supervise.h - the small parent. It starts the worker, which is the whole daemon, passes signals on to it, tells systemd how it is,
- * and starts another one when it died. It parses nothing and allocates nothing, so that it has little to crash by.
+ * and starts another one when it died. It parses nothing and allocates nothing, so that it has little to crash by. It holds descriptors of the data path (hold.h),
+ * so that this outlives a worker also when pins are gone.
  *
  * The worker shares a black box with it, from which it knows what the worker cannot say any more. A worker that was ended by a signal,
  * that ended itself without having been asked, or that showed no sign of life for so long, has crashed; its successor adopts what is
@@ -13,11 +14,13 @@
 #pragma once
 
 struct blackbox;
+struct holds;
 
 enum { EXIT_GIVEN_UP = 3 }; /* too many crashes; packets go on in the kernel */
 
 /*
- * Until the worker was asked to end, could not begin, or is given up. What to exit with. `work` runs in the worker; `arguments` are
- * those of main(), for a program that takes over (upgrade.h).
+ * Until the worker was asked to end, could not begin, or is given up. What to exit with. `work` runs in the worker, which finds
+ * there what is held; `arguments` are those of main(), for a program that takes over (upgrade.h).
  */
-int supervise(struct blackbox *box, int (*work)(void *context), void *context, char **arguments);
+int supervise(struct blackbox *box, struct holds *holds, int (*work)(void *context), void *context,
+	      char **arguments);

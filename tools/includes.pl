@@ -29,6 +29,7 @@ my %doors = (
 	'daemon/loader.c' => qr{$libbpf|^keepnat\.skel\.h$},		# what is behind loader.h knows libbpf, and nobody else
 	'daemon/loader_arrays.c' => $libbpf,
 	'daemon/loader_hooks.c' => $libbpf,
+	'daemon/loader_pins.c' => $libbpf,
 	'daemon/loader_sockets.c' => $libbpf,
 	'daemon/clients.c' => qr{^core/clients\.h$},			# it writes what this reads
 	'daemon/pool.c' => qr{^core/(?:host|ports)\.h$},			# it writes what these read
