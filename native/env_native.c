@@ -7,6 +7,8 @@ int native_socket_find(const struct nat_instance *nat, u32 class, __be32 remote,
 {
 	int found = SOCKET_NONE;
 
+	if (nat->kernel)
+		return nat->kernel->socket(nat->kernel, class, remote, remote_port, local, port);
 	for (u32 i = 0; i < nat->socket_count; i++) {
 		const struct native_socket *s = &nat->sockets[i];
 		if (s->class != class || s->port != port || (s->local && s->local != local))

@@ -10,6 +10,18 @@
 #include "core/env.h"
 #include "native/fault.h"
 
+struct shadow;
+
+/*
+ * Who answers for the kernel, where a daemon can ask it. remote and local as env_local_socket() has them: SOCKET_*;
+ * route_inside: env_route_inside().
+ */
+struct native_kernel {
+	int (*socket)(const struct native_kernel *kernel, u32 class, __be32 remote, __be16 remote_port,
+		      __be32 local, __be16 port);
+	int (*route_inside)(const struct native_kernel *kernel, __be32 saddr, __be32 daddr);
+};
+
 struct nat_instance {
 	struct config *config;
 	u8 *tables[4]; /* by enum table */
@@ -24,7 +36,12 @@ struct nat_instance {
 	/* Sockets of the router, for env_local_socket(). */
 	struct native_socket *sockets;
 	u32 socket_count;
+	const struct native_kernel *kernel; /* NULL: those sockets, and no routes */
+	struct shadow *shadow; /* what packets touch is copied before; NULL: they work on the arrays */
 };
+
+/* The copy of `size` bytes at an element of the arrays: native/shadow.h. */
+void *shadow_at(struct shadow *shadow, void *element, size_t size);
 
 enum { SOCKET_NONE, SOCKET_OPEN, SOCKET_CONNECTED };
 
@@ -65,21 +82,41 @@ struct native_socket {
 #define FORGET(x, any) (x)
 #define BOUNDED(x, max) (x)
 
+static __always_inline void *native_element(struct nat_instance *nat, void *element, size_t size)
+{
+	return nat->shadow ? shadow_at(nat->shadow, element, size) : element;
+}
+static __always_inline u64 *native_word(struct nat_instance *nat, u64 *word)
+{
+	return native_element(nat, word, sizeof(*word));
+}
 static __always_inline struct config *env_config(struct nat_instance *nat) { return nat->config; }
 static __always_inline struct slot *env_slot(struct nat_instance *nat, enum table t, u32 i)
 {
 	u32 size = t == TABLE_FLOWS || t == TABLE_HOSTS ? 64 : 32;
 
-	return (struct slot *)(nat->tables[t] + (size_t)i * size);
+	return native_element(nat, nat->tables[t] + (size_t)i * size, size);
 }
-static __always_inline u64 *env_port_word(struct nat_instance *nat, u32 i) { return &nat->ports[i]; }
-static __always_inline u64 *env_address(struct nat_instance *nat, u32 i) { return &nat->addresses[i]; }
-static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i) { return &nat->pools[i]; }
+static __always_inline u64 *env_port_word(struct nat_instance *nat, u32 i)
+{
+	return native_word(nat, &nat->ports[i]);
+}
+static __always_inline u64 *env_address(struct nat_instance *nat, u32 i)
+{
+	return native_word(nat, &nat->addresses[i]);
+}
+static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i)
+{
+	return native_word(nat, &nat->pools[i]);
+}
 static __always_inline struct next_hop *env_next_hop(struct nat_instance *nat, u32 i)
 {
-	return &nat->next_hops[i];
+	return native_element(nat, &nat->next_hops[i], sizeof(nat->next_hops[i]));
 }
-static __always_inline struct held *env_held(struct nat_instance *nat, u32 i) { return &nat->held[i]; }
+static __always_inline struct held *env_held(struct nat_instance *nat, u32 i)
+{
+	return native_element(nat, &nat->held[i], sizeof(nat->held[i]));
+}
 static __always_inline struct work *env_scratch(struct nat_instance *nat) { return nat->work; }
 static __always_inline u32 env_segments(struct nat_instance *nat)
 {
@@ -98,10 +135,8 @@ static __always_inline u32 env_random(struct nat_instance *nat)
 }
 static __always_inline int env_route_inside(struct nat_instance *nat, __be32 saddr, __be32 daddr)
 {
-	(void)nat;
-	(void)saddr;
-	(void)daddr;
-	return 0; /* only the kernel knows routes; tests name their networks */
+	/* Only the kernel knows routes; tests name their networks. */
+	return nat->kernel ? nat->kernel->route_inside(nat->kernel, saddr, daddr) : 0;
 }
 #define env_loop(count, step, context)                        \
 	({                                                    \

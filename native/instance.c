@@ -184,6 +184,8 @@ int native_attach(struct nat_instance *nat, const struct native_sizes *sizes, u6
 	config_begin(nat->config, &s, seed);
 	nat->now = 0;
 	nat->socket_count = 0;
+	nat->kernel = NULL;
+	nat->shadow = NULL;
 	nat->work = zeroed(sizeof(struct work));
 	nat->sockets = calloc(SOCKETS_MAX, sizeof(*nat->sockets));
 	if (nat->work && nat->sockets)

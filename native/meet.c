@@ -261,7 +261,7 @@ static int fly(struct nat_instance *nat, enum native_hook hook, const struct int
 	if (rewrite_ttl(&b, f->l3) || rewrite(&b, p, &plan))
 		reason = REASON_internal;
 	*result = (struct native_result){ reason_verdict((u32)reason), (u32)reason, flight.interface,
-					  f->length };
+					  f->length, 0 };
 	count(nat, flight.interface, (u32)reason, f);
 	return 1;
 }
@@ -338,5 +338,6 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 	count(nat, work->plan.interface, work->plan.reason, f);
 	if (known && work->plan.reason == REASON_out_session)
 		learn(nat, hook, f, &ordinary);
-	return (struct native_result){ work->plan.verdict, work->plan.reason, work->plan.interface, length };
+	return (struct native_result){ work->plan.verdict, work->plan.reason, work->plan.interface, length,
+				       work->plan.hairpin };
 }

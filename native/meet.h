@@ -31,6 +31,7 @@ struct native_result {
 	u32 reason;
 	u32 interface; /* whose counters */
 	u32 length;    /* of the frame afterwards: an answer has its own */
+	u8 hairpin;    /* translated, and on to an inside interface without the kernel's routing */
 };
 
 struct native_result native_meet(struct nat_instance *nat, enum native_hook hook,
