@@ -602,4 +602,24 @@ SEC("syscall") int clock_read(struct clock *clock)
 	return 0;
 }
 
+/*
+ * Not attached: answers what only the kernel knows, to the daemon that explains what would become of a packet (daemon/explain.h), by
+ * the functions that the other programs ask. The frame of a trial run has a struct question behind its Ethernet header; the return
+ * value is the answer.
+ */
+SEC("tc") int question(struct __sk_buff *skb)
+{
+	struct question q;
+
+	if (bpf_skb_load_bytes(skb, ETHERNET, &q, sizeof(q)))
+		return 0;
+	if (q.kind == QUESTION_ROUTE)
+		return env_route_inside(skb, q.remote, q.local);
+	if (q.kind == QUESTION_HAIRPIN)
+		return (int)hairpin_interface(skb, q.remote, q.local);
+	struct endpoint remote = { .addr = q.remote, .port = q.remote_port };
+	struct endpoint local = { .addr = q.local, .port = q.local_port };
+	return env_local_socket(skb, q.class, remote, local);
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

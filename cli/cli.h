@@ -11,14 +11,14 @@
 #include <sys/types.h>
 
 enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
-enum { ARGUMENTS_MAX = 2, SOCKET_PATH_SIZE = 256 };
+enum { ARGUMENTS_MAX = 4, SOCKET_PATH_SIZE = 256 };
 
 /* Options that were given; NULL: not. */
 struct options {
 	const char *instance, *run_dir, *state_dir, *pin_dir;
 	const char *inside, *outside, *pool;
 	const char *host, *remote, *protocol, *interface, *limit, *keep, *config, *severity, *event, *rename,
-		*output;
+		*output, *tcp_flags;
 	bool json, detach, all, wait, help, version;
 	const char *arguments[ARGUMENTS_MAX]; /* after the command's name */
 	int argument_count;
@@ -76,6 +76,7 @@ int blocks_run(const struct options *options);
 int lookup_run(const struct options *options);
 int pools_run(const struct options *options);
 int reasons_run(const struct options *options);
+int explain_run(const struct options *options);
 int events_run(const struct options *options);
 int monitor_run(const struct options *options);
 int replay_run(const struct options *options);

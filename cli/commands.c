@@ -45,6 +45,19 @@ const struct command commands[] = {
 	{ "reasons", "[--interface IF] [--all]", "why packets ended as they did, with counts",
 	  "Reasons that have not occurred are left out; --all shows them too.\n",
 	  "keepnat reasons --interface eth0", "interface all", 0, reasons_run },
+	{ "explain", "out|in PROTO SRC[:P] DST[:P] [--interface IF] [--tcp-flags F]",
+	  "what would become of a packet, step by step, and why; changes nothing",
+	  "out: from an inside host, or from the router; in: from outside. PROTO is udp, tcp, icmp, gre or "
+	  "the\n"
+	  "like, or a number; UDP and TCP need ports, of ICMP P is the identifier. keepnatd decides as it\n"
+	  "does for packets, by the tables and the kernel's routes of this moment. IF is by where it comes,\n"
+	  "without it as routes say. F: syn (which it is without), ack, fin, rst, or some with + between "
+	  "them.\n"
+	  "Firewalls are not asked.\n"
+	  "  keepnat explain in tcp 203.0.113.9:50000 198.51.100.1:443\n"
+	  "  keepnat explain in icmp 203.0.113.9 198.51.100.1\n"
+	  "  keepnat explain out tcp 10.0.0.11:5000 203.0.113.9:443 --tcp-flags ack\n",
+	  "keepnat explain out udp 10.0.0.11:5000 203.0.113.9:53", "interface tcp-flags", 4, explain_run },
 	{ "events", "[--severity S] [--event NAME] [--limit N]", "what happened that somebody should know",
 	  "The last ones, the oldest first. --severity error, warning, notice or info: those, and what is\n"
 	  "worse. doc/events.md has what each means and what to do; so has --json.\n",

@@ -45,6 +45,8 @@ static void command_names(const char *begun)
 		candidate(command->name, begun);
 }
 
+#define PROTOCOLS "udp tcp icmp dccp sctp udplite gre esp ipip"
+
 /* Values of an option that are known ahead. */
 static void values(const struct command *command, const char *option, const char *begun)
 {
@@ -53,7 +55,8 @@ static void values(const struct command *command, const char *option, const char
 	} known[] = {
 		{ "keep", "mappings hosts none" },
 		{ "severity", "error warning notice info" },
-		{ "protocol", "udp tcp icmp dccp sctp udplite gre esp ipip" },
+		{ "protocol", PROTOCOLS },
+		{ "tcp-flags", "syn ack fin rst syn+ack" },
 		{
 			"event",
 #define EVENT(name, severity, message_id, windows, meaning, mend) #name " "
@@ -142,6 +145,8 @@ int complete_print(int count, char **words)
 		command_names(begun);
 	} else if (!arguments) {
 		first_argument(command, begun);
+	} else if (arguments == 1 && command->run == explain_run) {
+		candidates(PROTOCOLS, begun);
 	}
 	return STATUS_DONE;
 }

@@ -12,7 +12,7 @@ struct option {
 	bool *flag;
 };
 
-enum { OPTIONS = 25 };
+enum { OPTIONS = 26 };
 
 static void option_table(struct option table[OPTIONS + 1], struct options *o)
 {
@@ -34,6 +34,7 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 		{ "limit", false, &o->limit, NULL },
 		{ "severity", false, &o->severity, NULL },
 		{ "event", false, &o->event, NULL },
+		{ "tcp-flags", false, &o->tcp_flags, NULL },
 		{ "keep", false, &o->keep, NULL },
 		{ "config", false, &o->config, NULL },
 		{ "rename", false, &o->rename, NULL },

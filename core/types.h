@@ -411,6 +411,14 @@ struct led {
 	u16 zero;
 };
 
+/* What the daemon asks the program `question`: see bpf/keepnat.bpf.c. */
+enum question_kind { QUESTION_SOCKET, QUESTION_ROUTE, QUESTION_HAIRPIN };
+struct question {
+	__be32 remote, local; /* of a route: from where, and to where */
+	__be16 remote_port, local_port;
+	u16 kind, class;
+};
+
 /* Counters: one record a CPU; packets and bytes by interface and reason. */
 struct counter {
 	u64 packets;

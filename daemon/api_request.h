@@ -45,9 +45,9 @@ struct request {
 	struct blackbox_thread *life; /* of the thread that serves it */
 	char *body;
 	size_t body_length, body_room, body_max;
-	size_t body_cut;  /* bytes that there were more */
-	bool body_long;	  /* it is one of api->long_bodies */
-	bool body_late;	  /* there were too many of those */
+	size_t body_cut;   /* bytes that there were more */
+	bool body_long;	   /* it is one of api->long_bodies */
+	bool body_late;	   /* there were too many of those */
 	const char *type;  /* of the answer; NULL: JSON */
 	const char *cache; /* who may keep it; NULL: nobody */
 	unsigned int status;
@@ -96,6 +96,7 @@ void request_answer(struct request *request, const char *method);
 void answer_status(struct request *request);
 void answer_interfaces(struct request *request);
 void answer_reasons(struct request *request);
+void answer_explain(struct request *request);
 void answer_metrics(struct request *request);
 void answer_events(struct request *request);
 void answer_config(struct request *request);

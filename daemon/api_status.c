@@ -301,10 +301,11 @@ void answer_reasons(struct request *request)
 	list = json_array();
 	for (u32 i = 0; i < REASONS; i++) {
 		struct counter counter = list_reason(&view, number, i);
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "reason", reason_name(i),
-						      "verdict", verdict_name(reason_verdict(i)), "text",
-						      reason_text(i), "packets", json_u64(counter.packets),
-						      "bytes", json_u64(counter.bytes)));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s?, s:o, s:o}", "reason", reason_name(i),
+						"verdict", verdict_name(reason_verdict(i)), "text",
+						reason_text(i), "mend", reason_mend(i), "packets",
+						json_u64(counter.packets), "bytes", json_u64(counter.bytes)));
 	}
 	request_json(request, json_pack("{s:o}", "reasons", list));
 }

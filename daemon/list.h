@@ -127,3 +127,4 @@ u32 list_mss(const struct list_view *view, u32 interface);
 const char *protocol_name(u8 protocol);
 u8 protocol_number(const char *name);
 const char *class_name(u8 class);
+bool protocol_has_ports(u8 protocol); /* or an identifier in their place */

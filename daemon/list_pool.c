@@ -118,6 +118,8 @@ const char *protocol_name(u8 protocol)
 	return NULL;
 }
 
+bool protocol_has_ports(u8 protocol) { return protocol_class(protocol) >= 0; }
+
 const char *class_name(u8 class) { return protocol_name(protocol_of_class(class)); }
 
 u8 protocol_number(const char *name)

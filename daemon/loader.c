@@ -20,7 +20,7 @@ const char *const program_names[PROGRAMS] = {
 	"out_ethernet", "in_ethernet",	"hairpin_ethernet", "learn_ethernet", "client_ethernet", "out_bare",
 	"in_bare",	"hairpin_bare", "client_bare",	    "xdp_out",	      "xdp_in",		 "ordered",
 	"connect4",	"connect6",	"sendmsg4",	    "sendmsg6",	      "recvmsg4",	 "recvmsg6",
-	"getpeername4", "getpeername6", "clock_read",
+	"getpeername4", "getpeername6", "clock_read",	    "question",
 };
 
 /* What libbpf complained of last. It has one printer for the whole process, so this cannot hang on the instance. */
@@ -204,7 +204,9 @@ static void programs_want(bool wanted[PROGRAMS], const struct keepnat_interface 
 
 int loader_prepare(struct keepnat *k, const struct keepnat_interface *interfaces, unsigned int count)
 {
-	bool wanted[PROGRAMS] = { [PROGRAM_CLOCK] = true, [PROGRAM_ORDERED] = true };
+	bool wanted[PROGRAMS] = {
+		[PROGRAM_CLOCK] = true, [PROGRAM_ORDERED] = true, [PROGRAM_QUESTION] = true
+	};
 	int error;
 
 	programs_want(wanted, interfaces, count);
@@ -288,6 +290,23 @@ u32 loader_tick(const struct loader *loader)
 	u32 parts;
 
 	return loader_clock(loader, &parts);
+}
+
+int loader_ask(const struct loader *loader, u32 ifindex, const struct question *question)
+{
+	struct {
+		u8 frame[14];
+		u8 question[sizeof(*question)];
+		u8 rest[64];
+	} packet = { .frame = { [12] = 8 } };
+	struct __sk_buff context = { .ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &packet, .data_size_in = sizeof(packet),
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+
+	memcpy(packet.question, question, sizeof(*question));
+	if (bpf_prog_test_run_opts(loader->programs[PROGRAM_QUESTION], &options))
+		return -errno;
+	return (int)options.retval;
 }
 
 /*

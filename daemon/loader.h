@@ -17,6 +17,7 @@
 struct keepnat;
 struct keepnat_interface;
 struct loader;
+struct question;
 
 /*
  * Adopt the pinned arrays or make new ones, map them into k->nat, load the programs that k->interfaces need, and find
@@ -91,6 +92,11 @@ u32 loader_tick(const struct loader *loader);
 /* The same, and how much of the tick is over. Any thread. */
 enum { LOADER_CLOCK_PARTS = 1024 };
 u32 loader_clock(const struct loader *loader, u32 *parts);
+
+/*
+ * Ask the kernel as the programs do, at a hook of this device: the answer, as bpf/keepnat.bpf.c has it, or -errno. Any thread.
+ */
+int loader_ask(const struct loader *loader, u32 ifindex, const struct question *question);
 
 /* leave: pins stay, and what is attached goes on. Else the arrays' pins go; hooks must have been detached. */
 void loader_close(struct keepnat *k, bool leave);

@@ -47,6 +47,7 @@ enum program {
 	PROGRAM_ORDERED,
 	PROGRAM_CONNECT4, /* and seven more, in the order of program_names[] */
 	PROGRAM_CLOCK = PROGRAM_CONNECT4 + SOCKET_PROGRAMS,
+	PROGRAM_QUESTION,
 	PROGRAMS,
 	PROGRAM_NONE = PROGRAMS,
 };

@@ -8,6 +8,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -291,6 +292,53 @@ int netlink_route(__be32 to, u32 *ifindex, __be32 *source)
 	*ifindex = way.ifindex;
 	*source = way.source;
 	return error ? error : way.source ? 0 : -ENETUNREACH;
+}
+
+static int forward_attribute(const struct nlattr *attribute, void *context)
+{
+	struct netlink_way *way = context;
+
+	if (mnl_attr_get_type(attribute) == RTA_OIF)
+		way->ifindex = mnl_attr_get_u32(attribute);
+	return MNL_CB_OK;
+}
+
+static int forward_take(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
+	struct netlink_way *way = context;
+
+	if (message->nlmsg_type != RTM_NEWROUTE)
+		return MNL_CB_OK;
+	way->type = head->rtm_type;
+	mnl_attr_parse(message, sizeof(*head), forward_attribute, way);
+	return MNL_CB_OK;
+}
+
+int netlink_forward(const struct netlink_packet *packet, struct netlink_way *way)
+{
+	char buffer[256];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct rtmsg *head;
+
+	memset(way, 0, sizeof(*way));
+	request->nlmsg_type = RTM_GETROUTE;
+	request->nlmsg_flags = NLM_F_ACK;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->rtm_family = AF_INET;
+	head->rtm_dst_len = 32;
+	head->rtm_src_len = packet->from ? 32 : 0;
+	mnl_attr_put_u32(request, RTA_DST, packet->to);
+	if (packet->from)
+		mnl_attr_put_u32(request, RTA_SRC, packet->from);
+	if (packet->ifindex)
+		mnl_attr_put_u32(request, RTA_IIF, packet->ifindex);
+	if (packet->protocol == IPPROTO_UDP || packet->protocol == IPPROTO_TCP) {
+		mnl_attr_put_u8(request, RTA_IP_PROTO, packet->protocol);
+		mnl_attr_put_u16(request, RTA_SPORT, packet->sport);
+		mnl_attr_put_u16(request, RTA_DPORT, packet->dport);
+	}
+	return route_ask(request, forward_take, way);
 }
 
 /*

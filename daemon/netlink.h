@@ -64,6 +64,21 @@ int netlink_address_remove(u32 ifindex, __be32 addr);
 /* The way of the router's own packets to an address: the device, and their source. 0 or -errno. */
 int netlink_route(__be32 to, u32 *ifindex, __be32 *source);
 
+/* A packet's way through the router. */
+struct netlink_packet {
+	__be32 from, to;
+	u32 ifindex; /* by which it came; 0: the router's own */
+	u8 protocol;
+	__be16 sport, dport; /* 0: none */
+};
+struct netlink_way {
+	u32 ifindex; /* by which it would leave */
+	u8 type;     /* RTN_* */
+};
+
+/* Ask for it. 0; -errno of the kernel that says why it goes nowhere, -EXDEV or -EINVAL for a source that cannot be there. */
+int netlink_forward(const struct netlink_packet *packet, struct netlink_way *way);
+
 /* How many tc filters there are in the clsact of an interface. -errno. */
 int netlink_filters(u32 ifindex);
 

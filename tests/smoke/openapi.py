@@ -222,6 +222,20 @@ def check_lists():
     replies("status", tcp=True)
 
 
+def check_explanations():
+    for words in ("direction=out&protocol=udp&source=10.0.0.11:5000&destination=203.0.113.2:53",
+                  "direction=out&protocol=gre&source=10.0.0.11&destination=203.0.113.2",
+                  "direction=out&protocol=udp&source=10.0.0.11:5000&destination=192.0.2.1:53",
+                  "direction=out&protocol=tcp&source=10.0.0.11:5000&destination=198.51.100.2:8080&tcp_flags=syn%2back",
+                  "direction=in&protocol=tcp&source=203.0.113.2:5000&destination=198.51.100.2:8080&interface=wan0",
+                  "direction=in&protocol=udp&source=203.0.113.2:5000&destination=198.51.100.51:9",
+                  "direction=in&protocol=icmp&source=203.0.113.2&destination=198.51.100.50"):
+        value = replies("explain", "/v1/explain?" + words)
+        result("in steps", len(value["steps"]) > 1 and value["outcome"].startswith("would "), value)
+    for words in ("", "direction=out&protocol=udp&source=10.0.0.11&destination=203.0.113.2:53"):
+        replies("explain", "/v1/explain?" + words, expect=400)
+
+
 def check_events():
     value = replies("events")
     result("and there are events", len(value["events"]) > 0)
@@ -302,6 +316,7 @@ check_description()
 check_paths()
 check_crashes()
 check_lists()
+check_explanations()
 check_events()
 check_general()
 check_control()

@@ -193,6 +193,13 @@ static void interfaces_and_reasons(void **state)
 
 	json = get(i, "/v1/reasons");
 	list = json_object_get(json, "reasons");
+	for (size_t r = 0; r < json_array_size(list); r++) {
+		const json_t *reason = json_array_get(list, r);
+		const char *verdict = string(reason, "verdict");
+		bool refuses = !strcmp(verdict, "drop") || !strcmp(verdict, "answer");
+		if (json_is_string(json_object_get(reason, "mend")) != refuses)
+			fail_msg("%s: a mend is missing, or one too many", string(reason, "reason"));
+	}
 	assert_int_equal(json_array_size(list), REASONS);
 	json_array_foreach(list, at, row)
 	{
