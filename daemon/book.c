@@ -221,7 +221,7 @@ static int sinks_open(struct book *b)
 	const struct {
 		const struct sink_format *format;
 		const char *target;
-	} all[] = { { &book_json, log->json } };
+	} all[] = { { &book_json, log->json }, { &book_syslog, log->syslog }, { &book_ipfix, log->ipfix } };
 
 	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		int error;
@@ -247,7 +247,7 @@ static void book_free(struct book *b)
 	free(b);
 }
 
-static bool book_wanted(const struct settings_log *log) { return *log->json; }
+static bool book_wanted(const struct settings_log *log) { return *log->json || *log->syslog || *log->ipfix; }
 
 static void book_forget(const struct keepnat *k)
 {

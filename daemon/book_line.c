@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Records as lines: JSON, an object each. */
+/* Records as lines: JSON, an object each; and syslog messages. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/env.h"
 #include "daemon/address.h"
@@ -55,64 +57,140 @@ static void line_add(struct line *line, const char *format, ...)
 		line->used += (size_t)n < line->size - line->used ? (size_t)n : line->size - line->used - 1;
 }
 
-/* Names are of ASCII that can be printed (config.h); of that only these two mean something to JSON. */
-static void line_add_name(struct line *line, const char *key, const char *name)
+/* Behind what was added: "key":"value" in JSON, key=value in a syslog message. Names and words are of ASCII that can be printed. */
+struct style {
+	const char *before, *between, *after; /* of what is text; numbers have no quotes */
+	const char *number_before;
+	bool escapes;
+};
+
+static const struct style json_style = { ",\"", "\":\"", "\"", "\":", true };
+static const struct style words_style = { " ", "=", "", "=", false };
+
+static void text_add(struct line *line, const struct style *style, const char *key, const char *text)
 {
-	line_add(line, ",\"%s\":\"", key);
-	for (; *name; name++)
-		line_add(line, "%s%c", *name == '"' || *name == '\\' ? "\\" : "", *name);
-	line_add(line, "\"");
+	line_add(line, "%s%s%s", style->before, key, style->between);
+	for (; *text; text++)
+		line_add(line, "%s%c", style->escapes && (*text == '"' || *text == '\\') ? "\\" : "", *text);
+	line_add(line, "%s", style->after);
 }
 
-static void json_ports(struct line *line, const struct trail_record *r)
+static void number_add(struct line *line, const struct style *style, const char *key, u64 number)
 {
-	char address[ADDRESS_TEXT_SIZE];
+	line_add(line, "%s%s%s%llu", style->before, key, style->number_before, (unsigned long long)number);
+}
 
-	line_add(line, ",\"inside_address\":\"%s\"", address_format(address, (struct in_addr){ r->inside }));
+static void address_add(struct line *line, const struct style *style, const char *key, __be32 address)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	text_add(line, style, key, address_format(text, (struct in_addr){ address }));
+}
+
+static void ports_add(struct line *line, const struct style *style, const struct trail_record *r)
+{
+	address_add(line, style, "inside_address", r->inside);
 	if (!is_block(r))
-		line_add(line, ",\"inside_port\":%u", r->inside_port);
-	line_add(line, ",\"outside_address\":\"%s\"",
-		 address_format(address, (struct in_addr){ r->outside }));
+		number_add(line, style, "inside_port", r->inside_port);
+	address_add(line, style, "outside_address", r->outside);
+	number_add(line, style, is_block(r) ? "first_port" : "outside_port", r->outside_port);
 	if (is_block(r))
-		line_add(line, ",\"first_port\":%u,\"last_port\":%u", r->outside_port, r->last_port);
-	else
-		line_add(line, ",\"outside_port\":%u", r->outside_port);
+		number_add(line, style, "last_port", r->last_port);
 }
 
-static void json_line(struct line *line, const struct book_names *names, const struct trail_record *r)
+/* All but what kind of record it is, and its time. */
+static void fields_add(struct line *line, const struct style *style, const struct book_names *names,
+		       const struct trail_record *r)
 {
 	char when[TIME_SIZE];
 
-	line_add(line, "{\"time\":\"%s\",\"event\":\"%s\"", time_format(when, r->when), kinds[r->kind]);
 	if (r->kind == TRAIL_LOST) {
-		line_add(line, ",\"count\":%llu", (unsigned long long)r->count);
+		number_add(line, style, "count", r->count);
 	} else {
 		if (r->since)
-			line_add(line, ",\"since\":\"%s\"", time_format(when, r->since));
+			text_add(line, style, "since", time_format(when, r->since));
 		if (r->protocol)
-			line_add(line, ",\"protocol\":\"%s\"", protocol_name(r->protocol));
-		json_ports(line, r);
-		line_add_name(line, "interface", names->interfaces[r->interface % MAX_INTERFACES]);
+			text_add(line, style, "protocol", protocol_name(r->protocol));
+		ports_add(line, style, r);
+		text_add(line, style, "interface", names->interfaces[r->interface % MAX_INTERFACES]);
 	}
-	line_add_name(line, "instance", names->instance);
+	text_add(line, style, "instance", names->instance);
+}
+
+static bool is_datagram(const struct sink *sink)
+{
+	return sink->to.transport == SETTINGS_TO_UDP || sink->to.transport == SETTINGS_TO_UNIX;
+}
+
+/* As many lines as fit; a datagram has one. */
+static size_t lines_pack(struct sink *sink, const struct book_names *names,
+			 const struct trail_record *records, unsigned int count, unsigned int *taken,
+			 void (*add)(struct line *line, struct sink *sink, const struct book_names *names,
+				     const struct trail_record *r))
+{
+	struct line line = { .text = (char *)sink->out, .size = sizeof(sink->out) };
+
+	for (*taken = 0; *taken < count && line.size - line.used > LINE_MAX_SIZE; ++*taken) {
+		if (is_datagram(sink) && *taken)
+			break;
+		add(&line, sink, names, &records[*taken]);
+	}
+	return line.used;
+}
+
+static void lines_begin(struct sink *sink) { (void)sink; }
+
+/*
+ * JSON
+ */
+
+static void json_add(struct line *line, struct sink *sink, const struct book_names *names,
+		     const struct trail_record *r)
+{
+	char when[TIME_SIZE];
+
+	(void)sink;
+	line_add(line, "{\"time\":\"%s\",\"event\":\"%s\"", time_format(when, r->when), kinds[r->kind]);
+	fields_add(line, &json_style, names, r);
 	line_add(line, "}\n");
 }
 
 static size_t json_pack(struct sink *sink, const struct book_names *names, const struct trail_record *records,
 			unsigned int count, u64 now, unsigned int *taken)
 {
-	struct line line = { .text = (char *)sink->out, .size = sizeof(sink->out) };
-	bool datagrams = sink->to.transport == SETTINGS_TO_UDP || sink->to.transport == SETTINGS_TO_UNIX;
-
 	(void)now;
-	for (*taken = 0; *taken < count && line.size - line.used > LINE_MAX_SIZE; ++*taken) {
-		if (datagrams && *taken)
-			break;
-		json_line(&line, names, &records[*taken]);
-	}
-	return line.used;
+	return lines_pack(sink, names, records, count, taken, json_add);
 }
 
-static void json_begin(struct sink *sink) { (void)sink; }
+const struct sink_format book_json = { .name = "json", .pack = json_pack, .begin = lines_begin };
 
-const struct sink_format book_json = { .name = "json", .pack = json_pack, .begin = json_begin };
+/*
+ * Syslog (RFC 5424). In a stream each message has its length before it (RFC 6587 section 3.4.1); a file has lines.
+ */
+
+enum { SYSLOG_PRIORITY = 16 * 8 + 6 }; /* local0, informational */
+
+static void syslog_add(struct line *line, struct sink *sink, const struct book_names *names,
+		       const struct trail_record *r)
+{
+	char text[LINE_MAX_SIZE], when[TIME_SIZE];
+	struct line message = { .text = text, .size = sizeof(text) };
+
+	line_add(&message, "<%d>1 %s %s keepnatd %d %s -", SYSLOG_PRIORITY, time_format(when, r->when),
+		 names->host, (int)getpid(), kinds[r->kind]);
+	fields_add(&message, &words_style, names, r);
+	if (sink->to.transport == SETTINGS_TO_TCP)
+		line_add(line, "%zu %s", message.used, text);
+	else
+		line_add(line, "%s%s", text, sink->to.transport == SETTINGS_TO_FILE ? "\n" : "");
+}
+
+static size_t syslog_pack(struct sink *sink, const struct book_names *names,
+			  const struct trail_record *records, unsigned int count, u64 now,
+			  unsigned int *taken)
+{
+	(void)now;
+	return lines_pack(sink, names, records, count, taken, syslog_add);
+}
+
+const struct sink_format book_syslog = { .name = "syslog", .pack = syslog_pack, .begin = lines_begin };

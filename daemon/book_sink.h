@@ -48,7 +48,7 @@ struct sink_format {
 	void (*begin)(struct sink *sink);
 };
 
-extern const struct sink_format book_json;
+extern const struct sink_format book_json, book_syslog, book_ipfix;
 
 struct sink_flight {
 	u64 until; /* records of the queue that have arrived with it */
@@ -67,8 +67,8 @@ struct sink {
 	bool up;   /* it takes records, as far as is known */
 	bool seen; /* a message has arrived since it was opened */
 	u64 since; /* all times in milliseconds of the monotonic clock: when it began to connect, or last took bytes */
-	u64 again; /* when to try again; */
-	u64 pause; /* and after how long the next time */
+	u64 again;     /* when to try again; */
+	u64 pause;     /* and after how long the next time */
 	double tokens; /* records that it may be sent now */
 	u64 filled;
 

@@ -279,6 +279,8 @@ static const struct refusal refusals[] = {
 	{ BASE "log: {json: \"udp:192.0.2.1\"}\n", 4, "is no place for a log", "udp:192.0.2.9:4739" },
 	{ BASE "log: {json: \"tcp:192.0.2.1:0\"}\n", 4, "is no place for a log", "tcp:192.0.2.9:4739" },
 	{ BASE "log: {json: \"unix:socket\"}\n", 4, "is no place for a log", "unix:/" },
+	{ BASE "log: {ipfix: /var/log/nat}\n", 4, "is no place for a log of this kind",
+	  "udp:192.0.2.9:4739" },
 	{ BASE "log: {mappings: some}\n", 4, "log.mappings: \"some\" is not known here",
 	  "off, by_need, all" },
 	{ BASE "log: {queue: 15}\n", 4, "log.queue: \"15\" is out of range", "16 to 16777216" },
@@ -374,7 +376,8 @@ static const char unusual[] =
 	"pass_through: [192.0.2.0/24, 203.0.113.7/32]\n"
 	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n"
 	"snapshot: {interval: 61}\n"
-	"log: {mappings: off, blocks: false, json: \"udp:192.0.2.9:514\", rate: 12, queue: 17}\n"
+	"log: {mappings: off, blocks: false, json: /var/log/nat.log, syslog: \"udp:192.0.2.9:514\", ipfix: "
+	"\"tcp:192.0.2.9:4739\", rate: 12, queue: 17}\n"
 	"recovery: {log: false, restart: false, backoff: 7, give_up_after: 8, watchdog: 9, dump: core, "
 	"keep: 11,\n"
 	"           alert: /bin/page me}\n";
@@ -455,7 +458,9 @@ static void every_field_is_read_and_printed(void **state)
 	assert_string_equal(settings->recovery.alert, "/bin/page me");
 	assert_int_equal(settings->log.mappings, TRAIL_MAPPINGS_OFF);
 	assert_false(settings->log.blocks);
-	assert_string_equal(settings->log.json, "udp:192.0.2.9:514");
+	assert_string_equal(settings->log.json, "/var/log/nat.log");
+	assert_string_equal(settings->log.syslog, "udp:192.0.2.9:514");
+	assert_string_equal(settings->log.ipfix, "tcp:192.0.2.9:4739");
 	assert_int_equal(settings->log.rate, 12);
 	assert_int_equal(settings->log.queue, 17);
 	assert_int_equal(settings->warnings.count, 0);
