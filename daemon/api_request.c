@@ -18,6 +18,8 @@ struct route {
 };
 
 static const struct route routes[] = {
+	{ "/", "GET", "", answer_asset },
+	{ "/page/{name}", "GET", "", answer_asset },
 	{ "/v1/openapi.json", "GET", "", answer_asset },
 	{ "/v1/status", "GET", "", answer_status },
 	{ "/v1/interfaces", "GET", "interface", answer_interfaces },

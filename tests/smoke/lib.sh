@@ -323,20 +323,26 @@ seen_by_web() { in_ns "$1" curl -sS --max-time "$(patience 10)" "${@:3}" "http:/
 # Checks
 #
 
-# Python that holds sockets in several machines at once (net.py), read from standard input.
-python_checks() {
-	local line status
-	{ echo 'from net import *'; cat; } >"$work/checks.py"
-	PYTHONPATH=$KEEPNAT_SOURCE/tests/smoke /usr/bin/python3 -B "$work/checks.py" \
-		>"$work/checks" 2>"$work/checks.err"
-	status=$?
+# Results that another program wrote to a file: "ok NAME", "not ok NAME", and "# " before what is for people.
+tap_take() {	# FILE
+	local line
 	while read -r line; do
 		case $line in
 		'ok '*) tap_result ok "${line#ok }" ;;
 		'not ok '*) tap_result "not ok" "${line#not ok }" ;;
 		*) note "${line#\# }" ;;
 		esac
-	done <"$work/checks"
+	done <"$1"
+}
+
+# Python that holds sockets in several machines at once (net.py), read from standard input.
+python_checks() {
+	local status
+	{ echo 'from net import *'; cat; } >"$work/checks.py"
+	PYTHONPATH=$KEEPNAT_SOURCE/tests/smoke /usr/bin/python3 -B "$work/checks.py" \
+		>"$work/checks" 2>"$work/checks.err"
+	status=$?
+	tap_take "$work/checks"
 	[ $status = 0 ] || {
 		tap_result "not ok" "the script runs to its end"
 		note "$(tail -n 20 "$work/checks.err")"

@@ -183,6 +183,8 @@ def check_general():
     """Each operation: an unknown parameter, no token, another site's page, a method that it has not, a body that is too long."""
     for id, (method, path, operation) in operations.items():
         at = path.replace("{name}", "wan0")
+        if id == "page_part":
+            at = "/page/icon.svg"
         said = replies(id, at + "?nonsense=1", expect=400, quiet=True)["mend"]
         takes = set(said.removeprefix("it takes: ").split()) if said != "it takes none" else set()
         result(f"{method} {path}: parameters as described", takes == query_of(path, operation)[0], said)
@@ -213,8 +215,10 @@ def check_lists():
     for query in ("sessions?host=1.2.3", "sessions?outside=1.2.3.4:99999", "sessions?remote=x", "sessions?protocol=none",
                   "sessions?interface=eth9", "sessions?limit=0", "sessions?cursor=-1", "sessions?limit=1&limit=1"):
         replies("sessions", "/v1/" + query, expect=400)
-    for id in ("status", "interfaces", "reasons", "config", "crashes", "snapshot", "upgrade"):
+    for id in ("status", "interfaces", "reasons", "config", "crashes", "snapshot", "upgrade", "page"):
         replies(id)
+    replies("page_part", "/page/keepnat.js")
+    replies("page_part", "/page/nothing.js", expect=404)
     replies("interfaces", "/v1/interfaces?interface=eth9", expect=400)
     replies("reasons", "/v1/reasons?interface=eth9", expect=400)
     replies("metrics")
