@@ -101,13 +101,14 @@ struct mark {
 typedef void (*block_teller)(void *context, u32 interface, struct endpoint block, __be32 inside, int lent);
 
 /*
- * Who keeps a record of outside halves (native/trail.h): told of each that was just ended, and until when it was its endpoint's; and of slots
- * of which all is done that a pass does. Both NULL: nobody.
+ * Who keeps a record (native/trail.h): told of each outside half that was just ended, and until when it was its endpoint's; and of slots of
+ * mappings, and of flows, of which all is done that a pass does. Each may be NULL: nobody asks.
  */
 struct half_watch {
 	void *context;
 	void (*ended)(void *context, u32 at, const struct insert *o, u32 until);
 	void (*passed)(void *context, u32 from, u32 to);
+	void (*flows_passed)(void *context, u32 from, u32 to);
 };
 
 /* What a host with limits had before the pass, and what the pass saw. */
@@ -785,6 +786,8 @@ static inline void sweep_flows(struct sweep *s, u32 from, u32 to)
 		if (sweep_flow_read(s, outs[i], &f))
 			sweep_session(s, outs[i], &f);
 	}
+	if (s->watch.flows_passed)
+		s->watch.flows_passed(s->watch.context, from, to);
 }
 
 /* An inbound flow that no outbound one named, or that was idle for long. */

@@ -27,8 +27,7 @@ enum { WAIT_MS = 200, STOP_MS = 2000, TIME_AHEAD = 64, CLOCK_OFF_MS = 250 };
 /* What was told of, on disk (in /run, memory): good for the arrays with this seed, and so many slots. */
 struct book_file {
 	u64 magic, seed;
-	u64 slots;
-	u64 zero;
+	u64 slots, flows; /* flows: 0 if sessions are not told of; theirs come behind the others */
 	struct trail_entry entries[];
 };
 
@@ -191,12 +190,14 @@ static void book_path(const struct keepnat *k, char path[sizeof(k->run_dir) + 16
 static int file_map(struct book *b)
 {
 	const struct config *c = b->k->nat.config;
+	u64 flows = b->k->settings->log.sessions ? c->flow_mask + 1ull : 0;
 	u64 slots = c->mapping_mask + 1ull, seed = c->seed[0] ^ c->seed[1] * 3;
 	char path[sizeof(b->k->run_dir) + 16];
 	int fd, error = 0;
 
 	book_path(b->k, path);
-	b->file_size = sizeof(*b->file) + slots * sizeof(struct trail_entry);
+	b->file_size =
+		sizeof(*b->file) + slots * sizeof(struct trail_entry) + flows * sizeof(struct trail_flow);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
@@ -205,11 +206,14 @@ static int file_map(struct book *b)
 	if (!b->file || b->file == MAP_FAILED) {
 		error = -errno;
 		b->file = NULL;
-	} else if (b->file->magic != BOOK_MAGIC || b->file->seed != seed || b->file->slots != slots) {
+	} else if (b->file->magic != BOOK_MAGIC || b->file->seed != seed || b->file->slots != slots ||
+		   b->file->flows != flows) {
 		/* Of other arrays: what is in these is told of anew, with the times that it has. */
 		error = ftruncate(fd, 0) || ftruncate(fd, (off_t)b->file_size) ? -errno : 0;
 		if (!error)
-			*b->file = (struct book_file){ .magic = BOOK_MAGIC, .seed = seed, .slots = slots };
+			*b->file = (struct book_file){
+				.magic = BOOK_MAGIC, .seed = seed, .slots = slots, .flows = flows
+			};
 	}
 	close(fd);
 	return error;
@@ -267,6 +271,9 @@ static int book_begin(struct book *b)
 	if (error)
 		return error;
 	b->trail = (struct trail){ .entries = b->file->entries,
+				   .flows = b->file->flows
+						    ? (struct trail_flow *)&b->file->entries[b->file->slots]
+						    : NULL,
 				   .mappings = (enum trail_mappings)log->mappings,
 				   .blocks = log->blocks,
 				   .take = book_take,

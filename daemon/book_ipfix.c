@@ -24,10 +24,14 @@ enum element {
 	SOURCE_PORT = 7,
 	PROTOCOL = 4,
 	SOURCE_ADDRESS = 8,
+	DESTINATION_PORT = 11,
+	DESTINATION_ADDRESS = 12,
 	EXPORTING_PROCESS = 144,
 	NOT_SENT = 166,
 	POST_SOURCE_ADDRESS = 225,
+	POST_DESTINATION_ADDRESS = 226,
 	POST_SOURCE_PORT = 227,
+	POST_DESTINATION_PORT = 228,
 	NAT_EVENT = 230,
 	MILLISECONDS = 323,
 	PORT_FIRST = 361,
@@ -39,6 +43,8 @@ enum element {
 
 /* And of events. */
 enum nat_event {
+	EVENT_SESSION_CREATE = 4,
+	EVENT_SESSION_DELETE = 5,
 	EVENT_BIB_CREATE = 8,
 	EVENT_BIB_DELETE = 9,
 	EVENT_BLOCK_ALLOCATION = 16,
@@ -72,6 +78,20 @@ static const struct field block_fields[] = {
 	{ PORT_COUNT, 2 },
 	{ 0 },
 };
+/* The remote endpoint is the same on both sides. */
+static const struct field session_fields[] = {
+	HEAD,
+	{ SOURCE_ADDRESS, 4 },
+	{ POST_SOURCE_ADDRESS, 4 },
+	{ PROTOCOL, 1 },
+	{ SOURCE_PORT, 2 },
+	{ POST_SOURCE_PORT, 2 },
+	{ DESTINATION_ADDRESS, 4 },
+	{ POST_DESTINATION_ADDRESS, 4 },
+	{ DESTINATION_PORT, 2 },
+	{ POST_DESTINATION_PORT, 2 },
+	{ 0 },
+};
 /* RFC 7011 section 4.3, of what is known here: records that were lost. The first field is the scope. */
 static const struct field lost_fields[] = { { EXPORTING_PROCESS, 4 }, { NOT_SENT, 8 }, { 0 } };
 
@@ -85,6 +105,7 @@ templates[] = {
 	{ 256, 0, bib_fields },
 	{ 257, 0, block_fields },
 	{ 258, 1, lost_fields },
+	{ 259, 0, session_fields },
 };
 
 static const struct {
@@ -95,6 +116,8 @@ static const struct {
 	[TRAIL_MAPPING_END] = { EVENT_BIB_DELETE, 0 },
 	[TRAIL_BLOCK_BEGIN] = { EVENT_BLOCK_ALLOCATION, 1 },
 	[TRAIL_BLOCK_END] = { EVENT_BLOCK_DEALLOCATION, 1 },
+	[TRAIL_SESSION_BEGIN] = { EVENT_SESSION_CREATE, 3 },
+	[TRAIL_SESSION_END] = { EVENT_SESSION_DELETE, 3 },
 	[TRAIL_LOST] = { 0, 2 },
 };
 
@@ -185,6 +208,12 @@ static u64 field_value(const struct sink *sink, const struct trail_record *r, u1
 	case POST_SOURCE_PORT:
 	case PORT_FIRST:
 		return r->outside_port;
+	case DESTINATION_ADDRESS:
+	case POST_DESTINATION_ADDRESS:
+		return be32_to_host(r->remote);
+	case DESTINATION_PORT:
+	case POST_DESTINATION_PORT:
+		return r->remote_port;
 	case PORT_LAST:
 		return r->last_port;
 	case PORT_STEP:

@@ -16,6 +16,7 @@ enum { LINE_MAX_SIZE = 512, TIME_SIZE = 32 };
 static const char *const kinds[TRAIL_KINDS] = {
 	[TRAIL_MAPPING_BEGIN] = "mapping_begin", [TRAIL_MAPPING_END] = "mapping_end",
 	[TRAIL_BLOCK_BEGIN] = "block_begin",	 [TRAIL_BLOCK_END] = "block_end",
+	[TRAIL_SESSION_BEGIN] = "session_begin", [TRAIL_SESSION_END] = "session_end",
 	[TRAIL_LOST] = "records_lost",
 };
 
@@ -96,6 +97,10 @@ static void ports_add(struct line *line, const struct style *style, const struct
 	number_add(line, style, is_block(r) ? "first_port" : "outside_port", r->outside_port);
 	if (is_block(r))
 		number_add(line, style, "last_port", r->last_port);
+	if (!r->remote)
+		return;
+	address_add(line, style, "remote_address", r->remote);
+	number_add(line, style, "remote_port", r->remote_port);
 }
 
 /* All but what kind of record it is, and its time. */

@@ -258,6 +258,7 @@ static const struct config_key log_keys[] = {
 	KEY("mappings", CONFIG_WORD, FIELD(settings, log.mappings), .initial = TRAIL_MAPPINGS_BY_NEED,
 	    .words = trail_words),
 	KEY("blocks", CONFIG_BOOLEAN, FIELD(settings, log.blocks), .initial = true),
+	KEY("sessions", CONFIG_BOOLEAN, FIELD(settings, log.sessions)),
 	KEY("json", CONFIG_DESTINATION, FIELD(settings, log.json), .max = SETTINGS_TO_ANY,
 	    .line = offsetof(struct settings, log.line)),
 	KEY("syslog", CONFIG_DESTINATION, FIELD(settings, log.syslog), .max = SETTINGS_TO_ANY,

@@ -20,7 +20,8 @@ enum {
 	SLICE = 1 << 16,
 	PERIOD_MIN = 1,
 	PERIOD_MAX = 60,
-	SHARE = 40, /* a pass takes at most so small a part of one processor's time, up to PERIOD_MAX */
+	SHARE = 40, /* a pass takes at most so small a part of one processor's time, up to PERIOD_MAX; */
+	SHARE_SESSIONS = 4, /* where sessions are logged, which begin when they are first met */
 };
 
 struct sweeper {
@@ -74,9 +75,9 @@ static void time_take(struct sweeper *s)
  * Seconds from one pass to the next. What ended is absent at once, whoever looks; a pass gives its room to others, and counts what
  * `status` tells.
  */
-static unsigned int period_of(double last_pass)
+static unsigned int period_of(const struct sweeper *s, double last_pass)
 {
-	double period = last_pass * SHARE;
+	double period = last_pass * (s->sweep->watch.flows_passed ? SHARE_SESSIONS : SHARE);
 
 	return period < PERIOD_MIN ? PERIOD_MIN : period < PERIOD_MAX ? (unsigned int)period : PERIOD_MAX;
 }
@@ -170,7 +171,7 @@ static void *sweeper_run(void *context)
 	crash_thread();
 	s->life = s->k->box ? blackbox_join(s->k->box, "sweep", true) : NULL;
 	while (!pass_run(s, &pass)) {
-		unsigned int period = period_of(pass);
+		unsigned int period = period_of(s, pass);
 
 		for (unsigned int slept = 0; slept < period && !hurry_taken(s); slept++) {
 			if (sweeper_wait(s, 1))

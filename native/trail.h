@@ -13,6 +13,10 @@
  * A mapping that came to rest, and whose endpoint wakes it, is one and the same: nobody else could have had its port. Blocks that are
  * lent (core/mapping.h) are mappings of a class of their own here, too.
  *
+ * SESSIONS, with their destinations, only for who has to (RFC 6888 REQ-12). The outbound flow is one; it has no time of its making. So a session
+ * begins when it was first met: or, what may be earlier, never later, with the pass before that. It ends when the sweep ends it. One
+ * that the sweep never met is not told of; what lives shorter than a pass is only what a reset ends.
+ *
  * For one thread, that of the sweep.
  */
 #pragma once
@@ -28,6 +32,8 @@ enum trail_kind {
 	TRAIL_MAPPING_END,
 	TRAIL_BLOCK_BEGIN,
 	TRAIL_BLOCK_END,
+	TRAIL_SESSION_BEGIN,
+	TRAIL_SESSION_END,
 	TRAIL_LOST, /* records that one destination did not get; of no entry */
 	TRAIL_KINDS
 };
@@ -39,34 +45,51 @@ struct trail_record {
 	u8 interface; /* outside: its number */
 	u8 own;	      /* OWN_* */
 	u8 zero;
-	__be32 inside, outside;
-	u16 inside_port, outside_port, last_port, zero2;
+	__be32 inside, outside, remote; /* remote: of a session */
+	u16 inside_port, outside_port, last_port, remote_port;
+	u32 zero2;
 	u64 when;  /* when it happened: in ticks; who takes it may keep another time here */
 	u64 since; /* of an end: when it had begun */
 	u64 count; /* of records that were lost */
 };
 
+/* What was told of what is, or was, in a slot. */
+struct trail_life {
+	u32 began, ended; /* ticks */
+	u16 version;	  /* of the slot's word */
+	u16 state;	  /* TRAIL_HERE and so on; 0: nothing is */
+};
+
 /* One a slot of the table of mappings; all zero: empty. */
 struct trail_entry {
-	u64 key, value;	    /* of the outside half */
-	u32 created, ended; /* ticks */
+	u64 key, value; /* of the outside half */
+	struct trail_life life;
 	u32 block_size;
-	u16 version; /* of the slot's word */
-	u16 state;   /* TRAIL_HERE and so on */
 };
 _Static_assert(sizeof(struct trail_entry) == 32, "as large as the half that it is about");
+
+/* And of flows. */
+struct trail_flow {
+	u64 key[2], to; /* of the outbound flow; to: the outside endpoint */
+	struct trail_life life;
+	u8 interface, own;
+	u16 zero;
+};
+_Static_assert(sizeof(struct trail_flow) == 40, "no hidden padding");
 
 /* Which mappings are told of. By need: not those whose port is one of a block or share, which tell whose it is. */
 enum trail_mappings { TRAIL_MAPPINGS_OFF, TRAIL_MAPPINGS_BY_NEED, TRAIL_MAPPINGS_ALL };
 
 struct trail {
 	struct nat_instance *nat;
-	struct trail_entry *entries; /* the caller's */
+	struct trail_entry *entries; /* these two are the caller's */
+	struct trail_flow *flows;    /* NULL: sessions are not told of */
 	enum trail_mappings mappings;
 	bool blocks;
 	bool (*take)(void *context, const struct trail_record *record); /* false: not now */
 	void *context;
 	u64 lost; /* mappings and blocks that were never told of */
+	const struct sweep *sweep;
 };
 
 /* Have the sweep show all to *trail, whose fields the caller has set; both stay where they are. */

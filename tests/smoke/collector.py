@@ -11,8 +11,8 @@ import sys
 
 # IANA's information elements, those that are looked for here.
 ELEMENTS = {
-    4: "protocolIdentifier", 7: "sourceTransportPort", 8: "sourceIPv4Address", 144: "exportingProcessId", 166: "notSentFlowTotalCount",
-    225: "postNATSourceIPv4Address", 227: "postNAPTSourceTransportPort", 230: "natEvent", 283: "natPoolId", 323: "observationTimeMilliseconds",
+    4: "protocolIdentifier", 7: "sourceTransportPort", 8: "sourceIPv4Address", 11: "destinationTransportPort", 12: "destinationIPv4Address", 144: "exportingProcessId", 166: "notSentFlowTotalCount",
+    225: "postNATSourceIPv4Address", 226: "postNATDestinationIPv4Address", 228: "postNAPTDestinationTransportPort", 227: "postNAPTSourceTransportPort", 230: "natEvent", 283: "natPoolId", 323: "observationTimeMilliseconds",
     361: "portRangeStart", 362: "portRangeEnd", 363: "portRangeStepSize", 364: "portRangeNumPorts", 463: "natInstanceID",
     466: "natQuotaExceededEvent", 467: "natThresholdEvent",
 }

@@ -248,12 +248,56 @@ static void each_is_asked_for(void **state)
 		assert_int_equal(records[i].inside, HOST_1);
 }
 
+/* With its destination, if that is asked for: from when it was met, and until the sweep ends it. */
+static void sessions(void **state)
+{
+	struct trail_flow *flows = calloc(config()->flow_mask + 1, sizeof(*flows));
+
+	(void)state;
+	assert_non_null(flows);
+	trail.flows = flows;
+	trail.mappings = TRAIL_MAPPINGS_OFF;
+	trail_follow(&trail, sweep);
+	pass_at(START);
+	out_at(START + 3, HOST_1, 5000);
+	pass_at(START + 5);
+	assert_int_equal(taken, 1);
+	assert_int_equal(records[0].kind, TRAIL_SESSION_BEGIN);
+	assert_int_equal(records[0].protocol, PROTOCOL_UDP);
+	assert_int_equal(records[0].inside, HOST_1);
+	assert_int_equal(records[0].inside_port, 5000);
+	assert_int_equal(records[0].outside, ADDRESS_A);
+	assert_int_equal(records[0].outside_port, 5000);
+	assert_int_equal(records[0].remote, REMOTE_1);
+	assert_int_equal(records[0].remote_port, 53);
+	assert_int_equal(records[0].when, START + 3); /* its one packet came then */
+	out_at(START + 7, HOST_2, 6000);
+	out_at(START + 8, HOST_2, 6000);
+	pass_at(START + 9);
+	assert_int_equal(taken, 2);
+	assert_int_equal(records[1].inside, HOST_2);
+	assert_int_equal(records[1].when, START + 5); /* not before that pass */
+	pass_at(START + 304);
+	assert_int_equal(taken, 3);
+	assert_int_equal(records[2].kind, TRAIL_SESSION_END);
+	assert_int_equal(records[2].inside, HOST_1);
+	assert_int_equal(records[2].remote_port, 53);
+	assert_int_equal(records[2].since, START + 3);
+	assert_int_equal(records[2].when, START + 304);
+	pass_at(START + 304);
+	assert_int_equal(taken, 3);
+	trail.flows = NULL;
+	trail_follow(&trail, sweep);
+	free(flows);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		CASE(begin_and_end), CASE(woken),	   CASE(no_room), CASE(no_room_for_two),
 		CASE(after_a_reset), CASE(another_daemon), CASE(by_need), CASE(each_is_asked_for),
+		CASE(sessions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
