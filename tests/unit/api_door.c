@@ -37,6 +37,9 @@ static int teardown(void **state)
 static void tokens(void **state)
 {
 	struct door door = { .closed = true, .token = "0123456789abcdef" };
+	static const char too_long[] =
+		"Bearer 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
+		"abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 	static const char *const wrong[] = {
 		NULL,
 		"",
@@ -48,9 +51,7 @@ static void tokens(void **state)
 		"Bearer 0123456789abcdeg",
 		"Bearer 0123456789abcdef0",
 		"Bearer  0123456789abcdef",
-		"Bearer "
-		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
-		"abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+		too_long,
 	};
 
 	(void)state;
