@@ -255,6 +255,8 @@ void sweeper_stop(struct keepnat *k)
 
 void sweeper_hurry(struct sweeper *s)
 {
+	if (!s)
+		return;
 	pthread_mutex_lock(&s->lock);
 	s->hurry = true;
 	pthread_cond_signal(&s->wake);

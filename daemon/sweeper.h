@@ -15,7 +15,7 @@ int sweeper_start(struct keepnat *k);
 /* Returns when the thread has ended; a pass that runs is left where it is. */
 void sweeper_stop(struct keepnat *k);
 
-/* Begin the next pass now, or as soon as this one has ended. Any thread. */
+/* Begin the next pass now, or as soon as this one has ended. Any thread; NULL is allowed. */
 void sweeper_hurry(struct sweeper *sweeper);
 
 /*
