@@ -15,6 +15,13 @@ const struct keepnat_interface *keepnat_interface_numbered(const struct keepnat 
 	return NULL;
 }
 
+const struct keepnat_interface *keepnat_interface_served(const struct keepnat *k, unsigned int number)
+{
+	const struct keepnat_interface *interface = keepnat_interface_numbered(k, number);
+
+	return interface && interface->ifindex ? interface : NULL;
+}
+
 bool keepnat_fast(const struct keepnat *k)
 {
 	for (unsigned int i = 0; i < k->interface_count; i++)

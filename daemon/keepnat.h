@@ -131,6 +131,9 @@ struct keepnat {
 /* The interface that has this number, or NULL. Under the lock, or by who alone writes the interfaces. */
 const struct keepnat_interface *keepnat_interface_numbered(const struct keepnat *k, unsigned int number);
 
+/* The same, if its device is there. */
+const struct keepnat_interface *keepnat_interface_served(const struct keepnat *k, unsigned int number);
+
 /* Does any interface take part in the fast path? */
 bool keepnat_fast(const struct keepnat *k);
 

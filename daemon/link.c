@@ -32,6 +32,10 @@
 /* How often addresses that somebody takes away are put back, until it is only said. */
 enum { PUT_BACK_MAX = 10, PUT_BACK_SECONDS = 10 };
 
+/* Warnings, which are taken back by the same words. */
+#define GONE "the interface is gone; what it served waits until it is back"
+#define REFUSED "cannot be served: "
+
 struct link_watch {
 	int fd;
 	struct link_list links; /* the last dumps */
@@ -205,6 +209,36 @@ int link_find(struct keepnat *k, struct keepnat_interface *interface, struct lin
 	return error;
 }
 
+/* All that the settings name must be there. 0, or -errno after a line. */
+static int links_find(struct keepnat *k)
+{
+	int error = links_missing(k);
+
+	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
+		struct link_refusal refusal;
+
+		error = link_find(k, &k->interfaces[i], &refusal);
+		if (error)
+			log_error("interface %s: %s: %s; %s", k->interfaces[i].name, refusal.what,
+				  strerror(-error), refusal.mend);
+	}
+	return error;
+}
+
+/* Those that are there; the others are waited for. */
+static void links_find_some(struct keepnat *k)
+{
+	for (unsigned int i = 0; i < k->interface_count; i++) {
+		struct keepnat_interface *interface = &k->interfaces[i];
+		struct link_refusal refusal;
+
+		if (!link_named(k->link, interface->name))
+			event_warn(k, EVENT_interface_gone, interface->name, GONE);
+		else if (link_find(k, interface, &refusal))
+			event_warn(k, EVENT_interface_refused, interface->name, REFUSED "%s", refusal.what);
+	}
+}
+
 int link_start(struct keepnat *k)
 {
 	struct link_watch *w = calloc(1, sizeof(*w));
@@ -224,16 +258,10 @@ int link_start(struct keepnat *k)
 	k->interface_count = k->settings->interface_count;
 	for (unsigned int i = 0; i < k->interface_count; i++)
 		link_describe(&k->interfaces[i], k->settings, i);
-	error = links_missing(k);
-	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
-		struct link_refusal refusal;
-
-		error = link_find(k, &k->interfaces[i], &refusal);
-		if (error)
-			log_error("interface %s: %s: %s; %s", k->interfaces[i].name, refusal.what,
-				  strerror(-error), refusal.mend);
-	}
-	return error;
+	if (!loader_left(k))
+		return links_find(k);
+	links_find_some(k); /* others are served, and must not be left without control */
+	return 0;
 }
 
 void link_stop(struct keepnat *k)
@@ -282,12 +310,11 @@ static int interface_enter(struct keepnat *k, struct keepnat_interface *interfac
 	}
 	if (error) {
 		interface->ifindex = 0;
-		event_warn(k, EVENT_interface_refused, interface->name, "cannot be served: %s",
-			   strerror(-error));
+		event_warn(k, EVENT_interface_refused, interface->name, REFUSED "%s", strerror(-error));
 		return error;
 	}
-	keepnat_unwarn(k, "%s: cannot be served", interface->name);
-	keepnat_unwarn(k, "%s: the interface is gone", interface->name);
+	keepnat_unwarn(k, "%s: " REFUSED, interface->name);
+	keepnat_unwarn(k, "%s: " GONE, interface->name);
 	return 0;
 }
 
@@ -326,8 +353,7 @@ static int interface_refresh(struct keepnat *k, unsigned int i)
 
 	if (next.ifindex && (!link || link->ifindex != next.ifindex)) {
 		interface_leave(k, &next);
-		event_warn(k, EVENT_interface_gone, next.name,
-			   "the interface is gone; what it served waits until it is back");
+		event_warn(k, EVENT_interface_gone, next.name, GONE);
 	}
 	if (link)
 		error = interface_enter(k, &next, link);
@@ -669,7 +695,7 @@ int link_up(struct keepnat *k)
 		log_error("cannot open a packet socket for ARP: %s; CAP_NET_RAW is needed", strerror(-error));
 		return error;
 	}
-	int error = derive(k, true);
+	int error = derive(k, !loader_found(k->loader));
 	k->link->started = true;
 	return error;
 }

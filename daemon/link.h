@@ -20,7 +20,8 @@ struct link_refusal {
 
 /*
  * Find the interfaces of the settings, claim them, and fill k->interfaces; nothing is changed yet. 0, or -errno
- * after a logged line for each that is missing.
+ * after a logged line for each that is missing. Over what an earlier process left running none is missed: a warning says so, and it
+ * is waited for.
  */
 int link_start(struct keepnat *k);
 

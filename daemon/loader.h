@@ -26,6 +26,9 @@ struct question;
  */
 int loader_open(struct keepnat *k);
 
+/* Is there something that an earlier process left running? Before loader_open(), too. */
+bool loader_left(const struct keepnat *k);
+
 /* The arrays were there: an earlier process's state is in them, and perhaps its programs run. */
 bool loader_adopted(const struct loader *loader);
 
@@ -60,7 +63,7 @@ int loader_ordered(struct keepnat *k, u32 ifindex);
 /* Take the programs off, and forget their pins. */
 void loader_detach(struct keepnat *k, struct keepnat_interface *interface);
 
-/* Take our programs off what is no interface of ours any more: a former configuration's. */
+/* Take our programs off what is no interface of ours any more: a former configuration's, or a device that has another name now. */
 void loader_hooks_tidy(struct keepnat *k);
 
 /*

@@ -136,6 +136,8 @@ static bool pins_exist(const struct keepnat *k, const char *folder)
 	return fd >= 0;
 }
 
+bool loader_left(const struct keepnat *k) { return pins_exist(k, present) || pins_exist(k, former); }
+
 void arrays_unpin(const struct keepnat *k)
 {
 	pins_remove(k, present);

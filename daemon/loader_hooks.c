@@ -357,7 +357,7 @@ static void number_tidy(struct keepnat *k, unsigned int number)
 void loader_hooks_tidy(struct keepnat *k)
 {
 	for (unsigned int number = 0; number < MAX_INTERFACES; number++)
-		if (!keepnat_interface_numbered(k, number))
+		if (!keepnat_interface_served(k, number))
 			number_tidy(k, number);
 }
 
@@ -430,7 +430,7 @@ int loader_check(struct keepnat *k)
 	for (unsigned int i = 0; i < k->interface_count; i++)
 		for (int place = 0; place < PLACES; place++) {
 			const struct keepnat_interface *interface = &k->interfaces[i];
-			int error = interface->ifindex ? place_check(k, interface, (enum place)place) : 0;
+			int error = interface->hook ? place_check(k, interface, (enum place)place) : 0;
 
 			if (!error)
 				continue;

@@ -526,7 +526,7 @@ static int arrays_found(struct keepnat *k)
 	return 0;
 }
 
-/* Interfaces of a former configuration: their programs first, then what the programs know of them. */
+/* Interfaces of a former configuration, or whose device has left the name meanwhile: their programs first, then what the programs know of them. */
 static void former_forget(struct keepnat *k)
 {
 	loader_hooks_tidy(k);
@@ -534,7 +534,7 @@ static void former_forget(struct keepnat *k)
 		struct keepnat_interface former = { .number = (u8)number };
 
 		former.ifindex = k->nat.config->interfaces[number].ifindex;
-		if (former.ifindex && number_is_free(numbered_now(k), number))
+		if (former.ifindex && !keepnat_interface_served(k, number))
 			publish_gone(k, &former);
 	}
 }
