@@ -84,7 +84,8 @@ struct keepnat_interface {
 struct keepnat {
 	const char *instance;
 	char run_dir[108], state_dir[108], pin_dir[108]; /* of this instance */
-	const char *config;	   /* the file that they came from; NULL: the command line */
+	const char *config;				 /* the file of the start; NULL: the command line */
+	bool given;		   /* the settings came by the API since (kept.h); the main thread's */
 	struct settings *settings; /* the main thread writes it, under `lock`; others read it under that */
 	struct sizes sizes;
 	struct nat_instance nat; /* the mapped arrays; see core/types.h for their shapes */

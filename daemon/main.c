@@ -29,6 +29,7 @@
 #include "daemon/forwarding.h"
 #include "daemon/hold.h"
 #include "daemon/keepnat.h"
+#include "daemon/kept.h"
 #include "daemon/link.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
@@ -176,8 +177,11 @@ static int arguments_apply(struct keepnat *k, const struct arguments *a)
 				      a->instance);
 	if (error)
 		return error;
-	error = a->config ? settings_load(a->config, &k->settings, &report)
-			  : settings_simple(a->inside, a->outside, a->pool, &k->settings, &report);
+	error = kept_load(k, k->box && k->box->crashes, &k->settings, &report);
+	if (error && a->config)
+		error = settings_load(a->config, &k->settings, &report);
+	else if (error)
+		error = settings_simple(a->inside, a->outside, a->pool, &k->settings, &report);
 	if (error)
 		settings_report_print(stderr, "error", &report);
 	else
@@ -478,6 +482,7 @@ static int run(struct keepnat *k)
 	error = steps_start(k);
 	if (error)
 		return EXIT_FAILED;
+	kept_save(k);
 	forwarding_check(k);
 	crash_modules(k->box); /* all libraries are there by now */
 	log_info("ready");
@@ -490,6 +495,8 @@ static int run(struct keepnat *k)
 		event_tell(k, EVENT_recovered, "", "the worker before %s", k->box->former);
 	stop = loop_run(k, signals);
 	blackbox_state(k->box, WORKER_STOPPING);
+	if (!__atomic_load_n(&k->box->upgrade.leave, __ATOMIC_ACQUIRE))
+		kept_drop(k);
 	log_info(stop == STOP_DETACH ? "stopping; the data path goes on" : "stopping");
 	steps_undo(k, STEPS, stop == STOP_DETACH);
 	event_tell(k, stop == STOP_DETACH ? EVENT_detached : EVENT_stopped, "",

@@ -32,6 +32,7 @@
 #include "daemon/fixed.h"
 #include "daemon/forwarding.h"
 #include "daemon/keepnat.h"
+#include "daemon/kept.h"
 #include "daemon/link.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
@@ -553,8 +554,9 @@ static void result_tell(struct keepnat *k, const struct reload_result *result)
 		log_info("%s holds as before", name);
 }
 
-/* `settings`: read without (error 0) or with problems. */
-static void result_make(struct keepnat *k, struct settings *settings, int error, struct reload_result *result)
+/* `settings`: read without (error 0) or with problems; `given` to us, or of our own file. */
+static void result_make(struct keepnat *k, struct settings *settings, int error, bool given,
+			struct reload_result *result)
 {
 	result->end = error ? RELOAD_REFUSED : RELOAD_DONE;
 	if (error)
@@ -565,6 +567,8 @@ static void result_make(struct keepnat *k, struct settings *settings, int error,
 		result->end = RELOAD_IMPOSSIBLE;
 	} else {
 		result->problems = settings->warnings;
+		k->given = given;
+		kept_save(k);
 	}
 }
 
@@ -575,7 +579,7 @@ static void file_reload(struct keepnat *k, struct reload_result *result)
 
 	if (k->config) {
 		error = settings_load(k->config, &settings, &result->problems);
-		result_make(k, settings, error, result);
+		result_make(k, settings, error, false, result);
 		return;
 	}
 	report_init(&result->problems, "command line");
@@ -612,7 +616,7 @@ static void order_run(struct keepnat *k, struct reload_order *order)
 			if (error)
 				settings_free(settings);
 		}
-		result_make(k, settings, error, &order->result);
+		result_make(k, settings, error, true, &order->result);
 	}
 	result_tell(k, &order->result);
 	order->done(order);
