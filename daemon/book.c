@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,18 +18,38 @@
 #include "daemon/config.h"
 #include "daemon/crash.h"
 #include "daemon/keepnat.h"
+#include "daemon/list.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
+#include "daemon/usage.h"
 
 #define BOOK_MAGIC 0x31746c6974706e6bull
 
-enum { WAIT_MS = 200, STOP_MS = 2000, TIME_AHEAD = 64, CLOCK_OFF_MS = 250 };
+enum {
+	WAIT_MS = 200,
+	STOP_MS = 2000,
+	TIME_AHEAD = 64,
+	CLOCK_OFF_MS = 250,
+	WATCHES = 7,
+	AGAIN_MS = 60000,
+	UNKNOWN_MS = 2000,
+	NEARLY = 90,
+	HOSTS_TOLD = 64
+};
 
 /* What was told of, on disk (in /run, memory): good for the arrays with this seed, and so many slots. */
 struct book_file {
 	u64 magic, seed;
 	u64 slots, flows; /* flows: 0 if sessions are not told of; theirs come behind the others */
 	struct trail_entry entries[];
+};
+
+/* Packets that each shortage has cost so far, and when it may be told of again. */
+struct watches {
+	bool begun; /* the counters are known: they are older than this process */
+	struct watched {
+		u64 packets, again;
+	} of[MAX_OUTSIDE][WATCHES];
 };
 
 struct book {
@@ -45,7 +66,8 @@ struct book {
 	int wake;	/* eventfd */
 	bool stop, reopen;
 	pthread_t thread;
-	bool runs;
+	pthread_mutex_t lock;	/* over what is pushed */
+	struct watches watches; /* the main thread's */
 };
 
 static u64 clock_ms(clockid_t clock)
@@ -86,20 +108,30 @@ static u64 tick_time(struct book *b, u32 tick)
 				       : b->tick_begin - (u64)ago * 1000;
 }
 
+/* To all destinations, or, if one of them has to be waited for, to none. Any thread. */
+static bool book_push(struct book *b, const struct trail_record *record)
+{
+	bool ready = true;
+
+	pthread_mutex_lock(&b->lock);
+	for (unsigned int i = 0; i < b->sink_count; i++)
+		ready = ready && sink_ready(&b->sinks[i]);
+	for (unsigned int i = 0; ready && i < b->sink_count; i++)
+		sink_push(&b->sinks[i], record);
+	pthread_mutex_unlock(&b->lock);
+	if (ready)
+		(void)eventfd_write(b->wake, 1);
+	return ready;
+}
+
 static bool book_take(void *context, const struct trail_record *record)
 {
 	struct book *b = context;
 	struct trail_record mine = *record;
 
-	for (unsigned int i = 0; i < b->sink_count; i++)
-		if (!sink_ready(&b->sinks[i]))
-			return false;
 	mine.when = tick_time(b, (u32)record->when);
 	mine.since = record->since ? tick_time(b, (u32)record->since) : 0;
-	for (unsigned int i = 0; i < b->sink_count; i++)
-		sink_push(&b->sinks[i], &mine);
-	(void)eventfd_write(b->wake, 1);
-	return true;
+	return book_push(b, &mine);
 }
 
 void book_follow(struct keepnat *k, struct sweep *sweep)
@@ -110,6 +142,142 @@ void book_follow(struct keepnat *k, struct sweep *sweep)
 		return;
 	b->trail.nat = sweep->nat;
 	trail_follow(&b->trail, sweep);
+}
+
+/*
+ * What has run out
+ */
+
+static const struct {
+	u32 reasons[3];	      /* that count it; 0, which is REASON_out_session: no more */
+	enum trail_kind kind; /* TRAIL_KINDS: it is to be seen which */
+	enum trail_quota quota;
+} watched[WATCHES] = {
+	{ { REASON_no_free_address }, TRAIL_ADDRESSES_EXHAUSTED, 0 },
+	{ { REASON_told_full }, TRAIL_KINDS, 0 },
+	{ { REASON_no_port, REASON_told_no_port }, TRAIL_PORTS_EXHAUSTED, 0 },
+	{ { REASON_flows_full, REASON_out_from_mapping }, TRAIL_QUOTA_EXCEEDED, TRAIL_SESSIONS },
+	{ { REASON_mappings_full }, TRAIL_QUOTA_EXCEEDED, TRAIL_MAPPINGS },
+	{ { REASON_hosts_full }, TRAIL_QUOTA_EXCEEDED, TRAIL_HOSTS },
+	{ { REASON_host_mappings, REASON_host_sessions, REASON_told_limit },
+	  TRAIL_QUOTA_EXCEEDED,
+	  TRAIL_OF_HOST },
+};
+
+/* Of each outside address that has no free port of a protocol; or of the interface, where hosts may not have those that are free. */
+static bool ports_tell(struct book *b, struct list_view *view, struct trail_record *record)
+{
+	static const u8 protocols[] = {
+		[CLASS_UDP] = IPPROTO_UDP, [CLASS_TCP] = IPPROTO_TCP, [CLASS_ICMP] = IPPROTO_ICMP
+	};
+	const struct list_filter filter = { .by_interface = true, .interface = record->interface };
+	struct pool_row row;
+	bool told = false;
+
+	for (u32 at = 0; at < list_slots(view, LIST_POOLS); at++) {
+		if (!list_pool(view, &filter, at, &row) || !(row.flags & ADDRESS_POOL))
+			continue;
+		for (u32 class = 0; class < sizeof(protocols); class ++) {
+			if (row.free[class])
+				continue;
+			record->outside = row.address;
+			record->protocol = protocols[class];
+			told = book_push(b, record) || told;
+		}
+	}
+	return told || book_push(b, record);
+}
+
+/* Of each host, some of them, that has as many as it may. */
+static bool hosts_tell(struct book *b, struct list_view *view, struct trail_record *record)
+{
+	const struct list_filter filter = { .by_interface = true, .interface = record->interface };
+	const struct limit *all = &b->k->settings->nat.limits.all;
+	unsigned int told = 0;
+	struct host_row row;
+
+	for (u32 at = 0; at < list_slots(view, LIST_HOSTS) && told < HOSTS_TOLD; at++) {
+		if (!list_host(view, &filter, at, &row) || !row.counted)
+			continue;
+		bool mappings = all->mappings && row.mappings >= all->mappings;
+		if (!mappings && !(all->sessions && row.sessions >= all->sessions))
+			continue;
+		record->inside = row.inside_address;
+		record->count = mappings ? all->mappings : all->sessions;
+		told += book_push(b, record);
+	}
+	return told;
+}
+
+static bool is_nearly_full(struct keepnat *k, enum usage_table table)
+{
+	struct usage usage = usage_of_table(k, table);
+
+	return usage.used * 100 >= usage.capacity * NEARLY;
+}
+
+/* A table is full, or there is no address: the one reason for all of them does not say which. */
+static void full_name(struct keepnat *k, struct trail_record *record)
+{
+	bool mappings = is_nearly_full(k, USAGE_MAPPINGS), hosts = is_nearly_full(k, USAGE_HOSTS);
+
+	record->kind = mappings || hosts ? TRAIL_QUOTA_EXCEEDED : TRAIL_ADDRESSES_EXHAUSTED;
+	record->quota = mappings ? TRAIL_MAPPINGS : hosts ? TRAIL_HOSTS : 0;
+}
+
+/* False: nobody is known of whom to tell. */
+static bool watch_tell(struct book *b, struct list_view *view, u32 interface, unsigned int which)
+{
+	const struct sizes *sizes = &b->k->sizes;
+	struct trail_record record = { .kind = watched[which].kind,
+				       .quota = (u8)watched[which].quota,
+				       .interface = (u8)interface,
+				       .when = clock_ms(CLOCK_REALTIME) };
+
+	if (record.kind == TRAIL_KINDS)
+		full_name(b->k, &record);
+	if (record.kind == TRAIL_PORTS_EXHAUSTED)
+		return ports_tell(b, view, &record);
+	if (record.quota == TRAIL_OF_HOST)
+		return hosts_tell(b, view, &record);
+	record.count = record.quota == TRAIL_SESSIONS	? sizes->sessions
+		       : record.quota == TRAIL_MAPPINGS ? sizes->mappings
+		       : record.quota == TRAIL_HOSTS	? sizes->hosts
+							: 0;
+	return book_push(b, &record);
+}
+
+static u64 watch_packets(const struct list_view *view, u32 interface, unsigned int which)
+{
+	u64 packets = 0;
+
+	for (unsigned int i = 0; i < 3 && watched[which].reasons[i]; i++)
+		packets += list_reason(view, interface, (enum reason)watched[which].reasons[i]).packets;
+	return packets;
+}
+
+void book_look(struct keepnat *k)
+{
+	struct book *b = k->book;
+	u64 now = clock_ms(CLOCK_MONOTONIC);
+	struct list_view view;
+
+	if (!b || !k->settings->log.limits)
+		return;
+	list_open(&view, k);
+	for (u32 i = 0; i < MAX_OUTSIDE; i++)
+		for (unsigned int which = 0; which < WATCHES; which++) {
+			struct watched *w = &b->watches.of[i][which];
+			u64 packets = watch_packets(&view, i, which);
+
+			if (b->watches.begun && packets != w->packets && now >= w->again && *view.names[i]) {
+				bool told = watch_tell(b, &view, i, which);
+
+				w->again = now + (told ? AGAIN_MS : UNKNOWN_MS);
+			}
+			w->packets = packets;
+		}
+	b->watches.begun = true;
 }
 
 /*
@@ -248,6 +416,7 @@ static void book_free(struct book *b)
 		munmap(b->file, b->file_size);
 	if (b->wake >= 0)
 		close(b->wake);
+	pthread_mutex_destroy(&b->lock);
 	free(b);
 }
 
@@ -282,9 +451,7 @@ static int book_begin(struct book *b)
 	if (gethostname(b->names.host, sizeof(b->names.host) - 1))
 		snprintf(b->names.host, sizeof(b->names.host), "-");
 	names_take(b);
-	error = -pthread_create(&b->thread, NULL, book_run, b);
-	b->runs = !error;
-	return error;
+	return -pthread_create(&b->thread, NULL, book_run, b);
 }
 
 int book_start(struct keepnat *k)
@@ -299,6 +466,7 @@ int book_start(struct keepnat *k)
 	b = calloc(1, sizeof(*b));
 	if (b) {
 		b->k = k;
+		pthread_mutex_init(&b->lock, NULL);
 		b->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	}
 	error = b ? book_begin(b) : -ENOMEM;

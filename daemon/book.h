@@ -27,6 +27,12 @@ void book_stop(struct keepnat *k, bool leave);
 /* The sweep shows its work to the book, if there is one; in its own thread. */
 void book_follow(struct keepnat *k, struct sweep *sweep);
 
+/*
+ * Tell of what has run out, and of hosts that have all that they may have: once when it begins, and once a minute while packets are refused
+ * for it (RFC 8158 section 5.5). For the main thread, twice a second or so.
+ */
+void book_look(struct keepnat *k);
+
 /* Files are opened anew. */
 void book_reopen(struct keepnat *k);
 

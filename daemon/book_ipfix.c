@@ -33,20 +33,29 @@ enum element {
 	POST_SOURCE_PORT = 227,
 	POST_DESTINATION_PORT = 228,
 	NAT_EVENT = 230,
+	NAT_POOL = 283,
 	MILLISECONDS = 323,
 	PORT_FIRST = 361,
 	PORT_LAST = 362,
 	PORT_STEP = 363,
 	PORT_COUNT = 364,
 	NAT_INSTANCE = 463,
+	QUOTA_EVENT = 466,
+	MAX_SESSIONS = 471,
+	MAX_MAPPINGS = 472,
+	MAX_OF_HOST = 473,
+	MAX_HOSTS = 474,
 };
 
 /* And of events. */
 enum nat_event {
+	EVENT_ADDRESSES_EXHAUSTED = 3,
 	EVENT_SESSION_CREATE = 4,
 	EVENT_SESSION_DELETE = 5,
 	EVENT_BIB_CREATE = 8,
 	EVENT_BIB_DELETE = 9,
+	EVENT_PORTS_EXHAUSTED = 12,
+	EVENT_QUOTA_EXCEEDED = 13,
 	EVENT_BLOCK_ALLOCATION = 16,
 	EVENT_BLOCK_DEALLOCATION = 17,
 };
@@ -92,20 +101,29 @@ static const struct field session_fields[] = {
 	{ POST_DESTINATION_PORT, 2 },
 	{ 0 },
 };
+static const struct field addresses_fields[] = { HEAD, { NAT_POOL, 4 }, { 0 } };
+static const struct field ports_fields[] = { HEAD, { POST_SOURCE_ADDRESS, 4 }, { PROTOCOL, 1 }, { 0 } };
+/* Quotas: of sessions, mappings, of one host, and of hosts. */
+static const struct field sessions_fields[] = { HEAD, { QUOTA_EVENT, 4 }, { MAX_SESSIONS, 4 }, { 0 } };
+static const struct field mappings_fields[] = { HEAD, { QUOTA_EVENT, 4 }, { MAX_MAPPINGS, 4 }, { 0 } };
+static const struct field host_fields[] = {
+	HEAD, { QUOTA_EVENT, 4 }, { MAX_OF_HOST, 4 }, { SOURCE_ADDRESS, 4 }, { 0 }
+};
+static const struct field hosts_fields[] = { HEAD, { QUOTA_EVENT, 4 }, { MAX_HOSTS, 4 }, { 0 } };
 /* RFC 7011 section 4.3, of what is known here: records that were lost. The first field is the scope. */
 static const struct field lost_fields[] = { { EXPORTING_PROCESS, 4 }, { NOT_SENT, 8 }, { 0 } };
 
-static const struct template
-{
+struct layout {
 	u16 id;
 	u16 scope; /* fields that are; not 0: one of options */
 	const struct field *fields;
-}
-templates[] = {
-	{ 256, 0, bib_fields },
-	{ 257, 0, block_fields },
-	{ 258, 1, lost_fields },
-	{ 259, 0, session_fields },
+};
+
+static const struct layout templates[] = {
+	{ 256, 0, bib_fields },	     { 257, 0, block_fields },	   { 258, 1, lost_fields },
+	{ 259, 0, session_fields },  { 260, 0, addresses_fields }, { 261, 0, ports_fields },
+	{ 262, 0, sessions_fields }, { 263, 0, mappings_fields },  { 264, 0, host_fields },
+	{ 265, 0, hosts_fields },
 };
 
 static const struct {
@@ -119,6 +137,9 @@ static const struct {
 	[TRAIL_SESSION_BEGIN] = { EVENT_SESSION_CREATE, 3 },
 	[TRAIL_SESSION_END] = { EVENT_SESSION_DELETE, 3 },
 	[TRAIL_LOST] = { 0, 2 },
+	[TRAIL_ADDRESSES_EXHAUSTED] = { EVENT_ADDRESSES_EXHAUSTED, 4 },
+	[TRAIL_PORTS_EXHAUSTED] = { EVENT_PORTS_EXHAUSTED, 5 },
+	[TRAIL_QUOTA_EXCEEDED] = { EVENT_QUOTA_EXCEEDED, 5 }, /* and so many more as the quota's number is */
 };
 
 /* What is written, and where. */
@@ -163,7 +184,7 @@ static void set_begin(struct message *m, u16 id)
 	put(m, 0, 2);
 }
 
-static unsigned int fields_count(const struct template *template)
+static unsigned int fields_count(const struct layout *template)
 {
 	unsigned int n = 0;
 
@@ -175,7 +196,7 @@ static unsigned int fields_count(const struct template *template)
 static void templates_put(struct message *m)
 {
 	for (size_t i = 0; i < sizeof(templates) / sizeof(templates[0]); i++) {
-		const struct template *t = &templates[i];
+		const struct layout *t = &templates[i];
 
 		set_begin(m, t->scope ? SET_OPTIONS : SET_TEMPLATES);
 		put(m, t->id, 2);
@@ -220,6 +241,15 @@ static u64 field_value(const struct sink *sink, const struct trail_record *r, u1
 		return 1;
 	case PORT_COUNT:
 		return r->last_port - r->outside_port + 1u;
+	case NAT_POOL:
+		return r->interface;
+	case QUOTA_EVENT:
+		return r->quota;
+	case MAX_SESSIONS:
+	case MAX_MAPPINGS:
+	case MAX_OF_HOST:
+	case MAX_HOSTS:
+		return r->count;
 	case NOT_SENT:
 		return __atomic_load_n(&sink->lost, __ATOMIC_RELAXED);
 	default: /* there is one instance, and one process */
@@ -229,7 +259,7 @@ static u64 field_value(const struct sink *sink, const struct trail_record *r, u1
 
 static void record_put(struct message *m, struct sink *sink, const struct trail_record *r)
 {
-	const struct template *t = &templates[kinds[r->kind].template];
+	const struct layout *t = &templates[kinds[r->kind].template + r->quota];
 
 	set_begin(m, t->id);
 	for (const struct field *f = t->fields; f->element; f++)

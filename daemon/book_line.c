@@ -14,10 +14,16 @@
 enum { LINE_MAX_SIZE = 512, TIME_SIZE = 32 };
 
 static const char *const kinds[TRAIL_KINDS] = {
-	[TRAIL_MAPPING_BEGIN] = "mapping_begin", [TRAIL_MAPPING_END] = "mapping_end",
-	[TRAIL_BLOCK_BEGIN] = "block_begin",	 [TRAIL_BLOCK_END] = "block_end",
-	[TRAIL_SESSION_BEGIN] = "session_begin", [TRAIL_SESSION_END] = "session_end",
+	[TRAIL_MAPPING_BEGIN] = "mapping_begin",
+	[TRAIL_MAPPING_END] = "mapping_end",
+	[TRAIL_BLOCK_BEGIN] = "block_begin",
+	[TRAIL_BLOCK_END] = "block_end",
+	[TRAIL_SESSION_BEGIN] = "session_begin",
+	[TRAIL_SESSION_END] = "session_end",
 	[TRAIL_LOST] = "records_lost",
+	[TRAIL_ADDRESSES_EXHAUSTED] = "addresses_exhausted",
+	[TRAIL_PORTS_EXHAUSTED] = "ports_exhausted",
+	[TRAIL_QUOTA_EXCEEDED] = "quota_exceeded",
 };
 
 /* RFC 3339, with milliseconds. */
@@ -88,6 +94,26 @@ static void address_add(struct line *line, const struct style *style, const char
 	text_add(line, style, key, address_format(text, (struct in_addr){ address }));
 }
 
+/* What has run out, and where. */
+static void shortage_add(struct line *line, const struct style *style, const struct trail_record *r)
+{
+	static const char *const quotas[TRAIL_QUOTAS] = {
+		[TRAIL_SESSIONS] = "sessions",
+		[TRAIL_MAPPINGS] = "mappings",
+		[TRAIL_OF_HOST] = "host",
+		[TRAIL_HOSTS] = "hosts",
+	};
+
+	if (r->quota) {
+		text_add(line, style, "quota", quotas[r->quota]);
+		number_add(line, style, "limit", r->count);
+	}
+	if (r->inside)
+		address_add(line, style, "inside_address", r->inside);
+	if (r->outside)
+		address_add(line, style, "outside_address", r->outside);
+}
+
 static void ports_add(struct line *line, const struct style *style, const struct trail_record *r)
 {
 	address_add(line, style, "inside_address", r->inside);
@@ -116,7 +142,10 @@ static void fields_add(struct line *line, const struct style *style, const struc
 			text_add(line, style, "since", time_format(when, r->since));
 		if (r->protocol)
 			text_add(line, style, "protocol", protocol_name(r->protocol));
-		ports_add(line, style, r);
+		if (r->kind < TRAIL_LOST)
+			ports_add(line, style, r);
+		else
+			shortage_add(line, style, r);
 		text_add(line, style, "interface", names->interfaces[r->interface % MAX_INTERFACES]);
 	}
 	text_add(line, style, "instance", names->instance);

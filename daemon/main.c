@@ -433,6 +433,7 @@ static unsigned int loop_run(struct keepnat *k, int signals)
 		usages_look(k, &usages);
 		loader_pins_look(k);
 		record_look(k, time(NULL));
+		book_look(k);
 		unsolicited_run(k);
 		fds[5].fd = watch_fd(k, 1);
 		if (fds[0].revents)

@@ -147,8 +147,8 @@ static int capacity_check(struct change *c)
 static bool log_differs(const struct settings_log *a, const struct settings_log *b)
 {
 	return a->mappings != b->mappings || a->blocks != b->blocks || a->sessions != b->sessions ||
-	       a->rate != b->rate || a->queue != b->queue || strcmp(a->json, b->json) ||
-	       strcmp(a->syslog, b->syslog) || strcmp(a->ipfix, b->ipfix);
+	       a->limits != b->limits || a->rate != b->rate || a->queue != b->queue ||
+	       strcmp(a->json, b->json) || strcmp(a->syslog, b->syslog) || strcmp(a->ipfix, b->ipfix);
 }
 
 /* What is looked at but once, at the start. 0 or -EBUSY. */

@@ -34,23 +34,30 @@ enum trail_kind {
 	TRAIL_BLOCK_END,
 	TRAIL_SESSION_BEGIN,
 	TRAIL_SESSION_END,
-	TRAIL_LOST, /* records that one destination did not get; of no entry */
+	/* These are of no entry. */
+	TRAIL_LOST, /* records that one destination did not get */
+	TRAIL_ADDRESSES_EXHAUSTED,
+	TRAIL_PORTS_EXHAUSTED,
+	TRAIL_QUOTA_EXCEEDED,
 	TRAIL_KINDS
 };
+
+/* What was exceeded: with the numbers of RFC 8158's natQuotaExceededEvent. */
+enum trail_quota { TRAIL_SESSIONS = 1, TRAIL_MAPPINGS, TRAIL_OF_HOST, TRAIL_HOSTS, TRAIL_QUOTAS };
 
 /* Ports are in host byte order. Of a block: outside_port to last_port, and no protocol. */
 struct trail_record {
 	u32 kind; /* enum trail_kind */
 	u8 protocol;
-	u8 interface; /* outside: its number */
-	u8 own;	      /* OWN_* */
-	u8 zero;
+	u8 interface;			/* outside: its number */
+	u8 own;				/* OWN_* */
+	u8 quota;			/* enum trail_quota */
 	__be32 inside, outside, remote; /* remote: of a session */
 	u16 inside_port, outside_port, last_port, remote_port;
 	u32 zero2;
 	u64 when;  /* when it happened: in ticks; who takes it may keep another time here */
 	u64 since; /* of an end: when it had begun */
-	u64 count; /* of records that were lost */
+	u64 count; /* of records that were lost; the quota */
 };
 
 /* What was told of what is, or was, in a slot. */

@@ -14,7 +14,7 @@ ELEMENTS = {
     4: "protocolIdentifier", 7: "sourceTransportPort", 8: "sourceIPv4Address", 11: "destinationTransportPort", 12: "destinationIPv4Address", 144: "exportingProcessId", 166: "notSentFlowTotalCount",
     225: "postNATSourceIPv4Address", 226: "postNATDestinationIPv4Address", 228: "postNAPTDestinationTransportPort", 227: "postNAPTSourceTransportPort", 230: "natEvent", 283: "natPoolId", 323: "observationTimeMilliseconds",
     361: "portRangeStart", 362: "portRangeEnd", 363: "portRangeStepSize", 364: "portRangeNumPorts", 463: "natInstanceID",
-    466: "natQuotaExceededEvent", 467: "natThresholdEvent",
+    466: "natQuotaExceededEvent", 467: "natThresholdEvent", 471: "maxSessionEntries", 472: "maxBIBEntries", 473: "maxEntriesPerUser", 474: "maxSubscribers",
 }
 SYSLOG = re.compile(r"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([!-~]{1,255}) ([!-~]{1,48}) ([!-~]{1,128}) ([!-~]{1,32}) - (.*)\Z")
 
