@@ -245,7 +245,7 @@ static void headers_read(struct MHD_Connection *c, char **text)
 /* All of what a stream says, or of what it says until it waits. */
 static char *stream_read(const struct MHD_Response *r, size_t *length)
 {
-	char *text = malloc(ANSWER + REQUEST_BLOCK);
+	char *text = calloc(1, ANSWER + REQUEST_BLOCK);
 	ssize_t n = 1;
 
 	require(text);
