@@ -21,6 +21,7 @@
 #include "core/mss.h"
 #include "core/pptp.h"
 #include "core/translate.h"
+#include "bpf/fast.h"
 #include "bpf/sockets.h"
 #include "bpf/xdp.h"
 
@@ -353,6 +354,35 @@ static __always_inline int act(struct __sk_buff *skb, struct bytes *b, struct wo
 			     : client_send(skb, (u32)plan->ip.daddr);
 }
 
+/* Beside the programs, whose stack it would take. */
+SLOW u32 expect_first(struct __sk_buff *skb, struct work *work)
+{
+	struct bytes b;
+
+	SLOW_ENTER(skb);
+	if (!work)
+		return 0;
+	bytes_attach(skb, &b);
+	translate_expect(skb, work, &b, ETHERNET);
+	return 0;
+}
+
+static __always_inline void expect(struct __sk_buff *skb)
+{
+	struct work *work = env_scratch(skb);
+
+	if (work && ahead_wanted(work))
+		expect_first(skb, work);
+}
+
+static __always_inline void expect_none(struct __sk_buff *skb)
+{
+	struct work *work = env_scratch(skb);
+
+	if (work && work->firsts)
+		work->firsts = 0;
+}
+
 /* Is it for the NAT at all? What makes its destination ours (struct meeting); 0: no, and the plan says so. */
 static __always_inline u32 concerns(struct __sk_buff *skb, const struct config *c, struct bytes *b, u32 l3,
 				    enum hook hook, struct plan *plan)
@@ -508,6 +538,8 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	if (hook == HOOK_CLIENT && !to_server(skb, c, l3))
 		return TC_ACT_UNSPEC; /* it has been counted */
 	int known = NOT_KNOWN;
+	if (hook == HOOK_HAIRPIN && l3 && at->fast)
+		expect(skb);
 	if ((hook == HOOK_IN || hook == HOOK_HAIRPIN) && l3 && at->fast)
 		known = hook == HOOK_IN ? meet_fast_in(skb, at->number) : meet_fast_out(skb, at->number);
 	if (hook == HOOK_OUT)
@@ -520,6 +552,8 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 	}
 	if (hook == HOOK_IN && known == NOT_KNOWN)
 		known = l3 ? known_in_ethernet(skb, c, at) : known_in_bare(skb, c, at);
+	if (hook == HOOK_HAIRPIN && known != NOT_KNOWN)
+		expect_none(skb);
 	if (known != NOT_KNOWN)
 		return known;
 	struct work *work = env_scratch(skb);

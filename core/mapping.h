@@ -212,27 +212,44 @@ static __always_inline void mapping_fetch(struct nat_instance *nat, const struct
 /* Of which outside interface translate_ahead() asks for lines: the first, mostly the only one. */
 enum { AHEAD_INTERFACE = 0 };
 
-/* The same before the outside endpoint is known: most hosts have their usual address, most endpoints keep their port. */
-SLOW u32 mapping_guess(struct nat_instance *nat, struct work *work)
+/*
+ * The same before the outside endpoint is known: most hosts have their usual address, most endpoints keep their port. unseen: the outbound
+ * flow, too, has not been looked for. First where all lines are, then one load after the other: a processor that waits for the first
+ * looks some hundred instructions ahead, not more.
+ */
+SLOW u32 mapping_guess(struct nat_instance *nat, struct work *work, u32 unseen)
 {
 	const struct config *c = env_config(nat);
+	union flow_key in, out;
 
 	SLOW_ENTER(nat);
 	if (!work || !c)
 		return 0;
 	struct request *r = &work->req;
 	struct outside_address a = host_choose(nat, c, r);
-	u64 inside = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
-	u64 host = host_key(r->inside.addr, r->interface);
-	u64 *port = env_port_word(nat, port_area(a.index, r->class) + (be16_to_host(r->inside.port) >> 6));
-
-	table_fetch(nat, c, TABLE_MAPPINGS, &inside);
-	table_fetch(nat, c, TABLE_HOSTS, &host);
+	u64 inside_key = mapping_key(r->inside, r->class, HALF_INSIDE, r->interface);
+	u64 host_name = host_key(r->inside.addr, r->interface);
 	r->outside.addr = a.addr;
 	r->outside.port = r->inside.port;
-	mapping_fetch(nat, c, work);
-	if (port)
-		FETCH_LINE(port);
+	u64 outside_key = mapping_key(r->outside, r->class, HALF_OUTSIDE, r->interface);
+	flow_key_of(&in, r, DIRECTION_IN);
+	flow_key_of(&out, r, DIRECTION_OUT);
+	struct slot *seen = unseen ? table_home(nat, c, TABLE_FLOWS, out.word) : 0;
+	struct slot *flow = table_home(nat, c, TABLE_FLOWS, in.word);
+	struct slot *inside = table_home(nat, c, TABLE_MAPPINGS, &inside_key);
+	struct slot *outside = table_home(nat, c, TABLE_MAPPINGS, &outside_key);
+	struct slot *host = table_home(nat, c, TABLE_HOSTS, &host_name);
+	u64 *port = env_port_word(nat, port_area(a.index, r->class) + (be16_to_host(r->inside.port) >> 6));
+
+	if (!flow || !inside || !outside || !host || !port)
+		return 0;
+	if (seen)
+		FETCH_LINE(&seen->word);
+	FETCH_LINE(&flow->word);
+	FETCH_LINE(&inside->word);
+	FETCH_LINE(&outside->word);
+	FETCH_LINE(&host->word);
+	FETCH_LINE(port);
 	return 0;
 }
 

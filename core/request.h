@@ -145,4 +145,5 @@ struct work {
 	struct request req;
 	struct offer offer;
 	struct control control;
+	u32 firsts;   /* first packets of sessions, one after the other, that came from inside: see translate_expect() */
 };

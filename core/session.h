@@ -449,7 +449,7 @@ static __always_inline u32 session_out(struct nat_instance *nat, struct work *wo
 	u32 reason;
 
 	if (work->meeting.local || work->req.interface != AHEAD_INTERFACE)
-		mapping_guess(nat, work);
+		mapping_guess(nat, work, 0);
 	reason = mapping_out(nat, work);
 	if (reason)
 		return reason;

@@ -363,11 +363,18 @@ static __always_inline struct slot *table_seek(struct nat_instance *nat, enum ta
 	return word_state(*word) == LIVE && slot_key_is(t, s, key) ? s : 0;
 }
 
+/* The home of a key, to be asked for: nothing is read. */
+static __always_inline struct slot *table_home(struct nat_instance *nat, const struct config *c, enum table t,
+					       const u64 *key)
+{
+	return env_slot(nat, t, table_pos(table_hash(c, t, key), 0, table_mask(c, t)));
+}
+
 /* Ask for the home of a key, without waiting: several of these overlap, where looks one after the other would add up. */
 static __always_inline void table_fetch(struct nat_instance *nat, const struct config *c, enum table t,
 					const u64 *key)
 {
-	struct slot *s = env_slot(nat, t, table_pos(table_hash(c, t, key), 0, table_mask(c, t)));
+	struct slot *s = table_home(nat, c, t, key);
 
 	if (s)
 		FETCH_LINE(&s->word);

@@ -19,6 +19,27 @@
 #include "core/held.h"
 #include "core/lease.h"
 
+/* The request of a packet from inside, TCP or UDP, whose IP header lies there with its ports behind it: 1; 0: it is something else. */
+static __always_inline int ahead_request(struct work *work, u8 *ip)
+{
+	struct request *r = &work->req;
+
+	if (ip[0] != 0x45 || (ip[IPV4_PROTOCOL] != PROTOCOL_UDP && ip[IPV4_PROTOCOL] != PROTOCOL_TCP))
+		return 0;
+	r->inside.addr = get32(ip, IPV4_SOURCE);
+	r->inside.port = get16(ip, IP_MIN);
+	r->inside.zero = 0;
+	r->remote.addr = get32(ip, IPV4_TARGET);
+	r->remote.port = get16(ip, IP_MIN + 2);
+	r->remote.zero = 0;
+	r->protocol = ip[IPV4_PROTOCOL];
+	r->class = r->protocol == PROTOCOL_TCP ? CLASS_TCP : CLASS_UDP;
+	r->interface = AHEAD_INTERFACE;
+	r->own = 0;
+	r->client = 0;
+	return 1;
+}
+
 /*
  * A packet that came in by an inside interface will most likely leave by an outside one: ask for its flow now, and for what
  * its first packet needs if it is not at home, and routing goes on while the lines come. The processor does not wait for
@@ -31,27 +52,32 @@ static __always_inline void translate_ahead(struct nat_instance *nat, const stru
 	struct work *work = env_scratch(nat);
 	union flow_key key;
 
-	if (!ip || ip[0] != 0x45 || !work ||
-	    (ip[IPV4_PROTOCOL] != PROTOCOL_UDP && ip[IPV4_PROTOCOL] != PROTOCOL_TCP))
+	if (!ip || !work || !ahead_request(work, ip))
 		return;
-	struct endpoint inside = { .addr = get32(ip, IPV4_SOURCE), .port = get16(ip, IP_MIN) };
-	struct endpoint remote = { .addr = get32(ip, IPV4_TARGET), .port = get16(ip, IP_MIN + 2) };
-	u8 protocol = ip[IPV4_PROTOCOL];
-	flow_key_between(&key, inside, remote, protocol, DIRECTION_OUT);
-	struct slot *s =
-		env_slot(nat, TABLE_FLOWS,
-			 table_pos(table_hash(c, TABLE_FLOWS, key.word), 0, table_mask(c, TABLE_FLOWS)));
-	if (!s || LOAD(&s->word) & REACH || slot_key_is(TABLE_FLOWS, s, key.word))
+	flow_key_between(&key, work->req.inside, work->req.remote, work->req.protocol, DIRECTION_OUT);
+	struct slot *s = table_home(nat, c, TABLE_FLOWS, key.word);
+	if (!s || LOAD(&s->word) & REACH || slot_key_is(TABLE_FLOWS, s, key.word)) {
+		work->firsts = 0;
 		return;
-	struct request *r = &work->req;
-	r->inside = inside;
-	r->remote = remote;
-	r->protocol = protocol;
-	r->class = protocol == PROTOCOL_TCP ? CLASS_TCP : CLASS_UDP;
-	r->interface = AHEAD_INTERFACE;
-	r->own = 0;
-	r->client = 0;
-	mapping_guess(nat, work);
+	}
+	work->firsts++;
+	mapping_guess(nat, work, 0);
+}
+
+/*
+ * The fast path waits for a packet's flow before anything else is asked for. Where one first packet comes after the other, all that it
+ * needs is asked for at once, before the fast path looks.
+ */
+enum { AHEAD_FIRSTS = 2 };
+static __always_inline int ahead_wanted(const struct work *work) { return work->firsts >= AHEAD_FIRSTS; }
+
+static __always_inline void translate_expect(struct nat_instance *nat, struct work *work,
+					     const struct bytes *b, u32 l3)
+{
+	u8 *ip = packet_bytes(b, l3, IP_MIN + QUOTE_MIN);
+
+	if (ip && ahead_request(work, ip))
+		mapping_guess(nat, work, 1);
 }
 
 /*
