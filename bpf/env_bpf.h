@@ -9,7 +9,15 @@
 #include <bpf/bpf_helpers.h>
 #include "core/types.h"
 
+#ifdef NAT_AT_XDP /* there is no socket buffer yet */
+#define nat_instance xdp_md
+#define NAT_DEVICE(nat) ((nat)->ingress_ifindex)
+#define NAT_SEGMENTS(nat) 1
+#else
 #define nat_instance __sk_buff
+#define NAT_DEVICE(nat) ((nat)->ifindex)
+#define NAT_SEGMENTS(nat) ((nat)->gso_size ? (nat)->len / (nat)->gso_size + 1 : 1)
+#endif
 
 #define SLOW __attribute__((noinline))
 /* The compiler passes rubbish for an argument that it saw unused; the verifier insists on the context. */

@@ -8,9 +8,8 @@
 #pragma once
 #include <linux/pkt_cls.h>
 #include "core/rewrite.h"
+#include "bpf/frame.h"
 #include "bpf/state.h"
-
-enum { ETHERNET = 14 };
 
 /* The inside interface towards addr. 0: none. A function of its own: its 64 bytes of stack are beside those of the NAT. */
 SLOW u32 hairpin_interface(struct __sk_buff *skb, __be32 from, __be32 to)

@@ -429,6 +429,7 @@ static __always_inline void meeting_fill(struct __sk_buff *skb, const struct con
 	m->now = env_now(skb);
 	m->interface = at->number;
 	m->ours = (u8)ours;
+	m->trial = 0;
 	m->local = leaves && !skb->ingress_ifindex;
 	if (leaves)
 		from = m->local ? 0 : interface_find(c, skb->ingress_ifindex);

@@ -69,9 +69,8 @@ static __always_inline struct work *env_scratch(struct nat_instance *nat)
 
 static __always_inline u32 env_segments(struct nat_instance *nat)
 {
-	u32 size = nat->gso_size;
-
-	return size ? nat->len / size + 1 : 1;
+	(void)nat;
+	return NAT_SEGMENTS(nat);
 }
 
 static __always_inline u32 env_now(struct nat_instance *nat)
@@ -136,14 +135,14 @@ static __always_inline int env_route_inside(struct nat_instance *nat, __be32 sad
 	if (!c || virtual_time) /* tests name their networks */
 		return 0;
 	fib.family = 2; /* AF_INET */
-	fib.ifindex = nat->ifindex;
+	fib.ifindex = NAT_DEVICE(nat);
 	fib.ipv4_src = saddr;
 	fib.ipv4_dst = daddr;
 	long rc = bpf_fib_lookup(nat, &fib, sizeof(fib), 0);
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH &&
 	    rc != BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return 0;
-	if (fib.ifindex == nat->ifindex) /* kernels before 6.5 do not tell where, without a neighbour */
+	if (fib.ifindex == NAT_DEVICE(nat)) /* kernels before 6.5 do not tell where, without a neighbour */
 		return rc == BPF_FIB_LKUP_RET_NO_NEIGH;
 	to = interface_find(c, fib.ifindex);
 	return to && to->role == ROLE_INSIDE;

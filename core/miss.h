@@ -228,7 +228,7 @@ SLOW u32 miss_out(struct nat_instance *nat, struct work *work)
 	r->inside = source_of(&p->ip);
 	r->remote = destination_of(&p->ip);
 	plan_because(plan, open_out(nat, c, work));
-	if (c->tell && plan->verdict == VERDICT_DROP)
+	if (c->tell && plan->verdict == VERDICT_DROP && !work->meeting.trial)
 		refusal_tell(nat, work);
 	plan->ip.saddr = r->outside.addr;
 	plan->ip.sport = r->outside.port;

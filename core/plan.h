@@ -34,7 +34,8 @@ struct meeting {
 	u8 listed;    /* it came by an inside interface that serves only config.networks */
 	u8 by;	      /* number of the interface by which it came; NO_INTERFACE for the router's own */
 	u8 ours;      /* in, hairpin: what makes its destination ours here, ADDRESS_LIVE or ADDRESS_CLIENTS */
-	u8 zero[2];
+	u8 trial;     /* who is refused here is judged once more: nothing is told */
+	u8 zero;
 };
 
 /*

@@ -145,5 +145,7 @@ struct work {
 	struct request req;
 	struct offer offer;
 	struct control control;
-	u32 firsts;   /* first packets of sessions, one after the other, that came from inside: see translate_expect() */
+	u32 firsts; /* first packets of sessions, one after the other, that came from inside: see translate_expect() */
+	u32 shown
+		[2]; /* the tick when a packet was last left to the kernel to see, out and in (bpf/all.bpf.c) */
 };

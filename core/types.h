@@ -248,9 +248,9 @@ _Static_assert(sizeof(struct outside_address) == 8, "an address changes by one s
 
 /*
  * Whether known flows pass without the kernel's routing (lease.h); if they do, also: whether they are met at XDP first, and
- * whether the device sends what XDP redirects to it.
+ * whether the device sends what XDP redirects to it, and whether sessions are made there, too (bpf/all.bpf.c).
  */
-enum { FAST_OFF = 0, FAST_TC = 1, FAST_XDP = 2, FAST_TARGET = 4 };
+enum { FAST_OFF = 0, FAST_TC = 1, FAST_XDP = 2, FAST_TARGET = 4, FAST_ALL = 8 };
 
 struct interface {
 	u32 ifindex;

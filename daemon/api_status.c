@@ -9,6 +9,7 @@
 #include "daemon/book.h"
 #include "daemon/crash_store.h"
 #include "daemon/api_snapshot.h"
+#include "daemon/device.h"
 #include "daemon/keepnat.h"
 #include "daemon/list.h"
 #include "daemon/reason.h"
@@ -114,16 +115,11 @@ static json_t *json_log(struct keepnat *k)
 	return list;
 }
 
-static const char *acceleration_name(const struct keepnat_interface *interface)
-{
-	return interface->fast & FAST_XDP ? "xdp" : interface->fast ? "tc" : "off";
-}
-
 static json_t *json_hook(const struct keepnat_interface *interface)
 {
 	return json_pack("{s:o, s:s, s:s?, s:b, s:s, s:s?}", "interface", json_name(interface->name), "role",
 			 role_name(interface->role), "hook", interface->hook, "up", interface->up,
-			 "acceleration", acceleration_name(interface), "why", interface->why);
+			 "acceleration", device_fast_name(interface->fast), "why", interface->why);
 }
 
 static bool interface_serves(const struct keepnat_interface *interface)
@@ -255,7 +251,7 @@ static json_t *json_interface(const struct list_view *view, const struct keepnat
 			  mode_name(view, interface), "ifindex", (int)interface->ifindex, "number",
 			  (int)interface->number, "up", interface->up, "ethernet", !interface->bare, "mtu",
 			  (int)interface->mtu, "mss", json_mss(view, interface), "hook", interface->hook,
-			  "acceleration", acceleration_name(interface), "why", interface->why);
+			  "acceleration", device_fast_name(interface->fast), "why", interface->why);
 
 	if (json && interface->number < MAX_INTERFACES)
 		interface_add_counters(json, view, interface->number);

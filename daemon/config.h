@@ -45,6 +45,7 @@ enum settings_accelerate {
 	SETTINGS_ACCELERATE_OFF,
 	SETTINGS_ACCELERATE_TC,
 	SETTINGS_ACCELERATE_XDP,
+	SETTINGS_ACCELERATE_ALL,
 };
 
 /* A run of outside addresses, and the line that it came from (0: the command line). */

@@ -43,7 +43,7 @@ static const struct config_word filtering_words[] = {
 static const struct config_word accelerate_words[] = {
 	{ "auto", SETTINGS_ACCELERATE_AUTO },	{ "off", SETTINGS_ACCELERATE_OFF },
 	{ "tc", SETTINGS_ACCELERATE_TC },	{ "xdp", SETTINGS_ACCELERATE_XDP },
-	{ "all", SETTINGS_ACCELERATE_XDP + 1 }, { 0 },
+	{ "all", SETTINGS_ACCELERATE_ALL },	{ 0 },
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
 static const struct config_word clamp_words[] = { { "off", SETTINGS_MSS_OFF },
@@ -298,8 +298,6 @@ static const struct {
 	const char *now;
 } laters[] = {
 	{ "nat.mapping_type", "eim" },
-	{ "interfaces.accelerate", "auto xdp tc off" },
-	{ "nat.accelerate", "auto xdp tc off" },
 	{ "recovery.dump", "none small core" },
 };
 

@@ -152,11 +152,11 @@ u8 device_fast(const struct device *device, unsigned int asked, const char **why
 		*why = "its driver has no XDP of its own";
 		return FAST_TC;
 	}
-	if (asked == SETTINGS_ACCELERATE_XDP) {
+	if (asked == SETTINGS_ACCELERATE_XDP || asked == SETTINGS_ACCELERATE_ALL) {
 		if (device->unchecked)
 			*why = "it is configured so, though packets may come whose checksums are not "
 			       "computed yet";
-		return device_xdp(device);
+		return (u8)(device_xdp(device) | (asked == SETTINGS_ACCELERATE_ALL ? FAST_ALL : 0));
 	}
 	if (!device->told)
 		*why = "this kernel does not tell what the device can do with XDP";
@@ -169,4 +169,9 @@ u8 device_fast(const struct device *device, unsigned int asked, const char **why
 		return device_xdp(device);
 	}
 	return FAST_TC;
+}
+
+const char *device_fast_name(u8 fast)
+{
+	return fast & FAST_ALL ? "all" : fast & FAST_XDP ? "xdp" : fast ? "tc" : "off";
 }

@@ -20,5 +20,8 @@ struct device {
 /* Ask the kernel of a device of this network namespace. What it does not tell stays 0. */
 void device_ask(u32 ifindex, const char *name, struct device *device);
 
+/* FAST_* by the word of `accelerate` that it comes to: off, tc, xdp, all. */
+const char *device_fast_name(u8 fast);
+
 /* How it takes part, as asked for (enum settings_accelerate): FAST_*, and why in a few words. */
 u8 device_fast(const struct device *device, unsigned int asked, const char **why);

@@ -108,13 +108,14 @@ static void interface_accelerate(struct keepnat_interface *interface)
 	struct device device = { .bare = interface->bare };
 
 	if (!interface->bare && (interface->accelerate == SETTINGS_ACCELERATE_AUTO ||
-				 interface->accelerate == SETTINGS_ACCELERATE_XDP))
+				 interface->accelerate == SETTINGS_ACCELERATE_XDP ||
+				 interface->accelerate == SETTINGS_ACCELERATE_ALL))
 		device_ask(interface->ifindex, interface->name, &device);
 	interface->fast = device_fast(&device, interface->accelerate, &interface->why);
 	if (interface->full) /* clients are translated at TC egress, which XDP passes by */
 		interface->fast &= (u8)~FAST_TARGET;
 	if (interface->no_xdp && interface->fast & FAST_XDP) {
-		interface->fast &= (u8)~FAST_XDP;
+		interface->fast &= (u8)~(FAST_XDP | FAST_ALL);
 		interface->why = interface->no_xdp;
 	}
 }

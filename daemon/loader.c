@@ -14,13 +14,14 @@
 #include "daemon/hold.h"
 #include "daemon/loader_parts.h"
 #include "daemon/log.h"
+#include "all.skel.h"
 #include "keepnat.skel.h"
 
 const char *const program_names[PROGRAMS] = {
 	"out_ethernet", "in_ethernet",	"hairpin_ethernet", "learn_ethernet", "client_ethernet", "out_bare",
-	"in_bare",	"hairpin_bare", "client_bare",	    "xdp_out",	      "xdp_in",		 "ordered",
-	"connect4",	"connect6",	"sendmsg4",	    "sendmsg6",	      "recvmsg4",	 "recvmsg6",
-	"getpeername4", "getpeername6", "clock_read",	    "question",
+	"in_bare",	"hairpin_bare", "client_bare",	    "xdp_out",	      "xdp_in",		 "all_out",
+	"all_in",	"ordered",	"connect4",	    "connect6",	      "sendmsg4",	 "sendmsg6",
+	"recvmsg4",	"recvmsg6",	"getpeername4",	    "getpeername6",   "clock_read",	 "question",
 };
 
 /* What libbpf complained of last. It has one printer for the whole process, so this cannot hang on the instance. */
@@ -61,7 +62,28 @@ static u64 hash_map(u64 hash, int map)
 	return hash_more(hash, &info.id, sizeof(info.id));
 }
 
-/* The folder of names by which programs are held: by the object, the arrays, and this map of what sockets were led, or -1. */
+/* The objects that programs come in. */
+enum object { OBJECT_KEEPNAT, OBJECT_ALL, OBJECTS };
+
+static enum object object_of(enum program which)
+{
+	return which == PROGRAM_ALL_OUT || which == PROGRAM_ALL_IN ? OBJECT_ALL : OBJECT_KEEPNAT;
+}
+
+static const void *object_bytes(enum object which, size_t *size)
+{
+	return which == OBJECT_ALL ? all_bpf__elf_bytes(size) : keepnat_bpf__elf_bytes(size);
+}
+
+static struct bpf_object *object_open(enum object which)
+{
+	size_t size = 0;
+	const void *bytes = object_bytes(which, &size);
+
+	return bpf_object__open_mem(bytes, size, NULL);
+}
+
+/* The folder of names by which programs are held: by the objects, the arrays, and this map of what sockets were led, or -1. */
 struct programs_folder {
 	char name[32];
 };
@@ -69,10 +91,15 @@ struct programs_folder {
 static struct programs_folder programs_folder(const struct loader *l, int led)
 {
 	struct programs_folder folder;
-	size_t size = 0;
-	const void *object = keepnat_bpf__elf_bytes(&size);
-	u64 hash = hash_map(hash_more(0xcbf29ce484222325ull, object, size), l->maps[ARRAY_CONFIG]);
+	u64 hash = 0xcbf29ce484222325ull;
 
+	for (int i = 0; i < OBJECTS; i++) {
+		size_t size = 0;
+		const void *object = object_bytes((enum object)i, &size);
+
+		hash = hash_more(hash, object, size);
+	}
+	hash = hash_map(hash, l->maps[ARRAY_CONFIG]);
 	snprintf(folder.name, sizeof(folder.name), HELD_ALONE "%016llx/",
 		 (unsigned long long)hash_map(hash, led));
 	return folder;
@@ -144,18 +171,52 @@ static void programs_settle(struct keepnat *k)
 	}
 }
 
-/* The object with our arrays in it, and of its programs only those that are wanted. */
-static int object_prepare(const struct loader *l, struct bpf_object *object, const bool wanted[PROGRAMS])
+/* The object with our arrays in it, as far as it has them, and of its programs only those that are wanted. */
+static int object_prepare(const struct loader *l, struct bpf_object *object, enum object which,
+			  const bool wanted[PROGRAMS])
 {
 	struct bpf_map *led = bpf_object__find_map_by_name(object, "led");
-	int error = l->led < 0 ? bpf_map__set_autocreate(led, false) : bpf_map__reuse_fd(led, l->led);
+	int error = !led	 ? 0
+		    : l->led < 0 ? bpf_map__set_autocreate(led, false)
+				 : bpf_map__reuse_fd(led, l->led);
 
-	for (int i = 0; i < ARRAYS && !error; i++)
-		error = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, array_name((enum array)i)),
-					  l->maps[i]);
+	for (int i = 0; i < ARRAYS && !error; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, array_name((enum array)i));
+
+		error = map ? bpf_map__reuse_fd(map, l->maps[i]) : 0;
+	}
 	for (int i = 0; i < PROGRAMS && !error; i++)
-		error = bpf_program__set_autoload(bpf_object__find_program_by_name(object, program_names[i]),
-						  wanted[i]);
+		if (object_of((enum program)i) == which)
+			error = bpf_program__set_autoload(bpf_object__find_program_by_name(object,
+											   program_names[i]),
+							  wanted[i]);
+	return error;
+}
+
+/* Those programs of an object that are wanted, if any are. 0 or -errno. */
+static int object_load(struct keepnat *k, const struct programs_folder *folder, enum object which,
+		       const bool wanted[PROGRAMS])
+{
+	struct bpf_object *object;
+	bool any = false;
+	int error;
+
+	for (int i = 0; i < PROGRAMS; i++)
+		any |= wanted[i] && object_of((enum program)i) == which;
+	if (!any)
+		return 0;
+	object = object_open(which);
+	if (!object)
+		return -errno;
+	error = object_prepare(k->loader, object, which, wanted);
+	if (!error)
+		error = bpf_object__load(object);
+	for (int i = 0; i < PROGRAMS && !error; i++)
+		if (wanted[i] && object_of((enum program)i) == which)
+			error = program_keep(k, folder,
+					     bpf_object__find_program_by_name(object, program_names[i]),
+					     (enum program)i);
+	bpf_object__close(object);
 	return error;
 }
 
@@ -164,8 +225,7 @@ int programs_load(struct keepnat *k, const bool wanted[PROGRAMS])
 	struct programs_folder folder;
 	struct loader *l = k->loader;
 	bool missing[PROGRAMS], any = false;
-	struct keepnat_bpf *skeleton;
-	int error;
+	int error = 0;
 
 	for (int i = 0; i < PROGRAMS; i++)
 		any |= missing[i] = wanted[i] && l->programs[i] < 0;
@@ -174,19 +234,8 @@ int programs_load(struct keepnat *k, const bool wanted[PROGRAMS])
 	folder = programs_folder(l, l->led);
 	if (!programs_find(k, &folder, missing))
 		return 0;
-	skeleton = keepnat_bpf__open();
-	if (!skeleton)
-		return -errno;
-	error = object_prepare(l, skeleton->obj, missing);
-	if (!error)
-		error = keepnat_bpf__load(skeleton);
-	for (int i = 0; i < PROGRAMS && !error; i++)
-		if (missing[i])
-			error = program_keep(k, &folder,
-					     bpf_object__find_program_by_name(skeleton->obj,
-									      program_names[i]),
-					     (enum program)i);
-	keepnat_bpf__destroy(skeleton);
+	for (int i = 0; i < OBJECTS && !error; i++)
+		error = object_load(k, &folder, (enum object)i, missing);
 	return error;
 }
 

@@ -32,12 +32,19 @@ static enum program program_inside_egress(const struct keepnat_interface *interf
 	return interface->fast ? PROGRAM_LEARN_ETHERNET : PROGRAM_NONE;
 }
 
+static enum program program_xdp(const struct keepnat_interface *interface)
+{
+	if (!(interface->fast & FAST_XDP))
+		return PROGRAM_NONE;
+	if (interface->role == ROLE_INSIDE)
+		return interface->fast & FAST_ALL ? PROGRAM_ALL_OUT : PROGRAM_XDP_OUT;
+	return interface->fast & FAST_ALL ? PROGRAM_ALL_IN : PROGRAM_XDP_IN;
+}
+
 enum program program_for(const struct keepnat_interface *interface, enum place place)
 {
 	if (place == PLACE_XDP)
-		return !(interface->fast & FAST_XDP)	? PROGRAM_NONE
-		       : interface->role == ROLE_INSIDE ? PROGRAM_XDP_OUT
-							: PROGRAM_XDP_IN;
+		return program_xdp(interface);
 	if (interface->role == ROLE_INSIDE && place == PLACE_EGRESS)
 		return program_inside_egress(interface);
 	if (interface->role == ROLE_INSIDE)
@@ -309,7 +316,7 @@ static void xdp_attach(struct keepnat *k, struct keepnat_interface *interface)
 
 	if (!error)
 		return;
-	interface->fast &= (u8)~FAST_XDP;
+	interface->fast &= (u8) ~(FAST_XDP | FAST_ALL);
 	interface->no_xdp = error == -EBUSY ? "another XDP program is on the device"
 					    : "the device did not take the XDP program";
 	interface->why = interface->no_xdp;
@@ -369,7 +376,7 @@ void loader_hooks_tidy(struct keepnat *k)
 static int program_try(const struct loader *l, enum program program)
 {
 	u8 packet[64] = { [12] = 8, [14] = 0x45 };
-	bool xdp = program == PROGRAM_XDP_OUT || program == PROGRAM_XDP_IN;
+	bool xdp = program >= PROGRAM_XDP_OUT && program <= PROGRAM_ALL_IN;
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = sizeof(packet),
 		    .repeat = 1);
 	bool out = program == PROGRAM_OUT_ETHERNET || program == PROGRAM_OUT_BARE;

@@ -44,6 +44,8 @@ enum program {
 	PROGRAM_CLIENT_BARE,
 	PROGRAM_XDP_OUT,
 	PROGRAM_XDP_IN,
+	PROGRAM_ALL_OUT,
+	PROGRAM_ALL_IN,
 	PROGRAM_ORDERED,
 	PROGRAM_CONNECT4, /* and seven more, in the order of program_names[] */
 	PROGRAM_CLOCK = PROGRAM_CONNECT4 + SOCKET_PROGRAMS,
@@ -52,7 +54,7 @@ enum program {
 	PROGRAM_NONE = PROGRAMS,
 };
 
-/* The programs' names, as bpf/keepnat.bpf.c has them. */
+/* The programs' names, as bpf/keepnat.bpf.c has them, and bpf/all.bpf.c those that begin with "all". */
 extern const char *const program_names[PROGRAMS];
 
 /* Taken down from behind: egress last, so that nothing leaves untranslated before the other hooks are gone. */

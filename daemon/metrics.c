@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/book.h"
+#include "daemon/device.h"
 #include "daemon/event.h"
 #include "daemon/keepnat.h"
 #include "daemon/list.h"
@@ -157,7 +158,7 @@ static void write_interface_fast(struct metrics *m)
 		const struct keepnat_interface *interface = &m->interfaces[i];
 
 		sample(m, interface->fast ? 1 : 0, "interface=\"%s\",by=\"%s\"", m->names[interface->number],
-		       interface->fast & FAST_XDP ? "xdp" : "tc");
+		       device_fast_name(interface->fast ? interface->fast : FAST_TC));
 	}
 }
 

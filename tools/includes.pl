@@ -26,7 +26,7 @@ my %rooms = (
 # The doors, each with its reason.
 my %doors = (
 	'core/env.h' => qr{^(?:bpf/env_bpf|native/env_native)\.h$},	# the seam between the core and its homes
-	'daemon/loader.c' => qr{$libbpf|^keepnat\.skel\.h$},		# what is behind loader.h knows libbpf, and nobody else
+	'daemon/loader.c' => qr{$libbpf|^(?:all|keepnat)\.skel\.h$},		# what is behind loader.h knows libbpf, and nobody else
 	'daemon/loader_arrays.c' => $libbpf,
 	'daemon/loader_hooks.c' => $libbpf,
 	'daemon/loader_pins.c' => $libbpf,

@@ -8,4 +8,6 @@
 set -u
 budget=520000
 
-exec "${KEEPNAT_BUILD:?}/tests/kernels/verifier-stats" -b $budget "$KEEPNAT_BUILD/bpf/keepnat.bpf.o"
+for object in keepnat all; do
+	"${KEEPNAT_BUILD:?}/tests/kernels/verifier-stats" -b $budget "$KEEPNAT_BUILD/bpf/$object.bpf.o" || exit
+done

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * runner.c - run scenarios and print TAP: one test for each scenario and way (native, ethernet, bare; native-fast,
- * ethernet-fast and ethernet-xdp: with the fast path on, and what takes it must come to the same; wire and wire-xdp: a whole router).
+ * ethernet-fast and ethernet-xdp: with the fast path on, and what takes it must come to the same; wire, wire-xdp and wire-all: a whole router).
  *
  *	runner.test [--way WAY] [FILE.scn ...]		all of tests/scenarios/ if none is named
  *
@@ -92,7 +92,7 @@ static bool scenario_is_for(const struct scenario *s, const char *way)
 	for (u32 i = 0; i < s->count; i++) {
 		bool only = !strncmp(s->lines[i], "only ", 5), except = !strncmp(s->lines[i], "except ", 7);
 		bool named = line_names(s->lines[i], way) ||
-			     (!strcmp(way, "wire-xdp") && line_names(s->lines[i], "wire"));
+			     (!strncmp(way, "wire-", 5) && line_names(s->lines[i], "wire"));
 		if ((only || except) && named != only)
 			return false;
 	}
@@ -131,10 +131,11 @@ static void all_skip(struct tap *tap, const glob_t *paths, const char *way, cons
 static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64 *reasons)
 {
 	static struct world world;
-	bool native = !strncmp(name, "native", 6), xdp = strstr(name, "-xdp") != NULL,
-	     wire = !strncmp(name, "wire", 4), roads = wire || xdp || strstr(name, "-fast");
-	struct way *other = native		    ? NULL
-			    : wire		    ? way_wire(xdp)
+	bool native = !strncmp(name, "native", 6), all = strstr(name, "-all") != NULL,
+	     xdp = all || strstr(name, "-xdp") != NULL, wire = !strncmp(name, "wire", 4),
+	     roads = wire || xdp || strstr(name, "-fast");
+	struct way *other = native ? NULL
+			    : wire ? way_wire((u8)((xdp ? FAST_XDP : 0) | (all ? FAST_ALL : 0)))
 			    : !strcmp(name, "bare") ? way_bpf_bare()
 						    : way_bpf_ethernet();
 
@@ -151,6 +152,7 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 	memset(&world, 0, sizeof(world));
 	world.roads = roads;
 	world.xdp = xdp;
+	world.all = all;
 	world.ways[world.way_count++] = way_native(other ? other->l3 : ETHERNET_HEADER);
 	if (!world.ways[0]) {
 		printf("Bail out! out of memory\n");
@@ -164,7 +166,9 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 	       world.fast_packets, other ? other->redirected : 0);
 	if (roads && paths->gl_pathc > 1) {
 		u32 sent = other ? other->redirected * world.way_count : 0;
-		bool took = world.fast_packets && (!xdp || sent == world.fast_packets);
+		/* By `all` more than those of known flows are sent at XDP. */
+		bool took = world.fast_packets &&
+			    (all ? sent > world.fast_packets : !xdp || sent == world.fast_packets);
 		tap->failed += !took;
 		printf("%s %u - %s: packets took the fast path\n", took ? "ok" : "not ok", ++tap->count,
 		       name);
@@ -177,8 +181,9 @@ static void way_test(struct tap *tap, const glob_t *paths, const char *name, u64
 
 int main(int argc, char **argv)
 {
-	static const char *const ways[] = { "native",	     "ethernet",     "bare", "native-fast",
-					    "ethernet-fast", "ethernet-xdp", "wire", "wire-xdp" };
+	static const char *const ways[] = { "native",	   "ethernet",	    "bare",
+					    "native-fast", "ethernet-fast", "ethernet-xdp",
+					    "wire",	   "wire-xdp",	    "wire-all" };
 	const char *source = getenv("KEEPNAT_SOURCE"), *only = NULL;
 	u64 reasons[REASONS] = { 0 };
 	char pattern[4096];

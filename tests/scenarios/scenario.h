@@ -58,6 +58,7 @@ struct world {
 	bool roads; /* packets meet all hooks on their way, and may take the fast path */
 	bool fast;  /* interfaces take part in the fast path */
 	bool xdp;   /* and packets meet it at XDP first */
+	bool all;   /* which makes sessions, too */
 	u32 fast_packets;
 	struct sweep *sweeps[2];
 	struct world_interface interfaces[MAX_INTERFACES];

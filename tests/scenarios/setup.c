@@ -421,7 +421,8 @@ int interface_run(struct world *w, struct words *words)
 		memset(nat->config->stations[number], STATION, 6);
 		if (w->fast)
 			native_interface_fast(nat, at->number,
-					      w->xdp ? FAST_TC | FAST_XDP | FAST_TARGET : FAST_TC);
+					      (u8)(FAST_TC | (w->xdp ? FAST_XDP | FAST_TARGET : 0) |
+						   (w->all ? FAST_ALL : 0)));
 	}
 	return role == ROLE_OUTSIDE ? outside_addresses(w, words, at->number)
 				    : inside_networks(w, words, at->number);

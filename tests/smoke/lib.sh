@@ -19,7 +19,7 @@
 # Everything is named kn$$-..., everything ends with the script, and nothing is touched that it did not make.
 #
 # SLOW=N	all patience times N (emulated machines); amounts of data shrink as much
-# ACCELERATE=off|tc|xdp	nat.accelerate, where a test's own configuration does not set it (auto)
+# ACCELERATE=off|tc|xdp|all	nat.accelerate, where a test's own configuration does not set it (auto)
 # NAT=nft	for debugging the tests: nftables masquerade in keepnat's place; what only keepnat does must fail then
 # NAT=none	plain forwarding: nearly everything must fail
 set -u
@@ -139,7 +139,7 @@ connect() {
 	local name
 	ip -batch - <<<"$notes_machines$notes_cables" || return
 	for name in "${!notes_ip[@]}"; do ip -n "$kn-$name" -batch - <<<"${notes_ip[$name]}" || return; done
-	[ "${ACCELERATE:-}" != xdp ] || xdp_ready || return
+	case ${ACCELERATE:-} in xdp | all) xdp_ready || return ;; esac
 	for name in $notes_forwards; do in_ns "$name" sysctl -qw net.ipv4.ip_forward=1 || return; done
 	notes_new
 }

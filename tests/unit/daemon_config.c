@@ -228,8 +228,6 @@ static const struct refusal refusals[] = {
 	/* Right, but later. */
 	{ NAT("mapping_type: adm"), 5, "nat.mapping_type: \"adm\" is not yet in this version", "write eim" },
 	{ NAT("mapping_type: edm"), 5, "not yet in this version", "write eim" },
-	{ NAT("accelerate: all"), 5, "nat.accelerate: \"all\" is not yet in this version",
-	  "write auto, xdp, tc or off" },
 	{ NAT("limits: {mappings_per_host: 65536}"), 5,
 	  "nat.limits.mappings_per_host: \"65536\" is out of range", "from 0 to 65535" },
 	{ NAT("limits: {tcp_sessions_per_host: none}"), 5, "\"none\" is not a whole number",
@@ -301,6 +299,7 @@ static const char *const accepted[] = {
 	NAT("{accelerate: \"auto\", limits: {mappings_per_host: 0, sessions_per_host: 0, "
 	    "new_mappings_per_second: 0}}"),
 	NAT("{hairpin: no, ports: {preserve: Off, parity: YES}}"),
+	NAT("accelerate: all"),
 	NAT("mss_clamp: auto"),
 	NAT("mss_clamp: \"off\""),
 	NAT("mss_clamp: 536"),

@@ -7,6 +7,7 @@
 #include <linux/pkt_cls.h>
 
 #include "tests/way/way.h"
+#include "bpf/all.skel.h"
 #include "bpf/keepnat.skel.h"
 #include "tests/way/shim.skel.h"
 
@@ -22,12 +23,13 @@ struct device {
 
 struct kernel {
 	struct keepnat_bpf *programs;
+	struct all_bpf *all; /* on the same maps; NULL: nobody asked for it */
 	struct shim_bpf *shim;
 	size_t mapped[NATIVE_ARRAYS];
 	void *memory[NATIVE_ARRAYS];
 	int cpu;
 	bool bare;
-	bool xdp; /* of a wire: with the programs at XDP */
+	u8 fast; /* of a wire: FAST_XDP, with the programs at XDP; FAST_ALL, those that make sessions there */
 	struct device devices[DEVICES_MAX];
 	u32 device_count;
 	struct device capture;

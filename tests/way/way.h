@@ -46,7 +46,8 @@ struct way {
 struct way *way_native(u32 l3);
 struct way *way_bpf_ethernet(void); /* NULL: errno says why */
 struct way *way_bpf_bare(void);
-struct way *way_wire(bool xdp); /* xdp: the programs at XDP, too */
+/* fast: FAST_XDP, the programs at XDP, too; and FAST_ALL: those that make sessions. */
+struct way *way_wire(u8 fast);
 
 /* A new state. sizes: at most WAY_*; what is 0 is just that. 0 or -errno. */
 int way_begin(struct way *way, const struct native_sizes *sizes, u64 seed);

@@ -424,6 +424,7 @@ static void kernel_close(struct kernel *k)
 	for (int i = 0; i < NATIVE_ARRAYS; i++)
 		if (k->memory[i])
 			munmap(k->memory[i], k->mapped[i]);
+	all_bpf__destroy(k->all);
 	keepnat_bpf__destroy(k->programs);
 	shim_bpf__destroy(k->shim);
 	free(k);

@@ -111,10 +111,33 @@ static int route_set(struct kernel *k, u32 ifindex)
 	return answer.error.error;
 }
 
+/* The programs of accelerate: all, on the maps of the others. */
+static int all_load(struct kernel *k)
+{
+	const struct bpf_map *map;
+	struct bpf_map *same;
+
+	k->all = all_bpf__open();
+	if (!k->all)
+		return -errno;
+	k->all->rodata->virtual_time = 1;
+	bpf_object__for_each_map(map, k->programs->obj)
+	{
+		same = bpf_map__is_internal(map)
+			       ? NULL
+			       : bpf_object__find_map_by_name(k->all->obj, bpf_map__name(map));
+		int rc = same ? bpf_map__reuse_fd(same, bpf_map__fd(map)) : 0;
+		if (rc)
+			return rc;
+	}
+	return all_bpf__load(k->all);
+}
+
 static int xdp_attach(const struct kernel *k, const struct device *d)
 {
-	const struct bpf_program *program =
-		d->role == ROLE_OUTSIDE ? k->programs->progs.xdp_in : k->programs->progs.xdp_out;
+	const struct bpf_program *in = k->all ? k->all->progs.all_in : k->programs->progs.xdp_in,
+				 *out = k->all ? k->all->progs.all_out : k->programs->progs.xdp_out,
+				 *program = d->role == ROLE_OUTSIDE ? in : out;
 	int rc = bpf_xdp_attach((int)d->far, bpf_program__fd(k->shim->progs.take_frame), XDP_FLAGS_DRV_MODE,
 				NULL);
 
@@ -137,7 +160,7 @@ static int programs_attach(const struct kernel *k, const struct device *d)
 								: k->programs->progs.learn_ethernet;
 	rc = program_attach(d->ifindex, BPF_TC_INGRESS, in, 2);
 	rc = rc ? rc : program_attach(d->ifindex, BPF_TC_EGRESS, out, 2);
-	return rc || !k->xdp ? rc : xdp_attach(k, d);
+	return rc || !k->fast ? rc : xdp_attach(k, d);
 }
 
 static int wire_device(struct way *way, const char *name, enum role role)
@@ -145,7 +168,7 @@ static int wire_device(struct way *way, const char *name, enum role role)
 	struct kernel *k = way->own;
 	char near[IFNAMSIZ], far[IFNAMSIZ], command[256];
 	struct device *d;
-	int rc = device_place(k, role, &d), mtu = k->xdp ? MTU_XDP : MTU;
+	int rc = device_place(k, role, &d), mtu = k->fast ? MTU_XDP : MTU;
 
 	(void)name;
 	if (rc)
@@ -320,10 +343,24 @@ static void entering_forget(const struct counters *now, struct counters *before)
 		before->by[i][REASON_inside_other] = now->by[i][REASON_inside_other];
 }
 
+/* What was decided at XDP without a lease was not counted where it came in, as it is by the other ways. */
+static void entering_count(const struct way *way, const struct counters *before, const struct native_frame *f)
+{
+	const struct interface *at = interface_find(way->nat.config, f->ingress_ifindex);
+	struct counter *counter = at && at->role == ROLE_INSIDE
+					  ? &way->nat.counters->by[at->number][REASON_inside_other]
+					  : NULL;
+
+	if (!counter || counter->packets != before->by[at->number][REASON_inside_other].packets)
+		return;
+	counter->packets++;
+	counter->bytes += f->length - f->l3;
+}
+
 static int wire_meet(struct way *way, enum native_hook hook, const struct native_frame *f,
 		     struct native_result *result)
 {
-	static struct counters before;
+	static struct counters begin, before, after;
 	static struct caught caught;
 	struct kernel *k = way->own;
 	u32 at, by;
@@ -336,30 +373,37 @@ static int wire_meet(struct way *way, enum native_hook hook, const struct native
 	if (rc)
 		return rc;
 	wire_drain(k);
-	before = *way->nat.counters;
+	begin = before = *way->nat.counters;
 	rc = wire_send(k, at, f->data, f->length);
 	if (rc == -ENOBUFS) /* what the router itself sent was dropped at its egress */
 		rc = 0;
 	rc = rc ? rc : wire_settle(k, at, &caught);
+	after = *way->nat.counters;
 	if (hook == NATIVE_OUT)
-		entering_forget(way->nat.counters, &before);
-	rc = rc ? rc : counters_moved(&before, way->nat.counters, result);
+		entering_forget(&after, &before);
+	rc = rc ? rc : counters_moved(&before, &after, result);
 	if (rc && rc != -EAGAIN)
 		return rc;
+	if (!rc && k->fast & FAST_ALL && hook == NATIVE_OUT && result->reason != REASON_out_fast)
+		entering_count(way, &begin, f);
 	way->redirected += caught.frames && !caught.entered && !device_of(k, at);
 	return wire_judge(k, &caught, at, f, result);
 }
 
-struct way *way_wire(bool xdp)
+struct way *way_wire(u8 fast)
 {
 	static const struct way_ops ops = { wire_device, bpf_socket, wire_meet, bpf_clear, bpf_free };
-	struct way *way = way_bpf(xdp ? "wire-xdp" : "wire", &ops, ETHERNET_HEADER, false);
+	struct way *way = way_bpf(fast & FAST_ALL ? "wire-all"
+				  : fast	  ? "wire-xdp"
+						  : "wire",
+				  &ops, ETHERNET_HEADER, false);
 
 	if (!way)
 		return NULL;
 	way->whole = true;
-	((struct kernel *)way->own)->xdp = xdp;
-	int rc = router_make();
+	((struct kernel *)way->own)->fast = fast;
+	int rc = fast & FAST_ALL ? all_load(way->own) : 0;
+	rc = rc ? rc : router_make();
 	rc = rc ? rc : wire_open(way->own);
 	if (!rc)
 		return way;
