@@ -10,7 +10,7 @@
 #include "cli/import/rules.h"
 #include "cli/import/text.h"
 
-enum { TOKEN_SIZE = 96, VARIABLES_MAX = 64, DEPTH_MAX = 8, BASES_MAX = 32 };
+enum { TOKEN_SIZE = 96, VARIABLES_MAX = 64, DEPTH_MAX = 8, BASES_MAX = 32, EXPANSIONS_MAX = 4096 };
 
 enum token_kind { END, LINE, WORD, STRING, SIGN };
 
@@ -38,7 +38,8 @@ struct base {
 struct nft {
 	struct rules rules;
 	struct part part[DEPTH_MAX + 1]; /* the whole, then values of variables within each other */
-	int depth;
+	const struct variable *within[DEPTH_MAX + 1]; /* whose value a part is */
+	int depth, expansions;
 	unsigned int line, others, others_line;
 	struct variable variables[VARIABLES_MAX];
 	int variable_count;
@@ -143,6 +144,23 @@ static const struct variable *variable_find(const struct nft *nft, const char *n
 	return NULL;
 }
 
+/*
+ * May its value stand here? Not within itself, which no rule set that nft loads has; and values that name others, and these others again,
+ * come to no more than so many. What stays is the name.
+ */
+static bool variable_expands(struct nft *nft, const struct variable *variable)
+{
+	for (int i = 1; i <= nft->depth; i++)
+		if (nft->within[i] == variable)
+			return false;
+	if (nft->depth == DEPTH_MAX)
+		return false;
+	if (++nft->expansions == EXPANSIONS_MAX)
+		error(nft, "too many values of variables in all, from here on they are left out",
+		      nft->token.text, "write values where they are used, or import the file in parts");
+	return nft->expansions < EXPANSIONS_MAX;
+}
+
 static void next(struct nft *nft)
 {
 	const struct variable *variable;
@@ -169,9 +187,10 @@ static void next(struct nft *nft)
 		}
 		word_read(nft);
 		variable = nft->token.text[0] == '$' ? variable_find(nft, nft->token.text + 1) : NULL;
-		if (!variable || nft->depth == DEPTH_MAX)
+		if (!variable || !variable_expands(nft, variable))
 			return;
 		nft->part[++nft->depth] = variable->value;
+		nft->within[nft->depth] = variable;
 	}
 }
 
