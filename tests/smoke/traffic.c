@@ -11,8 +11,8 @@
  * What is lost: a datagram that did not come back within LOST, unless it does so later; a segment that TCP sent again, unless its
  * receiver says that it had it twice. What is wrong: a message that came by another outside endpoint than its flow's first.
  *
- * Commands are lines on standard input: "hold" ends what is under way and prints what was seen since the last hold, as JSON; "go"
- * goes on. Machines: KN-h1 (10.0.0.101 and on), KN-h2 (10.0.1.12), KN-s2 (203.0.113.2 to .4; 192.0.2.129).
+ * Commands are lines on standard input: "hold" ends what is under way, as soon as there was a message for each flow and a new session
+ * since the last hold (or ten seconds later), and prints what was seen since then, as JSON; "go" goes on. Machines: KN-h1 (10.0.0.101 and on), KN-h2 (10.0.1.12), KN-s2 (203.0.113.2 to .4; 192.0.2.129).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +39,7 @@ enum {
 	FIRST_PORT = 20000,
 	LOOSE_PORT = 6000
 };
-enum { NEW_AT_ONCE = 16, NEW_EACH_MS = 10, EVENTS = 512 };
+enum { NEW_AT_ONCE = 16, HOLD_MS = 10000, NEW_EACH_MS = 10, EVENTS = 512 };
 enum { SECOND_MS = 1000, LOST = 2 * SECOND_MS, HOPELESS = 20 * SECOND_MS };
 enum kind { UDP_OUT, TCP_OUT, UDP_IN, TCP_IN, KINDS, UDP_LOOSE = KINDS, UDP_NEW, TCP_NEW };
 /* What an event is about: a client's socket, the far end of a connection, a server, a listener, the commands. */
@@ -592,8 +592,8 @@ static void tell(uint64_t now)
 		flows[i].seen = false;
 }
 
-/* True: go on. */
-static bool command_take(bool *held)
+/* *hold: when a hold was asked for; 0: it was not. True: go on. */
+static bool command_take(bool *held, uint64_t *hold)
 {
 	char line[32];
 
@@ -603,9 +603,7 @@ static bool command_take(bool *held)
 		*held = false;
 		began = now_ms();
 	} else if (!strcmp(line, "hold\n")) {
-		drain();
-		*held = true;
-		tell(now_ms());
+		*hold = now_ms();
 	}
 	return true;
 }
@@ -613,16 +611,23 @@ static bool command_take(bool *held)
 static void run(void)
 {
 	bool held = false;
+	uint64_t hold = 0;
 
 	for (uint64_t looked = began = now_ms();;) {
 		uint64_t now = now_ms();
 
+		if (hold && (held || (tally.sent >= kept && tally.new) || now - hold > HOLD_MS * patience)) {
+			drain();
+			held = true;
+			hold = 0;
+			tell(now_ms());
+		}
 		if (!held) {
 			flows_send();
 			if (now - last_new >= NEW_EACH_MS)
 				new_begin(now);
 		}
-		if (turn(held ? 100 : 1) && !command_take(&held))
+		if (turn(held ? 100 : 1) && !command_take(&held, &hold))
 			return;
 		if (now - looked > 100) {
 			looked = now;
