@@ -41,9 +41,9 @@ static const struct config_word filtering_words[] = {
 	{ 0 },
 };
 static const struct config_word accelerate_words[] = {
-	{ "auto", SETTINGS_ACCELERATE_AUTO },	{ "off", SETTINGS_ACCELERATE_OFF },
-	{ "tc", SETTINGS_ACCELERATE_TC },	{ "xdp", SETTINGS_ACCELERATE_XDP },
-	{ "all", SETTINGS_ACCELERATE_ALL },	{ 0 },
+	{ "auto", SETTINGS_ACCELERATE_AUTO }, { "off", SETTINGS_ACCELERATE_OFF },
+	{ "tc", SETTINGS_ACCELERATE_TC },     { "xdp", SETTINGS_ACCELERATE_XDP },
+	{ "all", SETTINGS_ACCELERATE_ALL },   { 0 },
 };
 static const struct config_word exhaustion_words[] = { { "silent", 0 }, { "icmp", 1 }, { 0 } };
 static const struct config_word clamp_words[] = { { "off", SETTINGS_MSS_OFF },

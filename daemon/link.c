@@ -115,7 +115,7 @@ static void interface_accelerate(struct keepnat_interface *interface)
 	if (interface->full) /* clients are translated at TC egress, which XDP passes by */
 		interface->fast &= (u8)~FAST_TARGET;
 	if (interface->no_xdp && interface->fast & FAST_XDP) {
-		interface->fast &= (u8)~(FAST_XDP | FAST_ALL);
+		interface->fast &= (u8) ~(FAST_XDP | FAST_ALL);
 		interface->why = interface->no_xdp;
 	}
 }
