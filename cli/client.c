@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/output.h"
 
 enum {
 	ANSWER_MAX = 64 << 20, /* bytes of one answer; a page is far smaller */
@@ -293,6 +294,26 @@ int client_get(struct client *client, const struct url *url, json_t **json)
 {
 	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
 	return client_perform_json(client, url, json);
+}
+
+int client_show(const struct options *options, const struct url *url, int (*print)(const json_t *json))
+{
+	struct client *client;
+	json_t *json;
+	int status = client_open(options, &client);
+
+	if (status)
+		return status;
+	status = client_get(client, url, &json);
+	client_close(client);
+	if (status)
+		return status;
+	if (options->json)
+		output_json(json);
+	else
+		status = print(json);
+	json_decref(json);
+	return status;
 }
 
 int client_delete(struct client *client, const struct url *url, json_t **json)

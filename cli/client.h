@@ -75,3 +75,9 @@ void client_problems_print(const json_t *problems, const char *severity);
  */
 int client_follow(struct client *client, const struct url *url,
 		  bool (*take)(void *context, const char *event, const char *data), void *context);
+
+/*
+ * For commands that ask one question: GET, and print the answer, as it came with --json, else by `print`, which says how that went.
+ * The status of all of it.
+ */
+int client_show(const struct options *options, const struct url *url, int (*print)(const json_t *json));

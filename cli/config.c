@@ -90,27 +90,12 @@ static int config_print(const json_t *json)
 
 int show_run(const struct options *options)
 {
-	struct client *client;
 	struct url url;
-	json_t *json;
-	int status;
 
 	if (strcmp(options->arguments[0], "config") != 0) {
 		complain("cannot show \"%s\"; there is 'keepnat show config'", options->arguments[0]);
 		return STATUS_USAGE;
 	}
-	status = client_open(options, &client);
-	if (status)
-		return status;
 	url_start(&url, "/v1/config");
-	status = client_get(client, &url, &json);
-	client_close(client);
-	if (status)
-		return status;
-	if (options->json)
-		output_json(json);
-	else
-		status = config_print(json);
-	json_decref(json);
-	return status;
+	return client_show(options, &url, config_print);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <jansson.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/client.h"
@@ -111,9 +110,7 @@ static void snapshot_print(const json_t *snapshot)
 		printf("nothing: %s\n", json_text_at(restored, "refused"));
 	else
 		printf("%llu sessions, %llu mappings, %llu hosts of %s, off for %llu s, in %.3f s; %llu "
-		       "sessions "
-		       "had "
-		       "timed out\n",
+		       "sessions had timed out\n",
 		       json_number_at(restored, "restored.sessions"),
 		       json_number_at(restored, "restored.mappings"),
 		       json_number_at(restored, "restored.hosts"), json_text_at(restored, "written"),
@@ -162,7 +159,7 @@ static void warnings_print(const json_t *warnings, const char *warn, const char 
 	}
 }
 
-static void status_print(const json_t *json)
+static int status_print(const json_t *json)
 {
 	bool colour = output_has_colour(), ready = json_is_true(json_object_get(json, "ready"));
 	const char *warn = colour ? YELLOW : "", *plain = colour ? PLAIN : "";
@@ -199,26 +196,13 @@ static void status_print(const json_t *json)
 	snapshot_print(json_object_get(json, "snapshot"));
 	log_print(json_object_get(json, "log"), warn, plain);
 	warnings_print(json_object_get(json, "warnings"), warn, plain);
+	return STATUS_DONE;
 }
 
 int status_run(const struct options *options)
 {
-	struct client *client;
 	struct url url;
-	json_t *json;
-	int status = client_open(options, &client);
 
-	if (status)
-		return status;
 	url_start(&url, "/v1/status");
-	status = client_get(client, &url, &json);
-	client_close(client);
-	if (status)
-		return status;
-	if (options->json)
-		output_json(json);
-	else
-		status_print(json);
-	json_decref(json);
-	return STATUS_DONE;
+	return client_show(options, &url, status_print);
 }
