@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static uint32_t length_mask(unsigned int length) { return length ? UINT32_MAX << (32 - length) : 0; }
@@ -24,6 +25,23 @@ static int address_parse_part(const char *text, size_t size, struct in_addr *out
 	memcpy(part, text, size);
 	part[size] = '\0';
 	return address_parse(part, out);
+}
+
+int address_endpoint_parse(const char *text, struct in_addr *address, int *port)
+{
+	size_t size = strcspn(text, ":"), digits;
+	const char *number = text + size + 1;
+
+	*port = -1;
+	if (address_parse_part(text, size, address))
+		return -EINVAL;
+	if (!text[size])
+		return 0;
+	digits = strspn(number, "0123456789");
+	if (!digits || digits > 5 || number[digits] || atoi(number) > UINT16_MAX)
+		return -EINVAL;
+	*port = atoi(number);
+	return 0;
 }
 
 /* "0" to "32", no sign and no leading zero. */

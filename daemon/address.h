@@ -30,6 +30,9 @@ struct address_prefix {
 /* Strict dotted decimal. 0, or -EINVAL. */
 int address_parse(const char *text, struct in_addr *out);
 
+/* "10.0.0.1" or "10.0.0.1:80", 0 to 65535 in decimal digits. 0, and *port is -1 where none is named; or -EINVAL. */
+int address_endpoint_parse(const char *text, struct in_addr *address, int *port);
+
 /*
  * "10.0.0.0/16". 0; -EINVAL for anything else; -EDOM when bits below the length are set: then *out is the network
  * that was probably meant.

@@ -58,23 +58,16 @@ static int read_endpoint(struct request *request, const char *name, const struct
 		needs  ? "give ADDRESS:PORT, such as 203.0.113.9:53"
 		: icmp ? "give an address, with :IDENTIFIER or without, such as 203.0.113.9"
 		       : "give an address without a port, such as 203.0.113.9: the protocol has none";
-	const char *text = wanted(request, name, mend), *colon = text ? strchr(text, ':') : NULL;
-	char copy[ADDRESS_TEXT_SIZE], *end;
+	const char *text = wanted(request, name, mend);
 	struct in_addr parsed;
-	unsigned long number;
+	int number;
 
 	if (!text)
 		return -1;
-	snprintf(copy, sizeof(copy), "%.*s", colon ? (int)(colon - text) : (int)sizeof(copy) - 1, text);
-	if (address_parse(copy, &parsed) || (colon && !query->has_ports) || (!colon && needs))
+	if (address_endpoint_parse(text, &parsed, &number) || (number < 0 ? needs : !query->has_ports))
 		return filter_refuse(request, name, text, mend);
 	*address = parsed.s_addr;
-	if (!colon)
-		return 0;
-	number = strtoul(colon + 1, &end, 10);
-	if (colon[1] < '0' || colon[1] > '9' || *end || number > 65535)
-		return filter_refuse(request, name, text, mend);
-	*port = htons((uint16_t)number);
+	*port = htons((uint16_t)(number < 0 ? 0 : number));
 	return 0;
 }
 

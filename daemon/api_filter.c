@@ -67,27 +67,19 @@ static int filter_endpoint(struct request *request, const char *name, bool *by_a
 			   bool *by_port, __be16 *port)
 {
 	const char *text = request_parameter(request, name);
-	const char *colon = text ? strchr(text, ':') : NULL;
-	char copy[ADDRESS_TEXT_SIZE], mend[96];
 	struct in_addr parsed;
-	char *end = NULL;
-	unsigned long number;
+	char mend[96];
+	int number;
 
 	if (!text)
 		return 0;
 	snprintf(mend, sizeof(mend), "give the %s address, with :PORT or without, such as 198.51.100.1:443",
 		 name);
-	snprintf(copy, sizeof(copy), "%.*s", colon ? (int)(colon - text) : (int)sizeof(copy) - 1, text);
-	if (address_parse(copy, &parsed))
+	if (address_endpoint_parse(text, &parsed, &number))
 		return filter_refuse(request, name, text, mend);
 	*by_address = true;
 	*address = parsed.s_addr;
-	if (!colon)
-		return 0;
-	number = strtoul(colon + 1, &end, 10);
-	if (colon[1] < '0' || colon[1] > '9' || *end || number > 65535)
-		return filter_refuse(request, name, text, mend);
-	*by_port = true;
+	*by_port = number >= 0;
 	*port = htons((uint16_t)number);
 	return 0;
 }

@@ -15,17 +15,9 @@
 
 int settings_listen_parse(const char *text, struct in_addr *address, u16 *port)
 {
-	const char *colon = strrchr(text, ':');
-	char copy[ADDRESS_TEXT_SIZE] = "";
-	unsigned long number;
-	char *end;
+	int number;
 
-	if (!colon || colon == text || (size_t)(colon - text) >= sizeof(copy))
-		return -EINVAL;
-	memcpy(copy, text, (size_t)(colon - text));
-	number = strtoul(colon + 1, &end, 10);
-	if (colon[1] < '0' || colon[1] > '9' || *end || !number || number > 65535 ||
-	    address_parse(copy, address))
+	if (address_endpoint_parse(text, address, &number) || number < 1)
 		return -EINVAL;
 	*port = (u16)number;
 	return 0;

@@ -986,6 +986,28 @@ static void addresses_are_strict(void **state)
 	assert_string_equal(address_range_format(text, &range), "255.255.255.255");
 }
 
+static void endpoints_are_strict(void **state)
+{
+	static const char *const bad[] = {
+		"",	     ":80",	    "1.2.3:80",	     "1.2.3.4:",       "1.2.3.4: 80", "1.2.3.4:+80",
+		"1.2.3.4:x", "1.2.3.4:80x", "1.2.3.4:65536", "1.2.3.4:000080", "1.2.3.4:1:2"
+	};
+	struct in_addr address;
+	int port;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (address_endpoint_parse(bad[i], &address, &port) != -EINVAL)
+			fail_msg("\"%s\" was taken", bad[i]);
+	assert_int_equal(address_endpoint_parse("1.2.3.4", &address, &port), 0);
+	assert_int_equal(port, -1);
+	assert_int_equal(address_endpoint_parse("1.2.3.4:0", &address, &port), 0);
+	assert_int_equal(port, 0);
+	assert_int_equal(address_endpoint_parse("255.255.255.255:65535", &address, &port), 0);
+	assert_int_equal(port, 65535);
+	assert_int_equal(ntohl(address.s_addr), 0xffffffff);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1009,6 +1031,7 @@ int main(void)
 		cmocka_unit_test(the_example_is_taken),
 		cmocka_unit_test(the_manual_is_true),
 		cmocka_unit_test(addresses_are_strict),
+		cmocka_unit_test(endpoints_are_strict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
