@@ -300,10 +300,11 @@ SLOW u32 call_owner(struct nat_instance *nat, struct work *work)
 	return 1;
 }
 
-/* The flow out in this slot, if it is of a call of the request's host with its server, ends, and who was told of errors about it. */
+/* The flow out in this slot, if it still is of the call whose inbound flow is r->in_slot, ends, and who was told of errors about it. */
 SLOW u32 call_close(struct nat_instance *nat, struct work *work, u32 at)
 {
 	const struct config *c = env_config(nat);
+	union flow_value value;
 	union flow_key key, is;
 	struct flow_hit hit;
 
@@ -317,8 +318,10 @@ SLOW u32 call_close(struct nat_instance *nat, struct work *work, u32 at)
 	u64 w = LOAD(&s->word);
 	is.word[0] = LOAD(&s->data[0]);
 	is.word[1] = LOAD(&s->data[1]);
-	if (word_state(w) != LIVE || is.saddr != r->inside.addr || is.daddr != r->remote.addr ||
-	    is.protocol != PROTOCOL_GRE || is.direction != DIRECTION_OUT || !is.sport || !slot_same(s, w))
+	value.word[0] = LOAD(&s->data[2]);
+	if (word_state(w) != LIVE || value.peer != r->in_slot || is.saddr != r->inside.addr ||
+	    is.daddr != r->remote.addr || is.protocol != PROTOCOL_GRE || is.direction != DIRECTION_OUT ||
+	    !is.sport || !slot_same(s, w))
 		return 0;
 	slot_move(s, w, FREE);
 	spi_key(&key, r, DIRECTION_PERMIT, is.sport, is.dport);
@@ -348,8 +351,11 @@ SLOW u32 call_open(struct nat_instance *nat, struct work *work)
 	r->inside.port = r->outside.port = host_to_be16(GRE_PPP);
 	flow_prepare(c, work, DIRECTION_OUT, r->in_slot, 0);
 	call_prepared(work, 1);
-	if (flow_put(nat, &work->ins) > INSERT_FOUND)
+	u32 put = flow_put(nat, &work->ins);
+	if (put > INSERT_FOUND)
 		return NO_SLOT;
+	if (put == INSERT_FOUND) /* perhaps of an inbound flow that has ended */
+		flow_point(nat, c, work->ins.slot, r->in_slot);
 	u32 was = value.peer == work->ins.slot ? NO_SLOT : value.peer;
 	flow_point(nat, c, r->in_slot, work->ins.slot);
 	spi_key(&key, r, DIRECTION_PERMIT, r->inside.port, r->remote.port);

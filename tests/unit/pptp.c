@@ -72,6 +72,15 @@ static u32 gre_out(u32 n, u32 id) { return gre(NATIVE_OUT, host(n), SERVER, id);
 static u32 gre_in(u32 id) { return gre(NATIVE_IN, SERVER, ADDRESS_A, id); }
 static u32 gre_id(void) { return be16_to_host(get16(frame(), IP_MIN + GRE_CALL)); }
 
+/* The inbound flow of the call that is `outside` outside. */
+static struct flow *call_in(u32 outside)
+{
+	return (struct flow *)flow_at(PROTOCOL_GRE,
+				      (struct endpoint){ .addr = SERVER, .port = htons(GRE_PPP) },
+				      (struct endpoint){ .addr = ADDRESS_A, .port = htons((u16)outside) },
+				      DIRECTION_IN);
+}
+
 /* What is a message, and where in it is the id that the inside end chose: by type, out and in. */
 static void messages_are_told(void **state)
 {
@@ -162,6 +171,23 @@ static void one_name_at_a_time(void **state)
 	assert_int_equal(gre_in(1), REASON_in_session);
 }
 
+/* The inbound flow of a call may name a slot that has become another call's, if two processors closed the same flow: that one stays. */
+static void another_call_is_not_closed(void **state)
+{
+	u32 outside;
+
+	(void)state;
+	asks(0, 1, &outside);
+	answers(0, 1, 500);
+	asks(0, 2, &outside);
+	answers(0, 2, 600);
+	struct flow *one = call_in(1), *other = call_in(2);
+	other->peer = one->peer;
+	assert_int_equal(answers(0, 2, 601), 2);
+	assert_int_equal(gre_out(0, 500), REASON_out_session);
+	assert_int_equal(gre_out(0, 601), REASON_out_session);
+}
+
 /* Halves name each other, and after the last packet of either the sweep ends all that a call left. */
 static void the_sweep_ends_calls(void **state)
 {
@@ -172,10 +198,7 @@ static void the_sweep_ends_calls(void **state)
 	assert_non_null(s);
 	asks(0, 1, &outside);
 	answers(0, 1, 500);
-	struct flow *in = (struct flow *)flow_at(PROTOCOL_GRE,
-						 (struct endpoint){ .addr = SERVER, .port = htons(GRE_PPP) },
-						 (struct endpoint){ .addr = ADDRESS_A, .port = htons(1) },
-						 DIRECTION_IN);
+	struct flow *in = call_in(1);
 	struct flow *out =
 		(struct flow *)flow_at(PROTOCOL_GRE,
 				       (struct endpoint){ .addr = host(0), .port = htons(GRE_PPP) },
@@ -253,6 +276,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_want_one_id, nat_setup, nat_end),
 		cmocka_unit_test_setup_teardown(two_at_once, nat_setup, nat_end),
 		cmocka_unit_test_setup_teardown(one_name_at_a_time, nat_setup, nat_end),
+		cmocka_unit_test_setup_teardown(another_call_is_not_closed, nat_setup, nat_end),
 		cmocka_unit_test_setup_teardown(the_sweep_ends_calls, nat_setup, nat_end),
 		cmocka_unit_test_setup_teardown(a_reset, nat_setup, nat_end),
 		cmocka_unit_test_setup_teardown(a_full_table, nat_setup, nat_end),
