@@ -90,7 +90,10 @@ static __always_inline u32 portless_out(struct nat_instance *nat, const struct c
 	return session_open_claim(nat, work);
 }
 
-/* A packet leaves to a destination that is not translated, from where it would be. 1: and so it shall. */
+/*
+ * A packet leaves to a destination that is not translated, from where it would be. 1: and so it shall; but not as part of a session that the
+ * destination opened, of which the outbound flow ended by its time.
+ */
 static __always_inline u32 passes_out(struct nat_instance *nat, const struct config *c, struct work *work)
 {
 	struct request *r = &work->req;
@@ -100,7 +103,10 @@ static __always_inline u32 passes_out(struct nat_instance *nat, const struct con
 	r->inside = source_of(&work->packet.ip);
 	u32 inside = !source_classify(nat, c, &work->meeting, r) && !r->own;
 	r->own = 0;
-	return inside;
+	if (!inside || work->packet.kind != PACKET_PORTS)
+		return inside;
+	r->remote = destination_of(&work->packet.ip);
+	return mapping_peek_out(nat, work) || !session_stands(nat, work);
 }
 
 /* A packet leaves from r->inside to r->remote. The reason; on a TRANSLATE one r->outside is the new source. */

@@ -852,17 +852,6 @@ static const char *answer_judge(struct model *m, const struct model_packet *p)
 	return "a RST for a connection that goes on";
 }
 
-/*
- * A session that was opened by a destination that is not translated: when its inside has been silent for so long that the outbound flow may
- * be gone, what it sends goes there as it is, for nothing but such a flow says otherwise.
- */
-static bool passes_again(const struct model *m, const struct model_packet *p, const struct model_session *s,
-			 const struct model_outcome *o)
-{
-	return p->hook != MODEL_OWN && p->to.addr == m->untranslated && passed(o, IS_pass_through_out) &&
-	       (s->out.doubt || idle(m, s->out.last) > flow_idle_most(m, s->class));
-}
-
 static const char *out_judge(struct model *m, const struct model_packet *p, const struct model_outcome *o);
 
 /* A refusal that its sender was told of: it must be right as one that he was not. */
@@ -902,8 +891,6 @@ static const char *out_judge(struct model *m, const struct model_packet *p, cons
 	bool own = p->hook == MODEL_OWN;
 	struct model_session *s = session_out(m, p->protocol, p->from, p->to);
 
-	if (s && passes_again(m, p, s, o))
-		return NULL;
 	if (s) {
 		side_renew(m, s, &s->out, o->reason);
 		side_pass(m, &s->out, p->segment);
