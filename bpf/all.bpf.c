@@ -234,6 +234,7 @@ static __always_inline int all_leave(struct xdp_md *xdp, const struct config *c,
 				     const struct interface *at)
 {
 	const struct packet *p = &work->packet;
+
 	if (p->tcp_flags & TCP_SYN)
 		all_expect(xdp, work);
 	u32 look = all_look(xdp, work, DIRECTION_OUT);

@@ -146,6 +146,5 @@ struct work {
 	struct offer offer;
 	struct control control;
 	u32 firsts; /* first packets of sessions, one after the other, that came from inside: see translate_expect() */
-	u32 shown
-		[2]; /* the tick when a packet was last left to the kernel to see, out and in (bpf/all.bpf.c) */
+	u32 shown[2]; /* tick of the last packet that was left to the kernel, out and in: bpf/all.bpf.c */
 };
