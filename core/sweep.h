@@ -102,13 +102,14 @@ typedef void (*block_teller)(void *context, u32 interface, struct endpoint block
 
 /*
  * Who keeps a record (native/trail.h): told of each outside half that was just ended, and until when it was its endpoint's; and of slots of
- * mappings, and of flows, of which all is done that a pass does. Each may be NULL: nobody asks.
+ * mappings, of flows, and of hosts, of which all is done that a pass does. Each may be NULL: nobody asks.
  */
 struct half_watch {
 	void *context;
 	void (*ended)(void *context, u32 at, const struct insert *o, u32 until);
 	void (*passed)(void *context, u32 from, u32 to);
 	void (*flows_passed)(void *context, u32 from, u32 to);
+	void (*hosts_passed)(void *context, u32 from, u32 to);
 };
 
 /* What a host with limits had before the pass, and what the pass saw. */
@@ -1548,6 +1549,8 @@ static inline void sweep_range(struct sweep *s, u32 from, u32 to)
 			sweep_fragment(s, i);
 			break;
 		}
+	if (s->stage == SWEEP_HOSTS && s->watch.hosts_passed)
+		s->watch.hosts_passed(s->watch.context, from, to);
 }
 
 /* To the next stage. 1: that was the pass. */

@@ -40,7 +40,8 @@ enum {
 /* What was told of, on disk (in /run, memory): good for the arrays with this seed, and so many slots. */
 struct book_file {
 	u64 magic, seed;
-	u64 slots, flows; /* flows: 0 if sessions are not told of; theirs come behind the others */
+	u64 slots,
+		flows; /* flows: 0 if sessions are not told of; theirs come behind the others, and behind these those of bindings */
 	struct trail_entry entries[];
 };
 
@@ -50,6 +51,12 @@ struct watches {
 	struct watched {
 		u64 packets, again;
 	} of[MAX_OUTSIDE][WATCHES];
+};
+
+/* How full what may run out is said to be. */
+struct thresholds {
+	u64 passes; /* of the sweep that counted */
+	u8 pools[MAX_OUTSIDE], mappings, hosts;
 };
 
 struct book {
@@ -67,7 +74,8 @@ struct book {
 	bool stop, reopen;
 	pthread_t thread;
 	pthread_mutex_t lock;	/* over what is pushed */
-	struct watches watches; /* the main thread's */
+	struct watches watches; /* these two are the main thread's */
+	struct thresholds thresholds;
 };
 
 static u64 clock_ms(clockid_t clock)
@@ -256,6 +264,79 @@ static u64 watch_packets(const struct list_view *view, u32 interface, unsigned i
 	return packets;
 }
 
+/*
+ * What is about to run out
+ */
+
+/* kind and, downwards, low: TRAIL_KINDS is told to nobody. What is not taken now is told after the next pass. */
+static void threshold_look(struct book *b, const struct usage *usage, u64 things, u8 *told,
+			   struct trail_record record, enum trail_kind low)
+{
+	enum usage_level level = usage_level((enum usage_level) * told, usage);
+	bool falls = level == USAGE_NORMAL;
+
+	if (falls != !*told) {
+		record.kind = falls ? low : record.kind;
+		record.when = clock_ms(CLOCK_REALTIME);
+		record.count = usage_threshold(things, falls ? USAGE_NORMAL : USAGE_HIGH);
+		if (record.kind != TRAIL_KINDS && !book_push(b, &record))
+			return;
+	}
+	*told = (u8)level;
+}
+
+/* The pool's addresses where each is one host's alone, else the ports of that class of which most are used. */
+static struct usage pool_usage(const struct list_view *view, u32 interface, u32 addresses,
+			       const struct usage ports[PORT_AREAS])
+{
+	struct usage most = { addresses, addresses };
+
+	if (list_address_only(view, interface)) {
+		for (u32 i = 0; i < ADDRESS_WORDS; i++)
+			most.used -= (u64)__builtin_popcountll(LOAD(&view->nat.config->vacant[interface][i]));
+		return most;
+	}
+	most = ports[0];
+	for (u32 class = 1; class < PORT_AREAS; class ++)
+		if (ports[class].used > most.used) /* all have the same capacity */
+			most = ports[class];
+	return most;
+}
+
+static void thresholds_look(struct book *b, struct list_view *view)
+{
+	struct thresholds *t = &b->thresholds;
+	struct usage ports[MAX_OUTSIDE][PORT_AREAS];
+	struct usage mappings = usage_of_table(b->k, USAGE_MAPPINGS),
+		     hosts = usage_of_table(b->k, USAGE_HOSTS);
+	u32 addresses[MAX_OUTSIDE];
+
+	threshold_look(b, &mappings, mappings.capacity, &t->mappings,
+		       (struct trail_record){ .kind = TRAIL_MAPPINGS_HIGH }, TRAIL_KINDS);
+	threshold_look(b, &hosts, hosts.capacity, &t->hosts,
+		       (struct trail_record){ .kind = TRAIL_BINDINGS_HIGH }, TRAIL_KINDS);
+	usage_of_pools(view, ports, addresses);
+	for (u32 i = 0; i < MAX_OUTSIDE; i++) {
+		struct usage usage = pool_usage(view, i, addresses[i], ports[i]);
+
+		if (addresses[i])
+			threshold_look(b, &usage, addresses[i], &t->pools[i],
+				       (struct trail_record){ .kind = TRAIL_POOL_HIGH, .interface = (u8)i },
+				       TRAIL_POOL_LOW);
+	}
+}
+
+/* Has the sweep counted since? */
+static bool is_counted_anew(struct keepnat *k, u64 *passes)
+{
+	u64 before = *passes;
+
+	pthread_mutex_lock(&k->lock);
+	*passes = k->sweep.passes;
+	pthread_mutex_unlock(&k->lock);
+	return *passes != before;
+}
+
 void book_look(struct keepnat *k)
 {
 	struct book *b = k->book;
@@ -278,6 +359,8 @@ void book_look(struct keepnat *k)
 			w->packets = packets;
 		}
 	b->watches.begun = true;
+	if (is_counted_anew(k, &b->thresholds.passes))
+		thresholds_look(b, &view);
 }
 
 /*
@@ -359,13 +442,14 @@ static int file_map(struct book *b)
 {
 	const struct config *c = b->k->nat.config;
 	u64 flows = b->k->settings->log.sessions ? c->flow_mask + 1ull : 0;
+	u64 hosts = b->k->settings->log.bindings ? c->host_mask + 1ull : 0;
 	u64 slots = c->mapping_mask + 1ull, seed = c->seed[0] ^ c->seed[1] * 3;
 	char path[sizeof(b->k->run_dir) + 16];
 	int fd, error = 0;
 
 	book_path(b->k, path);
-	b->file_size =
-		sizeof(*b->file) + slots * sizeof(struct trail_entry) + flows * sizeof(struct trail_flow);
+	b->file_size = sizeof(*b->file) + (slots + hosts) * sizeof(struct trail_entry) +
+		       flows * sizeof(struct trail_flow);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
@@ -433,20 +517,22 @@ static void book_forget(const struct keepnat *k)
 static int book_begin(struct book *b)
 {
 	const struct settings_log *log = &b->k->settings->log;
+	struct trail_flow *flows;
 	int error = b->wake < 0 ? -errno : sinks_open(b);
 
 	if (!error)
 		error = file_map(b);
 	if (error)
 		return error;
-	b->trail = (struct trail){ .entries = b->file->entries,
-				   .flows = b->file->flows
-						    ? (struct trail_flow *)&b->file->entries[b->file->slots]
-						    : NULL,
-				   .mappings = (enum trail_mappings)log->mappings,
-				   .blocks = log->blocks,
-				   .take = book_take,
-				   .context = b };
+	flows = (struct trail_flow *)&b->file->entries[b->file->slots];
+	b->trail =
+		(struct trail){ .entries = b->file->entries,
+				.flows = b->file->flows ? flows : NULL,
+				.hosts = log->bindings ? (struct trail_entry *)&flows[b->file->flows] : NULL,
+				.mappings = (enum trail_mappings)log->mappings,
+				.blocks = log->blocks,
+				.take = book_take,
+				.context = b };
 	b->names.instance = b->k->instance;
 	if (gethostname(b->names.host, sizeof(b->names.host) - 1))
 		snprintf(b->names.host, sizeof(b->names.host), "-");

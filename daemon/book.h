@@ -29,7 +29,8 @@ void book_follow(struct keepnat *k, struct sweep *sweep);
 
 /*
  * Tell of what has run out, and of hosts that have all that they may have: once when it begins, and once a minute while packets are refused
- * for it (RFC 8158 section 5.5). For the main thread, twice a second or so.
+ * for it (RFC 8158 section 5.5). And of what is about to run out, and of pools that are so no more: once, at the percentages of usage.h.
+ * For the main thread, twice a second or so.
  */
 void book_look(struct keepnat *k);
 

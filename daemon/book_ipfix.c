@@ -45,6 +45,11 @@ enum element {
 	MAX_MAPPINGS = 472,
 	MAX_OF_HOST = 473,
 	MAX_HOSTS = 474,
+	THRESHOLD_EVENT = 467,
+	POOL_HIGH = 476,
+	POOL_LOW = 477,
+	MAPPINGS_HIGH = 478,
+	BINDINGS_HIGH = 481,
 };
 
 /* And of events. */
@@ -56,8 +61,19 @@ enum nat_event {
 	EVENT_BIB_DELETE = 9,
 	EVENT_PORTS_EXHAUSTED = 12,
 	EVENT_QUOTA_EXCEEDED = 13,
+	EVENT_BINDING_CREATE = 14,
+	EVENT_BINDING_DELETE = 15,
 	EVENT_BLOCK_ALLOCATION = 16,
 	EVENT_BLOCK_DEALLOCATION = 17,
+	EVENT_THRESHOLD = 18,
+};
+
+/* And of thresholds. That of one host, 4, is none here. */
+enum nat_threshold {
+	THRESHOLD_POOL_HIGH = 1,
+	THRESHOLD_POOL_LOW = 2,
+	THRESHOLD_MAPPINGS_HIGH = 3,
+	THRESHOLD_BINDINGS_HIGH = 5,
 };
 
 struct field {
@@ -110,6 +126,22 @@ static const struct field host_fields[] = {
 	HEAD, { QUOTA_EVENT, 4 }, { MAX_OF_HOST, 4 }, { SOURCE_ADDRESS, 4 }, { 0 }
 };
 static const struct field hosts_fields[] = { HEAD, { QUOTA_EVENT, 4 }, { MAX_HOSTS, 4 }, { 0 } };
+static const struct field binding_fields[] = {
+	HEAD, { SOURCE_ADDRESS, 4 }, { POST_SOURCE_ADDRESS, 4 }, { 0 }
+};
+/* Thresholds: of the addresses of a pool, upwards and downwards, of mappings, and of hosts' addresses. */
+static const struct field pool_high_fields[] = {
+	HEAD, { THRESHOLD_EVENT, 4 }, { POOL_HIGH, 4 }, { NAT_POOL, 4 }, { 0 }
+};
+static const struct field pool_low_fields[] = {
+	HEAD, { THRESHOLD_EVENT, 4 }, { POOL_LOW, 4 }, { NAT_POOL, 4 }, { 0 }
+};
+static const struct field mappings_high_fields[] = {
+	HEAD, { THRESHOLD_EVENT, 4 }, { MAPPINGS_HIGH, 4 }, { 0 }
+};
+static const struct field bindings_high_fields[] = {
+	HEAD, { THRESHOLD_EVENT, 4 }, { BINDINGS_HIGH, 4 }, { 0 }
+};
 /* RFC 7011 section 4.3, of what is known here: records that were lost. The first field is the scope. */
 static const struct field lost_fields[] = { { EXPORTING_PROCESS, 4 }, { NOT_SENT, 8 }, { 0 } };
 
@@ -120,15 +152,17 @@ struct layout {
 };
 
 static const struct layout templates[] = {
-	{ 256, 0, bib_fields },	     { 257, 0, block_fields },	   { 258, 1, lost_fields },
-	{ 259, 0, session_fields },  { 260, 0, addresses_fields }, { 261, 0, ports_fields },
-	{ 262, 0, sessions_fields }, { 263, 0, mappings_fields },  { 264, 0, host_fields },
-	{ 265, 0, hosts_fields },
+	{ 256, 0, bib_fields },	     { 257, 0, block_fields },	       { 258, 1, lost_fields },
+	{ 259, 0, session_fields },  { 260, 0, addresses_fields },     { 261, 0, ports_fields },
+	{ 262, 0, sessions_fields }, { 263, 0, mappings_fields },      { 264, 0, host_fields },
+	{ 265, 0, hosts_fields },    { 266, 0, binding_fields },       { 267, 0, pool_high_fields },
+	{ 268, 0, pool_low_fields }, { 269, 0, mappings_high_fields }, { 270, 0, bindings_high_fields },
 };
 
 static const struct {
 	u8 event;
 	u8 template;
+	u8 threshold; /* enum nat_threshold */
 } kinds[TRAIL_KINDS] = {
 	[TRAIL_MAPPING_BEGIN] = { EVENT_BIB_CREATE, 0 },
 	[TRAIL_MAPPING_END] = { EVENT_BIB_DELETE, 0 },
@@ -136,10 +170,16 @@ static const struct {
 	[TRAIL_BLOCK_END] = { EVENT_BLOCK_DEALLOCATION, 1 },
 	[TRAIL_SESSION_BEGIN] = { EVENT_SESSION_CREATE, 3 },
 	[TRAIL_SESSION_END] = { EVENT_SESSION_DELETE, 3 },
+	[TRAIL_BINDING_BEGIN] = { EVENT_BINDING_CREATE, 10 },
+	[TRAIL_BINDING_END] = { EVENT_BINDING_DELETE, 10 },
 	[TRAIL_LOST] = { 0, 2 },
 	[TRAIL_ADDRESSES_EXHAUSTED] = { EVENT_ADDRESSES_EXHAUSTED, 4 },
 	[TRAIL_PORTS_EXHAUSTED] = { EVENT_PORTS_EXHAUSTED, 5 },
 	[TRAIL_QUOTA_EXCEEDED] = { EVENT_QUOTA_EXCEEDED, 5 }, /* and so many more as the quota's number is */
+	[TRAIL_POOL_HIGH] = { EVENT_THRESHOLD, 11, THRESHOLD_POOL_HIGH },
+	[TRAIL_POOL_LOW] = { EVENT_THRESHOLD, 12, THRESHOLD_POOL_LOW },
+	[TRAIL_MAPPINGS_HIGH] = { EVENT_THRESHOLD, 13, THRESHOLD_MAPPINGS_HIGH },
+	[TRAIL_BINDINGS_HIGH] = { EVENT_THRESHOLD, 14, THRESHOLD_BINDINGS_HIGH },
 };
 
 /* What is written, and where. */
@@ -245,10 +285,16 @@ static u64 field_value(const struct sink *sink, const struct trail_record *r, u1
 		return r->interface;
 	case QUOTA_EVENT:
 		return r->quota;
+	case THRESHOLD_EVENT:
+		return kinds[r->kind].threshold;
 	case MAX_SESSIONS:
 	case MAX_MAPPINGS:
 	case MAX_OF_HOST:
 	case MAX_HOSTS:
+	case POOL_HIGH:
+	case POOL_LOW:
+	case MAPPINGS_HIGH:
+	case BINDINGS_HIGH:
 		return r->count;
 	case NOT_SENT:
 		return __atomic_load_n(&sink->lost, __ATOMIC_RELAXED);

@@ -20,10 +20,16 @@ static const char *const kinds[TRAIL_KINDS] = {
 	[TRAIL_BLOCK_END] = "block_end",
 	[TRAIL_SESSION_BEGIN] = "session_begin",
 	[TRAIL_SESSION_END] = "session_end",
+	[TRAIL_BINDING_BEGIN] = "binding_begin",
+	[TRAIL_BINDING_END] = "binding_end",
 	[TRAIL_LOST] = "records_lost",
 	[TRAIL_ADDRESSES_EXHAUSTED] = "addresses_exhausted",
 	[TRAIL_PORTS_EXHAUSTED] = "ports_exhausted",
 	[TRAIL_QUOTA_EXCEEDED] = "quota_exceeded",
+	[TRAIL_POOL_HIGH] = "pool_high",
+	[TRAIL_POOL_LOW] = "pool_low",
+	[TRAIL_MAPPINGS_HIGH] = "mappings_high",
+	[TRAIL_BINDINGS_HIGH] = "bindings_high",
 };
 
 /* RFC 3339, with milliseconds. */
@@ -42,6 +48,17 @@ static const char *time_format(char text[TIME_SIZE], u64 when)
 static bool is_block(const struct trail_record *r)
 {
 	return r->kind == TRAIL_BLOCK_BEGIN || r->kind == TRAIL_BLOCK_END;
+}
+
+static bool is_binding(const struct trail_record *r)
+{
+	return r->kind == TRAIL_BINDING_BEGIN || r->kind == TRAIL_BINDING_END;
+}
+
+/* Is it of all of the NAT, not of one outside interface? */
+static bool is_of_all(const struct trail_record *r)
+{
+	return r->kind == TRAIL_LOST || r->kind == TRAIL_MAPPINGS_HIGH || r->kind == TRAIL_BINDINGS_HIGH;
 }
 
 /* A line that grows. */
@@ -94,7 +111,7 @@ static void address_add(struct line *line, const struct style *style, const char
 	text_add(line, style, key, address_format(text, (struct in_addr){ address }));
 }
 
-/* What has run out, and where. */
+/* What has run out, or is about to, and where. */
 static void shortage_add(struct line *line, const struct style *style, const struct trail_record *r)
 {
 	static const char *const quotas[TRAIL_QUOTAS] = {
@@ -104,10 +121,10 @@ static void shortage_add(struct line *line, const struct style *style, const str
 		[TRAIL_HOSTS] = "hosts",
 	};
 
-	if (r->quota) {
+	if (r->quota)
 		text_add(line, style, "quota", quotas[r->quota]);
+	if (r->count)
 		number_add(line, style, "limit", r->count);
-	}
 	if (r->inside)
 		address_add(line, style, "inside_address", r->inside);
 	if (r->outside)
@@ -117,6 +134,10 @@ static void shortage_add(struct line *line, const struct style *style, const str
 static void ports_add(struct line *line, const struct style *style, const struct trail_record *r)
 {
 	address_add(line, style, "inside_address", r->inside);
+	if (is_binding(r)) {
+		address_add(line, style, "outside_address", r->outside);
+		return;
+	}
 	if (!is_block(r))
 		number_add(line, style, "inside_port", r->inside_port);
 	address_add(line, style, "outside_address", r->outside);
@@ -146,7 +167,8 @@ static void fields_add(struct line *line, const struct style *style, const struc
 			ports_add(line, style, r);
 		else
 			shortage_add(line, style, r);
-		text_add(line, style, "interface", names->interfaces[r->interface % MAX_INTERFACES]);
+		if (!is_of_all(r))
+			text_add(line, style, "interface", names->interfaces[r->interface % MAX_INTERFACES]);
 	}
 	text_add(line, style, "instance", names->instance);
 }

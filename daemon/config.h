@@ -194,7 +194,7 @@ struct settings_destination {
 /* Records of who had which outside port. Each destination is "" or a text that settings_destination_parse() takes. */
 struct settings_log {
 	u32 mappings; /* enum trail_mappings */
-	bool blocks, sessions, limits;
+	bool blocks, sessions, bindings, limits;
 	u32 rate;  /* records a second to each destination; 0: any number */
 	u32 queue; /* records that wait for each */
 	char json[SETTINGS_PATH_SIZE], syslog[SETTINGS_PATH_SIZE], ipfix[SETTINGS_PATH_SIZE];

@@ -259,6 +259,7 @@ static const struct config_key log_keys[] = {
 	    .words = trail_words),
 	KEY("blocks", CONFIG_BOOLEAN, FIELD(settings, log.blocks), .initial = true),
 	KEY("sessions", CONFIG_BOOLEAN, FIELD(settings, log.sessions)),
+	KEY("bindings", CONFIG_BOOLEAN, FIELD(settings, log.bindings)),
 	KEY("limits", CONFIG_BOOLEAN, FIELD(settings, log.limits), .initial = true),
 	KEY("json", CONFIG_DESTINATION, FIELD(settings, log.json), .max = SETTINGS_TO_ANY,
 	    .line = offsetof(struct settings, log.line)),

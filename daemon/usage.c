@@ -87,6 +87,11 @@ enum usage_level usage_level(enum usage_level level, const struct usage *usage)
 	return now > level || now == USAGE_NORMAL ? now : level;
 }
 
+u64 usage_threshold(u64 capacity, enum usage_level level)
+{
+	return (capacity * levels[level].percent + 99) / 100;
+}
+
 static void usage_look(struct keepnat *k, const char *subject, const struct usage *usage, u8 *told)
 {
 	enum usage_level level = usage_level(*told, usage);

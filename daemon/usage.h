@@ -39,5 +39,8 @@ const char *usage_class_name(u32 class);
 /* The level from here on. */
 enum usage_level usage_level(enum usage_level level, const struct usage *usage);
 
+/* How many have to be used that this level is reached; of USAGE_NORMAL: below how many it is. */
+u64 usage_threshold(u64 capacity, enum usage_level level);
+
 /* Look, if the sweep has counted since the last time. */
 void usages_look(struct keepnat *k, struct usages *usages);

@@ -227,11 +227,63 @@ static void trail_flows_passed(void *context, u32 from, u32 to)
 		flow_passed(t, i);
 }
 
+/*
+ * Bindings
+ */
+
+/* Clients of full NAT are no hosts. What is claimed by an address is told of by the host's own entry. */
+static bool host_wanted(const struct host *h) { return !(h->key_interface & HOST_OUTSIDE); }
+
+static void host_tell(struct trail *t, struct trail_entry *e)
+{
+	const struct insert h = { .words = { [1] = e->key, [2] = e->value } };
+	struct trail_record record = {
+		.kind = TRAIL_BINDING_BEGIN,
+		.interface = h.host.interface,
+		.own = h.host.own,
+		.inside = h.host.inside,
+		.outside = h.host.outside,
+	};
+
+	life_tell(t, &e->life, &record);
+}
+
+static void host_passed(struct trail *t, u32 at)
+{
+	struct trail_entry *e = &t->hosts[at];
+	u64 w = LOAD(&env_slot(t->nat, TABLE_HOSTS, at)->word);
+	struct insert h;
+	bool stands =
+		word_state(w) == LIVE && slot_read(t->nat, TABLE_HOSTS, at, w, &h) && host_wanted(&h.host);
+
+	if (e->life.state && !(stands && entry_is(e, &h))) {
+		life_end(&e->life, t->nat->now & TIME);
+		host_tell(t, e);
+	} else if (e->life.state && !(e->life.state & TRAIL_BEGAN)) {
+		host_tell(t, e);
+	}
+	if (!stands || e->life.state)
+		return;
+	*e = (struct trail_entry){
+		.key = h.words[1],
+		.value = h.words[2],
+		.life = { .began = h.host.created, .version = word_version(w), .state = TRAIL_HERE },
+	};
+	host_tell(t, e);
+}
+
+static void trail_hosts_passed(void *context, u32 from, u32 to)
+{
+	for (u32 i = from; i < to; i++)
+		host_passed(context, i);
+}
+
 void trail_follow(struct trail *trail, struct sweep *sweep)
 {
 	trail->sweep = sweep;
 	sweep->watch = (struct half_watch){ .context = trail,
 					    .ended = trail_ended,
 					    .passed = trail_passed,
-					    .flows_passed = trail->flows ? trail_flows_passed : NULL };
+					    .flows_passed = trail->flows ? trail_flows_passed : NULL,
+					    .hosts_passed = trail->hosts ? trail_hosts_passed : NULL };
 }

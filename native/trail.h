@@ -17,6 +17,8 @@
  * begins when it was first met: or, what may be earlier, never later, with the pass before that. It ends when the sweep ends it. One
  * that the sweep never met is not told of; what lives shorter than a pass is only what a reset ends.
  *
+ * BINDINGS, of a host to its outside address, begin when the host's entry was made, and end with the pass that does not find it any more.
+ *
  * For one thread, that of the sweep.
  */
 #pragma once
@@ -34,18 +36,25 @@ enum trail_kind {
 	TRAIL_BLOCK_END,
 	TRAIL_SESSION_BEGIN,
 	TRAIL_SESSION_END,
+	TRAIL_BINDING_BEGIN,
+	TRAIL_BINDING_END,
 	/* These are of no entry. */
 	TRAIL_LOST, /* records that one destination did not get */
 	TRAIL_ADDRESSES_EXHAUSTED,
 	TRAIL_PORTS_EXHAUSTED,
 	TRAIL_QUOTA_EXCEEDED,
+	/* Thresholds that were reached: of the addresses of a pool, of mappings, and of hosts, each of which has an address. */
+	TRAIL_POOL_HIGH,
+	TRAIL_POOL_LOW,
+	TRAIL_MAPPINGS_HIGH,
+	TRAIL_BINDINGS_HIGH,
 	TRAIL_KINDS
 };
 
 /* What was exceeded: with the numbers of RFC 8158's natQuotaExceededEvent. */
 enum trail_quota { TRAIL_SESSIONS = 1, TRAIL_MAPPINGS, TRAIL_OF_HOST, TRAIL_HOSTS, TRAIL_QUOTAS };
 
-/* Ports are in host byte order. Of a block: outside_port to last_port, and no protocol. */
+/* Ports are in host byte order. Of a block: outside_port to last_port, and no protocol; of a binding: neither. */
 struct trail_record {
 	u32 kind; /* enum trail_kind */
 	u8 protocol;
@@ -57,7 +66,7 @@ struct trail_record {
 	u32 zero2;
 	u64 when;  /* when it happened: in ticks; who takes it may keep another time here */
 	u64 since; /* of an end: when it had begun */
-	u64 count; /* of records that were lost; the quota */
+	u64 count; /* of records that were lost; the quota, or threshold */
 };
 
 /* What was told of what is, or was, in a slot. */
@@ -67,11 +76,11 @@ struct trail_life {
 	u16 state;	  /* TRAIL_HERE and so on; 0: nothing is */
 };
 
-/* One a slot of the table of mappings; all zero: empty. */
+/* One a slot of the table of mappings, or of hosts; all zero: empty. */
 struct trail_entry {
-	u64 key, value; /* of the outside half */
+	u64 key, value; /* of the outside half, or host */
 	struct trail_life life;
-	u32 block_size;
+	u32 block_size; /* of a half */
 };
 _Static_assert(sizeof(struct trail_entry) == 32, "as large as the half that it is about");
 
@@ -89,8 +98,9 @@ enum trail_mappings { TRAIL_MAPPINGS_OFF, TRAIL_MAPPINGS_BY_NEED, TRAIL_MAPPINGS
 
 struct trail {
 	struct nat_instance *nat;
-	struct trail_entry *entries; /* these two are the caller's */
+	struct trail_entry *entries; /* these three are the caller's */
 	struct trail_flow *flows;    /* NULL: sessions are not told of */
+	struct trail_entry *hosts;   /* NULL: bindings are not told of */
 	enum trail_mappings mappings;
 	bool blocks;
 	bool (*take)(void *context, const struct trail_record *record); /* false: not now */

@@ -15,6 +15,7 @@ ELEMENTS = {
     225: "postNATSourceIPv4Address", 226: "postNATDestinationIPv4Address", 228: "postNAPTDestinationTransportPort", 227: "postNAPTSourceTransportPort", 230: "natEvent", 283: "natPoolId", 323: "observationTimeMilliseconds",
     361: "portRangeStart", 362: "portRangeEnd", 363: "portRangeStepSize", 364: "portRangeNumPorts", 463: "natInstanceID",
     466: "natQuotaExceededEvent", 467: "natThresholdEvent", 471: "maxSessionEntries", 472: "maxBIBEntries", 473: "maxEntriesPerUser", 474: "maxSubscribers",
+    476: "addressPoolHighThreshold", 477: "addressPoolLowThreshold", 478: "addressPortMappingHighThreshold", 481: "globalAddressMappingHighThreshold",
 }
 SYSLOG = re.compile(r"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([!-~]{1,255}) ([!-~]{1,48}) ([!-~]{1,128}) ([!-~]{1,32}) - (.*)\Z")
 

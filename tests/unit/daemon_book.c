@@ -110,6 +110,45 @@ static void ipfix_stream(void **state)
 	assert_int_equal(number_at(8, 4), 0);
 }
 
+/* Of each threshold which it is, and what it is; of a pool, which one. Of a binding the two addresses. */
+static void ipfix_thresholds(void **state)
+{
+	static const struct {
+		u16 kind, set, bytes;
+		u8 event, threshold;
+		bool pool;
+	} rows[] = {
+		{ TRAIL_POOL_HIGH, 267, 25, 18, 1, true },
+		{ TRAIL_POOL_LOW, 268, 25, 18, 2, true },
+		{ TRAIL_MAPPINGS_HIGH, 269, 21, 18, 3, false },
+		{ TRAIL_BINDINGS_HIGH, 270, 21, 18, 5, false },
+	};
+	enum { BODY = HEADER + 4, EVENT = BODY + 8, FIELDS = EVENT + 5 };
+	struct trail_record r = { .interface = 3, .when = WHEN, .count = 1234 };
+
+	(void)state;
+	open_to(&book_ipfix, "udp:192.0.2.1:4739");
+	(void)pack(&r, 1, WHEN);
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		r.kind = rows[i].kind;
+		assert_int_equal(pack(&r, 1, WHEN), BODY + rows[i].bytes);
+		assert_int_equal(number_at(HEADER, 2), rows[i].set);
+		assert_int_equal(number_at(EVENT, 1), rows[i].event);
+		assert_int_equal(number_at(FIELDS, 4), rows[i].threshold);
+		assert_int_equal(number_at(FIELDS + 4, 4), 1234);
+		if (rows[i].pool)
+			assert_int_equal(number_at(FIELDS + 8, 4), 3);
+	}
+	r = record_of(&r);
+	for (r.kind = TRAIL_BINDING_BEGIN; r.kind <= TRAIL_BINDING_END; r.kind++) {
+		assert_int_equal(pack(&r, 1, WHEN), BODY + 21);
+		assert_int_equal(number_at(HEADER, 2), 266);
+		assert_int_equal(number_at(EVENT, 1), r.kind == TRAIL_BINDING_BEGIN ? 14 : 15);
+		assert_int_equal(number_at(FIELDS, 4), 0x0a00000b);
+		assert_int_equal(number_at(FIELDS + 4, 4), 0xc6336402);
+	}
+}
+
 /* A datagram has no more than fits; what is left stays for the next. */
 static void ipfix_fits(void **state)
 {
@@ -153,6 +192,17 @@ static void lines(void **state)
 	text_is("{\"time\":\"2023-11-14T22:13:20.123Z\",\"event\":\"records_lost\",\"count\":7,\"instance\":"
 		"\"test\"}\n",
 		pack(&(struct trail_record){ .kind = TRAIL_LOST, .when = WHEN, .count = 7 }, 1, WHEN));
+	text_is("{\"time\":\"2023-11-14T22:13:20.123Z\",\"event\":\"mappings_high\",\"limit\":80,"
+		"\"instance\":"
+		"\"test\"}\n",
+		pack(&(struct trail_record){ .kind = TRAIL_MAPPINGS_HIGH, .when = WHEN, .count = 80 }, 1,
+		     WHEN));
+	r.kind = TRAIL_BINDING_END;
+	r.protocol = 0;
+	text_is("{\"time\":\"2023-11-14T22:13:20.123Z\",\"event\":\"binding_end\",\"inside_address\":\"10.0."
+		"0.11\","
+		"\"outside_address\":\"198.51.100.2\",\"interface\":\"\\\"\\\\#{\",\"instance\":\"test\"}\n",
+		pack(&r, 1, WHEN));
 }
 
 /* Each message of a stream has its length before it. */
@@ -236,8 +286,8 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, NULL, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(ipfix_bytes),    CASE(ipfix_stream), CASE(ipfix_fits), CASE(lines),
-		CASE(syslog_lengths), CASE(a_full_queue), CASE(it_returns),
+		CASE(ipfix_bytes), CASE(ipfix_stream),	 CASE(ipfix_thresholds), CASE(ipfix_fits),
+		CASE(lines),	   CASE(syslog_lengths), CASE(a_full_queue),	 CASE(it_returns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,8 +375,9 @@ static const char unusual[] =
 	"pass_through: [192.0.2.0/24, 203.0.113.7/32]\n"
 	"capacity: {sessions: 4096, mappings: 2048, hosts: 64}\n"
 	"snapshot: {interval: 61}\n"
-	"log: {mappings: off, blocks: false, sessions: true, limits: false, json: /var/log/nat.log, syslog: "
-	"\"udp:192.0.2.9:514\", ipfix: "
+	"log: {mappings: off, blocks: false, sessions: true, bindings: true, limits: false, json: "
+	"/var/log/nat.log,\n"
+	"      syslog: \"udp:192.0.2.9:514\", ipfix: "
 	"\"tcp:192.0.2.9:4739\", rate: 12, queue: 17}\n"
 	"recovery: {log: false, restart: false, backoff: 7, give_up_after: 8, watchdog: 9, dump: core, "
 	"keep: 11,\n"
@@ -459,6 +460,7 @@ static void every_field_is_read_and_printed(void **state)
 	assert_int_equal(settings->log.mappings, TRAIL_MAPPINGS_OFF);
 	assert_false(settings->log.blocks);
 	assert_true(settings->log.sessions);
+	assert_true(settings->log.bindings);
 	assert_false(settings->log.limits);
 	assert_string_equal(settings->log.json, "/var/log/nat.log");
 	assert_string_equal(settings->log.syslog, "udp:192.0.2.9:514");

@@ -291,13 +291,53 @@ static void sessions(void **state)
 	free(flows);
 }
 
+/* Of a host and its address: from when its entry was made, until a pass does not find it. */
+static void bindings(void **state)
+{
+	u32 gone = START + 3 + config()->timers.host_retention_timeout + 600;
+
+	(void)state;
+	trail.hosts = calloc(config()->host_mask + 1, sizeof(*trail.hosts));
+	assert_non_null(trail.hosts);
+	trail.mappings = TRAIL_MAPPINGS_OFF;
+	trail_follow(&trail, sweep);
+	out_at(START + 3, HOST_1, 5000);
+	out_at(START + 4, HOST_1, 5001);
+	places = 0; /* nobody takes it now: later, with the same time */
+	pass_at(START + 5);
+	places = RECORDS;
+	pass_at(START + 6);
+	assert_int_equal(taken, 1);
+	assert_int_equal(records[0].kind, TRAIL_BINDING_BEGIN);
+	assert_int_equal(records[0].inside, HOST_1);
+	assert_int_equal(records[0].outside, ADDRESS_A);
+	assert_int_equal(records[0].interface, 0);
+	assert_int_equal(records[0].protocol | records[0].inside_port | records[0].outside_port, 0);
+	assert_int_equal(records[0].when, START + 3);
+	for (u32 now = START + 300; now < gone; now += 200)
+		pass_at(now);
+	pass_at(gone);
+	assert_int_equal(taken, 2);
+	assert_int_equal(records[1].kind, TRAIL_BINDING_END);
+	assert_int_equal(records[1].inside, HOST_1);
+	assert_int_equal(records[1].outside, ADDRESS_A);
+	assert_int_equal(records[1].since, START + 3);
+	assert_in_range(records[1].when, START + 3 + config()->timers.host_retention_timeout, gone);
+	out_at(gone + 1, HOST_1, 5000);
+	pass_at(gone + 2);
+	assert_int_equal(taken, 3);
+	assert_int_equal(records[2].kind, TRAIL_BINDING_BEGIN);
+	assert_int_equal(records[2].when, gone + 1);
+	free(trail.hosts);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		CASE(begin_and_end), CASE(woken),	   CASE(no_room), CASE(no_room_for_two),
 		CASE(after_a_reset), CASE(another_daemon), CASE(by_need), CASE(each_is_asked_for),
-		CASE(sessions),
+		CASE(sessions),	     CASE(bindings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
