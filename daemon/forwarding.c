@@ -68,7 +68,7 @@ int forwarding_start(struct keepnat *k)
 	if (!error)
 		error = setting_on(k, "net/ipv4/ip_forward");
 	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
-		interface_setting(k->interfaces[i].name, "forwarding", path);
+		interface_setting(k->interfaces[i].device, "forwarding", path);
 		if (k->interfaces[i].ifindex)
 			error = setting_on(k, path);
 	}
@@ -127,7 +127,7 @@ void forwarding_check(struct keepnat *k)
 		outside += k->interfaces[i].role == ROLE_OUTSIDE;
 	for (unsigned int i = 0; i < k->interface_count && k->sysctls; i++) {
 		const struct keepnat_interface *interface = &k->interfaces[i];
-		int all = rp_filter(k, "all"), own = rp_filter(k, interface->name);
+		int all = rp_filter(k, "all"), own = rp_filter(k, interface->device);
 
 		if (interface->role != ROLE_OUTSIDE || outside < 2)
 			continue;
@@ -136,7 +136,7 @@ void forwarding_check(struct keepnat *k)
 				     "%s: strict rp_filter drops what comes in here while its way back leads "
 				     "elsewhere; set "
 				     "net.ipv4.conf.%s.rp_filter=2",
-				     interface->name, interface->name);
+				     interface->name, interface->device);
 		else
 			keepnat_unwarn(k, "%s: strict rp_filter", interface->name);
 	}

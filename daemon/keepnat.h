@@ -64,14 +64,15 @@ struct unsolicited_report {
 };
 
 struct keepnat_interface {
-	char name[IF_NAMESIZE];
-	u32 ifindex; /* 0: it is gone */
-	u8 role;     /* enum role */
-	u8 number;   /* in the data path's configuration: counters and generations */
-	bool bare;   /* no Ethernet header */
-	bool up;     /* running */
-	bool full;   /* inside: there is full NAT */
-	bool listed; /* inside: only its networks, of the configuration, are inside there */
+	char name[IF_NAMESIZE];	  /* in the configuration */
+	char device[IF_NAMESIZE]; /* what its device is called now */
+	u32 ifindex;		  /* of the device; 0: it is gone */
+	u8 role;		  /* enum role */
+	u8 number;		  /* in the data path's configuration: counters and generations */
+	bool bare;		  /* no Ethernet header */
+	bool up;		  /* running */
+	bool full;		  /* inside: there is full NAT */
+	bool listed;		  /* inside: only its networks, of the configuration, are inside there */
 	u32 mtu;
 	u8 mac[6];	    /* not bare */
 	u8 accelerate;	    /* enum settings_accelerate, as configured */

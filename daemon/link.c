@@ -34,6 +34,7 @@ enum { PUT_BACK_MAX = 10, PUT_BACK_SECONDS = 10 };
 
 /* Warnings, which are taken back by the same words. */
 #define GONE "the interface is gone; what it served waits until it is back"
+#define RENAMED "its device is called "
 #define REFUSED "cannot be served: "
 
 struct link_watch {
@@ -102,6 +103,35 @@ static const struct link_state *link_named(const struct link_watch *w, const cha
 	return NULL;
 }
 
+/* Who has the interface's name; else the device that it had, by whatever name, unless these settings have an interface of that name. */
+static const struct link_state *link_of(const struct link_watch *w, const struct settings *settings,
+					const struct keepnat_interface *interface)
+{
+	const struct link_state *link = link_named(w, interface->name);
+
+	for (unsigned int i = 0; i < w->links.count && !link && interface->ifindex; i++)
+		if (w->links.items[i].ifindex == interface->ifindex)
+			link = &w->links.items[i];
+	if (!link || !strcmp(link->name, interface->name))
+		return link;
+	for (unsigned int i = 0; i < settings->interface_count; i++)
+		if (!strcmp(settings->interfaces[i].name, link->name))
+			return NULL;
+	return link;
+}
+
+/* Say it, if the device has another name than the interface. */
+static void interface_name(struct keepnat *k, struct keepnat_interface *interface,
+			   const struct link_state *link)
+{
+	if (strcmp(interface->device, link->name) != 0)
+		keepnat_unwarn(k, "%s: " RENAMED, interface->name);
+	memcpy(interface->device, link->name, sizeof(interface->device));
+	if (strcmp(interface->device, interface->name) != 0)
+		event_warn(k, EVENT_interface_renamed, interface->name,
+			   RENAMED "%s now; it is served as before", interface->device);
+}
+
 /* What the device can do at XDP is asked only where that matters: this is done again and again. */
 static void interface_accelerate(struct keepnat_interface *interface)
 {
@@ -110,7 +140,7 @@ static void interface_accelerate(struct keepnat_interface *interface)
 	if (!interface->bare && (interface->accelerate == SETTINGS_ACCELERATE_AUTO ||
 				 interface->accelerate == SETTINGS_ACCELERATE_XDP ||
 				 interface->accelerate == SETTINGS_ACCELERATE_ALL))
-		device_ask(interface->ifindex, interface->name, &device);
+		device_ask(interface->ifindex, interface->device, &device);
 	interface->fast = device_fast(&device, interface->accelerate, &interface->why);
 	if (interface->full) /* clients are translated at TC egress, which XDP passes by */
 		interface->fast &= (u8)~FAST_TARGET;
@@ -187,6 +217,8 @@ void link_describe(struct keepnat_interface *interface, const struct settings *s
 	const struct settings_interface *from = &settings->interfaces[i];
 
 	memcpy(interface->name, from->name, sizeof(interface->name));
+	if (!interface->ifindex)
+		memcpy(interface->device, from->name, sizeof(interface->device));
 	interface->role = (u8)from->role;
 	interface->full = from->role == ROLE_INSIDE && clients_wanted(settings);
 	interface->listed = from->network_count != 0;
@@ -195,9 +227,10 @@ void link_describe(struct keepnat_interface *interface, const struct settings *s
 								     : from->accelerate);
 }
 
-int link_find(struct keepnat *k, struct keepnat_interface *interface, struct link_refusal *refusal)
+int link_find(struct keepnat *k, const struct settings *settings, struct keepnat_interface *interface,
+	      struct link_refusal *refusal)
 {
-	const struct link_state *link = link_named(k->link, interface->name);
+	const struct link_state *link = link_of(k->link, settings, interface);
 	int error = link ? link_claim(k, link, refusal) : -ENODEV;
 
 	if (!link)
@@ -205,8 +238,10 @@ int link_find(struct keepnat *k, struct keepnat_interface *interface, struct lin
 			"there is no interface of that name",
 			"correct the name (`ip link` shows them), or bring the interface up first"
 		};
-	if (!error)
+	if (!error) {
+		interface_name(k, interface, link);
 		interface_fill(interface, link);
+	}
 	return error;
 }
 
@@ -218,7 +253,7 @@ static int links_find(struct keepnat *k)
 	for (unsigned int i = 0; i < k->interface_count && !error; i++) {
 		struct link_refusal refusal;
 
-		error = link_find(k, &k->interfaces[i], &refusal);
+		error = link_find(k, k->settings, &k->interfaces[i], &refusal);
 		if (error)
 			log_error("interface %s: %s: %s; %s", k->interfaces[i].name, refusal.what,
 				  strerror(-error), refusal.mend);
@@ -235,8 +270,24 @@ static void links_find_some(struct keepnat *k)
 
 		if (!link_named(k->link, interface->name))
 			event_warn(k, EVENT_interface_gone, interface->name, GONE);
-		else if (link_find(k, interface, &refusal))
+		else if (link_find(k, k->settings, interface, &refusal))
 			event_warn(k, EVENT_interface_refused, interface->name, REFUSED "%s", refusal.what);
+	}
+}
+
+void link_find_former(struct keepnat *k)
+{
+	for (unsigned int i = 0; i < k->interface_count; i++) {
+		struct keepnat_interface former = k->interfaces[i];
+		struct link_refusal refusal;
+
+		if (former.ifindex)
+			continue;
+		former.ifindex = k->nat.config->interfaces[former.number].ifindex;
+		if (!former.ifindex || link_find(k, k->settings, &former, &refusal))
+			continue;
+		keepnat_unwarn(k, "%s: " GONE, former.name);
+		k->interfaces[i] = former;
 	}
 }
 
@@ -286,7 +337,7 @@ int link_fd(const struct keepnat *k) { return k->link->fd; }
  * Interfaces
  */
 
-/* The device is gone, has another name, or is no interface of ours now: it must not be served any more. */
+/* The device is gone, or is no interface of ours, or another one, now: it must not be served any more. */
 static void interface_leave(struct keepnat *k, struct keepnat_interface *interface)
 {
 	loader_detach(k, interface);
@@ -294,18 +345,21 @@ static void interface_leave(struct keepnat *k, struct keepnat_interface *interfa
 	publish_gone(k, interface);
 	claim_give(k, interface->ifindex);
 	arp_forget(k->arp, interface->ifindex);
+	keepnat_unwarn(k, "%s: " RENAMED, interface->name);
+	memcpy(interface->device, interface->name, sizeof(interface->device));
 	interface->ifindex = 0;
 	interface->no_xdp = NULL;
 	interface->up = false;
 }
 
-/* A device has the name now. */
+/* This is its device now. */
 static int interface_enter(struct keepnat *k, struct keepnat_interface *interface,
 			   const struct link_state *link)
 {
 	int error = link->flags & IFF_LOOPBACK ? -EINVAL : claim_interface(k, link->ifindex);
 
 	if (!error) {
+		interface_name(k, interface, link);
 		interface_fill(interface, link);
 		error = publish_interface(k, interface);
 	}
@@ -348,7 +402,7 @@ static void interface_tell(struct keepnat *k, const struct keepnat_interface *wa
 
 static int interface_refresh(struct keepnat *k, unsigned int i)
 {
-	const struct link_state *link = link_named(k->link, k->interfaces[i].name);
+	const struct link_state *link = link_of(k->link, k->settings, &k->interfaces[i]);
 	struct keepnat_interface next = k->interfaces[i];
 	int error = 0;
 
@@ -377,7 +431,7 @@ static int interface_attach(struct keepnat *k, unsigned int i)
 	error = loader_attach(k, &next);
 	interface_commit(k, i, &next);
 	if (!error)
-		forwarding_interface(k, next.name);
+		forwarding_interface(k, next.device);
 	return error;
 }
 
@@ -755,7 +809,7 @@ void link_leave(struct keepnat *k, struct keepnat_interface *interface)
 	else
 		loader_detach(k, interface); /* its pins */
 	keepnat_unwarn(k, "%s: ", interface->name);
-	forwarding_forget(k, interface->name);
+	forwarding_forget(k, interface->device);
 }
 
 void link_down(struct keepnat *k, bool leave)

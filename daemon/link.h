@@ -4,6 +4,9 @@
  *
  * Everything is derived anew from a full dump whenever anything changed, and each step leaves alone what is right
  * already: no event can be missed for good, and none can be acted upon twice.
+ *
+ * AN INTERFACE IS THE DEVICE that has its name. When that one is renamed it stays the interface, for the kernel goes on routing by it: served
+ * no more, it would let packets out as they are. Only if another device gets the name, or its new name is another interface's, it is left.
  */
 #pragma once
 #include <stdbool.h>
@@ -39,12 +42,16 @@ void link_stop(struct keepnat *k);
  * the programs.
  */
 void link_describe(struct keepnat_interface *interface, const struct settings *settings, unsigned int i);
-int link_find(struct keepnat *k, struct keepnat_interface *interface, struct link_refusal *refusal);
+int link_find(struct keepnat *k, const struct settings *settings, struct keepnat_interface *interface,
+	      struct link_refusal *refusal);
 int link_enter(struct keepnat *k, unsigned int i, struct link_refusal *refusal);
 void link_leave(struct keepnat *k, struct keepnat_interface *interface);
 
 /* All anew by k->settings, whose interfaces are served. 0, or -errno after a logged line. */
 int link_renew(struct keepnat *k);
+
+/* Interfaces whose device was served by a former process, and has another name now: they are found. Once they have their numbers. */
+void link_find_former(struct keepnat *k);
 
 /* Becomes readable when something changed: then call link_event(). */
 int link_fd(const struct keepnat *k);

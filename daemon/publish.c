@@ -16,6 +16,7 @@
 #include "daemon/deterministic.h"
 #include "daemon/fixed.h"
 #include "daemon/keepnat.h"
+#include "daemon/link.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
 #include "daemon/pool.h"
@@ -526,7 +527,7 @@ static int arrays_found(struct keepnat *k)
 	return 0;
 }
 
-/* Interfaces of a former configuration, or whose device has left the name meanwhile: their programs first, then what the programs know of them. */
+/* Interfaces of a former configuration, or whose device has left meanwhile: their programs first, then what the programs know of them. */
 static void former_forget(struct keepnat *k)
 {
 	loader_hooks_tidy(k);
@@ -581,6 +582,7 @@ int publish_start(struct keepnat *k)
 	pass_keep(k);
 	interfaces_renew(k, unfinished); /* what a former daemon did not come to */
 	__atomic_store_n(&k->nat.config->unfinished, 0, __ATOMIC_RELEASE);
+	link_find_former(k);
 	former_forget(k);
 	return 0;
 }

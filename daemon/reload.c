@@ -198,7 +198,7 @@ static int interface_look(struct change *c, unsigned int i)
 			next.no_xdp = NULL; /* it is tried again */
 	}
 	c->comes[i] = !former;
-	error = former && !former->ifindex ? 0 : link_find(c->k, &next, &refusal);
+	error = former && !former->ifindex ? 0 : link_find(c->k, c->after.settings, &next, &refusal);
 	c->after.interfaces[i] = next;
 	if (!error)
 		return 0;

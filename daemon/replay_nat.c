@@ -11,6 +11,7 @@
 #include "daemon/event.h"
 #include "daemon/fixed.h"
 #include "daemon/list.h"
+#include "daemon/link.h"
 #include "daemon/loader.h"
 #include "daemon/log.h"
 #include "daemon/netlink.h"
@@ -43,6 +44,7 @@ bool loader_adopted(const struct loader *loader)
 	return false;
 }
 void loader_hooks_tidy(struct keepnat *k) { (void)k; }
+void link_find_former(struct keepnat *k) { (void)k; }
 u32 loader_tick(const struct loader *loader)
 {
 	(void)loader;
