@@ -40,6 +40,7 @@ int question_bulk(struct bench *bench);
 int question_latency(struct bench *bench);
 int question_full(struct bench *bench);
 int question_sweep(struct bench *bench);
+int question_log(struct bench *bench);
 int question_memory(struct bench *bench);
 int question_reset(struct bench *bench);
 int question_capacity(struct bench *bench);

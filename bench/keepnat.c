@@ -173,7 +173,8 @@ static json_t *json_at(json_t *json, const char *path)
 		size_t n = strcspn(path, ".");
 
 		snprintf(name, sizeof(name), "%.*s", (int)n, path);
-		json = json_object_get(json, name);
+		json = json_is_array(json) ? json_array_get(json, strtoul(name, NULL, 10))
+					   : json_object_get(json, name);
 		path += n + (path[n] == '.');
 	}
 	return json;

@@ -20,7 +20,7 @@ void keepnat_stop(struct candidate *candidate);
 /* `keepnat reset wan0`, as an administrator types it. */
 int keepnat_reset(struct candidate *candidate);
 
-/* A number of `keepnat --json status` by its path ("sweep.last_seconds"); -ENOENT when there is none. */
+/* A number of `keepnat --json status` by its path ("sweep.last_seconds", "log.0.written"); -ENOENT when there is none. */
 int keepnat_status(const struct candidate *candidate, const char *path, double *number);
 
 /* Packets that ended by this reason (core/reasons.def) since the daemon's arrays were made. */

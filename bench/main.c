@@ -66,6 +66,7 @@ static const struct question questions[] = {
 	{ "full", "a packet of a new flow when no port is left, against a normal new session", question_full,
 	  "nft,tc" },
 	{ "sweep", "CPU time of the daemon for one pass over all sessions", question_sweep, "tc" },
+	{ "log", "CPU time per record of the log, and new sessions beside it", question_log, "tc" },
 	{ "memory", "kernel memory per session at capacity", question_memory, "nft,tc" },
 	{ "capacity", "as many sessions as there is room for, and as many again", question_capacity, "tc" },
 	{ "reset", "a reset of the outside interface: time, packets lost, CPU time per packet beside resets",
