@@ -35,10 +35,8 @@ enum {
 	RUNS = 40
 };
 
-static const char *const maps[] = { "config", "flows",	   "mappings", "hosts",	    "fragments",
-				    "ports",  "addresses", "pools",    "next_hops", "held" };
-
-static const char *map_name(u32 array) { return array == NATIVE_COUNTERS ? "counters" : maps[array]; }
+static const char *const maps[] = { "config",	 "flows", "mappings",  "hosts", "fragments", "ports",
+				    "addresses", "pools", "next_hops", "held",	"counters",  "drops" };
 
 static void die(const char *what)
 {
@@ -117,14 +115,14 @@ static struct keepnat_bpf *programs_load(struct nat_instance *nat)
 	programs->rodata->test_run = 1;
 #endif
 	for (u32 i = 0; i < NATIVE_ARRAYS; i++)
-		bpf_map__set_max_entries(bpf_object__find_map_by_name(programs->obj, map_name(i)),
+		bpf_map__set_max_entries(bpf_object__find_map_by_name(programs->obj, maps[i]),
 					 (u32)native_extent(&sizes, (enum native_array)i).elements);
 	if (keepnat_bpf__load(programs))
 		die("the programs cannot be loaded: this needs root");
 	for (u32 i = 0; i < NATIVE_ARRAYS; i++) {
 		void *memory =
 			mmap(NULL, native_extent(&sizes, (enum native_array)i).bytes, PROT_READ | PROT_WRITE,
-			     MAP_SHARED, bpf_object__find_map_fd_by_name(programs->obj, map_name(i)), 0);
+			     MAP_SHARED, bpf_object__find_map_fd_by_name(programs->obj, maps[i]), 0);
 		if (memory == MAP_FAILED)
 			die("an array cannot be mapped");
 		native_array_set(nat, (enum native_array)i, memory);

@@ -22,6 +22,7 @@
 #define NAT_AT_XDP
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "core/drop.h"
 #include "core/mss.h"
 #include "core/pptp.h"
 #include "core/translate.h"
@@ -143,6 +144,24 @@ SLOW u32 all_write(struct xdp_md *xdp, struct work *work)
 	return xdp_header(&b, &work->offer.hop) || rewrite(&b, &work->packet, &work->plan);
 }
 
+/* A packet from inside ends here: its headers are kept for people, as drop_keep() does at TC. */
+SLOW u32 all_keep(struct xdp_md *xdp, struct work *work)
+{
+	SLOW_ENTER(xdp);
+	if (!work)
+		return 0;
+	u64 length = work->packet.length;
+	struct drop *at = drop_begin(xdp, work->plan.reason, work->meeting.now);
+	if (!at)
+		return 0;
+	drop_describe(xdp, at, work->plan.interface, DIRECTION_OUT, (u32)length,
+		      length < DROP_BYTES ? (u32)length : DROP_BYTES);
+	LENGTH_WITHIN(length, DROP_BYTES);
+	(void)bpf_xdp_load_bytes(xdp, ETHERNET, at->packet, (u32)length);
+	drop_end(at);
+	return 0;
+}
+
 /* The packet goes out or in by outside interface `number`, as the plan says. The program's return value. */
 static __always_inline int all_send(struct xdp_md *xdp, struct work *work, u32 number, u8 direction)
 {
@@ -251,6 +270,7 @@ static __always_inline int all_leave(struct xdp_md *xdp, const struct config *c,
 	translate_out(xdp, c, work);
 	u32 reason = work->plan.reason;
 	if (work->plan.verdict == VERDICT_DROP && !(c->tell && told_reason(reason) != reason)) {
+		all_keep(xdp, work);
 		count(number, reason, p->length);
 		return XDP_DROP;
 	}

@@ -65,6 +65,9 @@
 		asm volatile("" : "+r"(bounded_)); \
 		(u32) bounded_;                    \
 	})
+/* The u64 x becomes a length that helpers take, from 1 to max: its bounds are seen where no copy of it can come between. */
+#define LENGTH_WITHIN(x, max) \
+	asm volatile("if %0 > 0 goto +1\n%0 = 1\nif %0 <= %1 goto +1\n%0 = %1" : "+r"(x) : "i"(max))
 
 enum { SOCKET_NONE, SOCKET_OPEN, SOCKET_CONNECTED };
 
@@ -76,6 +79,8 @@ static __always_inline u64 *env_port_word(struct nat_instance *nat, u32 i);
 static __always_inline u64 *env_address(struct nat_instance *nat, u32 i);
 static __always_inline struct next_hop *env_next_hop(struct nat_instance *nat, u32 i);
 static __always_inline struct held *env_held(struct nat_instance *nat, u32 i);
+static __always_inline struct drops_of *env_drops(struct nat_instance *nat, u32 reason);
+static __always_inline u64 env_clock(struct nat_instance *nat);
 static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i);
 static __always_inline struct work *env_scratch(struct nat_instance *nat);
 static __always_inline u32 env_segments(struct nat_instance *nat);

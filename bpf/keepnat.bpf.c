@@ -18,6 +18,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include "core/answer.h"
+#include "core/drop.h"
 #include "core/mss.h"
 #include "core/pptp.h"
 #include "core/translate.h"
@@ -310,11 +311,26 @@ SLOW u32 syn_hold(struct __sk_buff *skb, struct work *work)
 	if (!at)
 		return 0;
 	u64 length = work->packet.length;
-	/* Its bounds as the helper wants them, where no copy of it can come between. */
-	asm volatile("if %0 > 0 goto +1\n%0 = 1\nif %0 <= %1 goto +1\n%0 = %1"
-		     : "+r"(length)
-		     : "i"(HELD_BYTES));
+	LENGTH_WITHIN(length, HELD_BYTES);
 	held_give(at, work, !bpf_skb_load_bytes(skb, work->packet.ip.l3, at->packet, (u32)length));
+	return 0;
+}
+
+/* A packet ends here, or is answered: its headers are kept for people (core/drop.h). Beside the programs, too. */
+SLOW u32 drop_keep(struct __sk_buff *skb, struct work *work, u32 l3, u32 direction)
+{
+	SLOW_ENTER(skb);
+	if (!work)
+		return 0;
+	u64 length = skb->len - (l3 ? ETHERNET : 0);
+	struct drop *at = drop_begin(skb, work->plan.reason, env_now(skb));
+	if (!at)
+		return 0;
+	drop_describe(skb, at, work->plan.interface, direction, (u32)length,
+		      length < DROP_BYTES ? (u32)length : DROP_BYTES);
+	LENGTH_WITHIN(length, DROP_BYTES);
+	(void)bpf_skb_load_bytes(skb, l3 ? ETHERNET : 0, at->packet, (u32)length);
+	drop_end(at);
 	return 0;
 }
 
@@ -481,16 +497,16 @@ static __always_inline int meet_known(struct __sk_buff *skb, const struct config
 		reason = hit_out(skb, c, &p, clients_number(interface), now, &n, &lease);
 	else
 		reason = hit_in(skb, c, &p, now, &n);
-	if (reason == NO_SESSION)
+	if (reason == NO_SESSION || reason == REASON_spoofed_own) /* the long way drops it, too */
 		return NOT_KNOWN;
 	if (hook == HOOK_CLIENT)
 		reason = REASON_full_nat;
 	if (hook != HOOK_IN && !p.atomic)
 		identify(skb, &p.ip, &n, env_segments(skb));
-	if (reason != REASON_spoofed_own && rewrite_skb_ports(skb, &b, &p.ip, &n))
+	if (rewrite_skb_ports(skb, &b, &p.ip, &n))
 		reason = REASON_internal;
 	count(interface, (u32)reason, length);
-	if (reason == REASON_spoofed_own || reason == REASON_internal)
+	if (reason == REASON_internal)
 		return TC_ACT_SHOT;
 	if (hook == HOOK_OUT && l3 && at->fast && (lease & TIME) != now) {
 		learn_ready(skb, &p);
@@ -581,7 +597,12 @@ static __always_inline int meet(struct __sk_buff *skb, u32 l3, enum hook hook)
 		plan_because(&work->plan, reason);
 	else
 		translate(skb, c, work, hook);
+	u32 direction = hook == HOOK_IN || hook == HOOK_CLIENT ? DIRECTION_IN : DIRECTION_OUT;
+	if (work->plan.verdict == VERDICT_ANSWER) /* before it becomes the answer */
+		drop_keep(skb, work, l3, direction);
 	int verdict = act(skb, &b, work, hook);
+	if (verdict == TC_ACT_SHOT)
+		drop_keep(skb, work, l3, direction);
 	count(at->number, work->plan.reason, length);
 	return verdict;
 }

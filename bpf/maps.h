@@ -30,6 +30,7 @@ SHARED_ARRAY(pools, u64);
 SHARED_ARRAY(next_hops, struct next_hop);
 SHARED_ARRAY(held, struct held);
 SHARED_ARRAY(counters, struct counters); /* an element a CPU */
+SHARED_ARRAY(drops, struct drops);	 /* likewise */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -53,6 +53,22 @@ static __always_inline struct held *env_held(struct nat_instance *nat, u32 i)
 	return bpf_map_lookup_elem(&held, &i);
 }
 
+static __always_inline struct drops_of *env_drops(struct nat_instance *nat, u32 reason)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct drops *all = bpf_map_lookup_elem(&drops, &cpu);
+
+	(void)nat;
+	reason = BOUNDED(reason, REASONS);
+	return all && reason < REASONS ? &all->by[reason] : 0;
+}
+
+static __always_inline u64 env_clock(struct nat_instance *nat)
+{
+	(void)nat;
+	return bpf_ktime_get_boot_ns();
+}
+
 static __always_inline u64 *env_pool(struct nat_instance *nat, u32 i)
 {
 	(void)nat;

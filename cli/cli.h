@@ -18,8 +18,8 @@ struct options {
 	const char *instance, *run_dir, *state_dir, *pin_dir;
 	const char *inside, *outside, *pool;
 	const char *host, *remote, *protocol, *interface, *limit, *keep, *config, *severity, *event, *rename,
-		*output, *tcp_flags;
-	bool json, detach, all, wait, help, version;
+		*output, *tcp_flags, *reason;
+	bool json, detach, all, once, wait, help, version;
 	const char *arguments[ARGUMENTS_MAX]; /* after the command's name */
 	int argument_count;
 };
@@ -76,6 +76,8 @@ int blocks_run(const struct options *options);
 int lookup_run(const struct options *options);
 int pools_run(const struct options *options);
 int reasons_run(const struct options *options);
+int top_run(const struct options *options);
+int drops_run(const struct options *options);
 int explain_run(const struct options *options);
 int events_run(const struct options *options);
 int monitor_run(const struct options *options);

@@ -45,6 +45,11 @@ const struct command commands[] = {
 	{ "reasons", "[--interface IF] [--all]", "why packets ended as they did, with counts",
 	  "Reasons that have not occurred are left out; --all shows them too.\n",
 	  "keepnat reasons --interface eth0", "interface all", 0, reasons_run },
+	{ "drops", "[--reason R] [--host A] [--protocol P] [--interface IF] [--limit N]",
+	  "the last packets that were dropped, or refused by an answer",
+	  "The newest first; of each reason some: a flood of one hides no other, and is not kept whole. A\n"
+	  "host is either end. With --json each has its first bytes, and what to ask `explain` about it.\n",
+	  "keepnat drops --reason no_mapping", "reason host protocol interface limit", 0, drops_run },
 	{ "explain", "out|in PROTO SRC[:P] DST[:P] [--interface IF] [--tcp-flags F]",
 	  "what would become of a packet, step by step, and why; changes nothing",
 	  "out: from an inside host, or from the router; in: from outside. PROTO is udp, tcp, icmp, gre or "
@@ -66,6 +71,12 @@ const struct command commands[] = {
 	  "Until ^C, or until N came. --all begins with those that `keepnat events` lists. With --json each\n"
 	  "is a line. When keepnatd is started anew, this goes on where it was.\n",
 	  "keepnat monitor --severity warning", "all severity event limit", 0, monitor_run },
+	{ "top", "[--once] [--limit N]",
+	  "a live view: packets, bytes and drops a second by interface, sessions, the busiest hosts",
+	  "Anew each second, until q or ^C. --once: what a second brought, once, as for programs with "
+	  "--json.\n"
+	  "--limit: so many hosts and reasons.\n",
+	  "keepnat top", "once limit", 0, top_run },
 	{ "reset", "IF [--keep mappings|hosts|none] [--wait]",
 	  "end the sessions of an outside interface, in the same instant and at any load",
 	  "Hosts keep their outside addresses and endpoints their outside ports: the next packet of a\n"

@@ -58,6 +58,12 @@ static void values(const struct command *command, const char *option, const char
 		{ "protocol", PROTOCOLS },
 		{ "tcp-flags", "syn ack fin rst syn+ack" },
 		{
+			"reason",
+#define REASON(name, verdict, meaning) #name " "
+#include "core/reasons.def"
+#undef REASON
+		},
+		{
 			"event",
 #define EVENT(name, severity, message_id, windows, meaning, mend) #name " "
 #include "daemon/events.def"

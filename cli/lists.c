@@ -21,7 +21,7 @@ int sessions_run(const struct options *options)
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
-	static const struct rows rows = { "/v1/sessions", "sessions", columns, true, NULL };
+	static const struct rows rows = { "/v1/sessions", "sessions", columns, true, NULL, false };
 
 	return rows_print(options, &rows);
 }
@@ -37,7 +37,7 @@ int mappings_run(const struct options *options)
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
-	static const struct rows rows = { "/v1/mappings", "mappings", columns, true, NULL };
+	static const struct rows rows = { "/v1/mappings", "mappings", columns, true, NULL, false };
 
 	return rows_print(options, &rows);
 }
@@ -53,7 +53,7 @@ int blocks_run(const struct options *options)
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
-	static const struct rows rows = { "/v1/blocks", "blocks", columns, true, NULL };
+	static const struct rows rows = { "/v1/blocks", "blocks", columns, true, NULL, false };
 
 	return rows_print(options, &rows);
 }
@@ -70,7 +70,7 @@ int hosts_run(const struct options *options)
 		{ "BY", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
-	static const struct rows rows = { "/v1/hosts", "hosts", columns, true, NULL };
+	static const struct rows rows = { "/v1/hosts", "hosts", columns, true, NULL, false };
 
 	return rows_print(options, &rows);
 }
@@ -91,7 +91,7 @@ int pools_run(const struct options *options)
 		{ "OF", "interface", NULL, FORMAT_TEXT },
 		{ NULL, NULL, NULL, 0 },
 	};
-	static const struct rows rows = { "/v1/pools", "pools", columns, true, NULL };
+	static const struct rows rows = { "/v1/pools", "pools", columns, true, NULL, false };
 
 	return rows_print(options, &rows);
 }
@@ -114,7 +114,7 @@ int interfaces_run(const struct options *options)
 		{ "BYTES", "bytes_dropped", NULL, FORMAT_COUNT },
 		{ NULL, NULL, NULL, 0 },
 	};
-	static const struct rows rows = { "/v1/interfaces", "interfaces", columns, false, NULL };
+	static const struct rows rows = { "/v1/interfaces", "interfaces", columns, false, NULL, false };
 
 	return rows_print(options, &rows);
 }
@@ -128,10 +128,33 @@ int reasons_run(const struct options *options)
 		{ "PACKETS", "packets", NULL, FORMAT_COUNT }, { "BYTES", "bytes", NULL, FORMAT_COUNT },
 		{ "MEANING", "text", NULL, FORMAT_TEXT },     { NULL, NULL, NULL, 0 },
 	};
-	static const struct rows occurred = { "/v1/reasons", "reasons", columns, false, reason_occurred };
-	static const struct rows all = { "/v1/reasons", "reasons", columns, false, NULL };
+	static const struct rows occurred = {
+		"/v1/reasons", "reasons", columns, false, reason_occurred, false
+	};
+	static const struct rows all = { "/v1/reasons", "reasons", columns, false, NULL, false };
 
 	return rows_print(options, options->all ? &all : &occurred);
+}
+
+int drops_run(const struct options *options)
+{
+	static const struct column columns[] = {
+		{ "TIME", "time", NULL, FORMAT_TIME },
+		{ "REASON", "reason", NULL, FORMAT_NAME },
+		{ "BY", "interface", NULL, FORMAT_TEXT },
+		{ "WAY", "direction", NULL, FORMAT_SHORT },
+		{ "PROTO", "protocol", NULL, FORMAT_WORD },
+		{ "SOURCE", "source_address", "source_port", FORMAT_ENDPOINT },
+		{ "DESTINATION", "destination_address", "destination_port", FORMAT_ENDPOINT },
+		{ "BYTES", "length", NULL, FORMAT_COUNT },
+		{ "FLAGS", "tcp_flags", NULL, FORMAT_TEXT },
+		{ NULL, NULL, NULL, 0 },
+	};
+	static const struct rows rows = {
+		.path = "/v1/drops", .name = "drops", .columns = columns, .limited = true
+	};
+
+	return rows_print(options, &rows);
 }
 
 const struct column event_columns[] = {
@@ -142,7 +165,7 @@ const struct column event_columns[] = {
 
 int events_run(const struct options *options)
 {
-	static const struct rows rows = { "/v1/events", "events", event_columns, true, NULL };
+	static const struct rows rows = { "/v1/events", "events", event_columns, true, NULL, false };
 
 	return rows_print(options, &rows);
 }

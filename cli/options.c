@@ -12,7 +12,7 @@ struct option {
 	bool *flag;
 };
 
-enum { OPTIONS = 26 };
+enum { OPTIONS = 28 };
 
 static void option_table(struct option table[OPTIONS + 1], struct options *o)
 {
@@ -34,6 +34,7 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 		{ "limit", false, &o->limit, NULL },
 		{ "severity", false, &o->severity, NULL },
 		{ "event", false, &o->event, NULL },
+		{ "reason", false, &o->reason, NULL },
 		{ "tcp-flags", false, &o->tcp_flags, NULL },
 		{ "keep", false, &o->keep, NULL },
 		{ "config", false, &o->config, NULL },
@@ -42,6 +43,7 @@ static void option_table(struct option table[OPTIONS + 1], struct options *o)
 		{ "wait", false, NULL, &o->wait },
 		{ "detach", false, NULL, &o->detach },
 		{ "all", false, NULL, &o->all },
+		{ "once", false, NULL, &o->once },
 		{ "h", true, NULL, &o->help },
 		{ NULL, false, NULL, NULL },
 	};

@@ -28,6 +28,9 @@ static void walk_url(const struct walk *walk, struct url *url)
 	url_add_filter(url, o);
 	url_add(url, "severity", o->severity);
 	url_add(url, "event", o->event);
+	url_add(url, "reason", o->reason);
+	if (walk->rows->limited)
+		url_add(url, "limit", o->limit);
 	if (!walk->rows->paged)
 		return;
 	url_add_number(url, "limit", walk->left < PAGE ? walk->left : PAGE);

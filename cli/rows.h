@@ -13,6 +13,7 @@ struct rows {
 	const struct column *columns;
 	bool paged;			       /* it takes limit and cursor */
 	bool (*wanted)(const struct row *row); /* of text, not of JSON; NULL: all */
+	bool limited;			       /* it takes limit alone, and comes in one piece */
 };
 
 /* The columns of `events`. */

@@ -11,6 +11,8 @@
  *   env_address(nat, i)		 place i of the address table, or NULL
  *   env_next_hop(nat, i)		 next hop i, or NULL
  *   env_held(nat, i)			 place i for a held SYN, or NULL
+ *   env_drops(nat, reason)		 the last packets that ended for a reason here, or NULL
+ *   env_clock(nat)			 nanoseconds, for people: nothing is decided by them
  *   env_scratch(nat)			 a struct work of this CPU (thread), or NULL
  *   env_segments(nat)		 packets that offload will make of the one at hand: their identifications count up
  *   env_now(nat), env_random(nat)	 the tick; 32 random bits

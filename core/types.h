@@ -17,7 +17,7 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
-enum { LAYOUT_VERSION = 7 };
+enum { LAYOUT_VERSION = 8 };
 
 /* Fixed limits. Sizes of the arrays come from the configuration. */
 enum {
@@ -434,4 +434,31 @@ enum reason {
 
 struct counters {
 	struct counter by[MAX_INTERFACES][REASONS];
+};
+
+/* The last packets that ended badly, by reason: one record a CPU; see drop.h. */
+enum {
+	DROP_PLACES = 4, /* a power of two */
+	DROPS_A_TICK = 2,
+	DROP_BYTES = 64,
+};
+struct drop {
+	u64 word;
+	u64 when;	       /* nanoseconds since the machine's start */
+	u8 interface;	       /* number, of the hook */
+	u8 direction;	       /* DIRECTION_OUT: towards the outside, DIRECTION_IN */
+	u16 kept;	       /* bytes that are here */
+	u32 length;	       /* bytes that it had */
+	u8 packet[DROP_BYTES]; /* from its IP header on */
+};
+_Static_assert(sizeof(struct drop) == 88, "no hidden padding");
+
+struct drops_of {
+	u64 kept;   /* in the last tick that had any: the tick, and in the low half how many */
+	u64 number; /* of the last one */
+	struct drop last[DROP_PLACES];
+};
+
+struct drops {
+	struct drops_of by[REASONS];
 };

@@ -9,6 +9,7 @@
 
 #include "daemon/api_filter.h"
 #include "daemon/api_request.h"
+#include "daemon/api_snapshot.h"
 #include "daemon/api_stream.h"
 #include "daemon/event.h"
 #include "daemon/log.h"
@@ -51,7 +52,7 @@ bool event_wanted(const struct event_filter *filter, const struct event *event)
 	       event_kind(event->id)->severity <= filter->severity;
 }
 
-static json_t *json_moment(const struct timespec *when)
+json_t *json_moment(const struct timespec *when)
 {
 	char seconds[32], text[48];
 	struct tm tm;

@@ -32,6 +32,7 @@ static const struct route routes[] = {
 	{ "/v1/blocks", "GET", "host outside interface limit cursor", answer_blocks },
 	{ "/v1/pools", "GET", "outside interface limit cursor", answer_pools },
 	{ "/v1/reasons", "GET", "interface", answer_reasons },
+	{ "/v1/drops", "GET", "reason host protocol interface limit", answer_drops },
 	{ "/v1/explain", "GET", "direction protocol source destination tcp_flags interface", answer_explain },
 	{ "/v1/events", "GET", "severity event limit cursor", answer_events },
 	{ "/v1/config", "GET", "", answer_config },

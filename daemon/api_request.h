@@ -97,6 +97,7 @@ void answer_status(struct request *request);
 void answer_interfaces(struct request *request);
 void answer_reasons(struct request *request);
 void answer_explain(struct request *request);
+void answer_drops(struct request *request);
 void answer_metrics(struct request *request);
 void answer_events(struct request *request);
 void answer_config(struct request *request);

@@ -10,3 +10,4 @@ json_t *json_snapshot(struct keepnat *k);
 
 /* RFC 3339, UTC. */
 json_t *json_time(time_t when);
+json_t *json_moment(const struct timespec *when); /* with milliseconds */

@@ -37,6 +37,7 @@ static const struct array_kind {
 	[ARRAY_NEXT_HOPS] = { "next_hops", sizeof(struct next_hop) },
 	[ARRAY_HELD] = { "held", sizeof(struct held) },
 	[ARRAY_COUNTERS] = { "counters", sizeof(struct counters) },
+	[ARRAY_DROPS] = { "drops", sizeof(struct drops) },
 };
 
 const char *array_name(enum array array) { return kinds[array].name; }
@@ -63,6 +64,7 @@ static u32 array_entries(const struct sizes *sizes, enum array array)
 	case ARRAY_HELD:
 		return HELD_SYNS;
 	case ARRAY_COUNTERS:
+	case ARRAY_DROPS:
 		return sizes->cpus;
 	default:
 		return 1;
@@ -197,7 +199,8 @@ static const char *sizes_differ(const struct sizes *sizes, const u32 entries[ARR
 	if (c->addresses < sizes->addresses)
 		return "room for fewer addresses";
 	if (entries[ARRAY_POOLS] != MAX_OUTSIDE * POOL_BUCKETS || entries[ARRAY_NEXT_HOPS] != NEXT_HOPS ||
-	    entries[ARRAY_HELD] != HELD_SYNS || entries[ARRAY_COUNTERS] != sizes->cpus)
+	    entries[ARRAY_HELD] != HELD_SYNS || entries[ARRAY_COUNTERS] != sizes->cpus ||
+	    entries[ARRAY_DROPS] != sizes->cpus)
 		return "another number of pools or processors";
 	return NULL;
 }
@@ -334,6 +337,7 @@ static void arrays_publish(struct keepnat *k, const struct loader *l)
 	k->nat.next_hops = l->memory[ARRAY_NEXT_HOPS];
 	k->nat.held = l->memory[ARRAY_HELD];
 	k->nat.counters = l->memory[ARRAY_COUNTERS];
+	k->nat.drops = l->memory[ARRAY_DROPS];
 	k->cpus = k->sizes.cpus;
 }
 

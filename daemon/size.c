@@ -85,6 +85,6 @@ u64 sizes_bytes(const struct sizes *sizes)
 	       (u64)sizes->fragment_slots * sizeof(struct fragment) +
 	       (u64)sizes->addresses * PORT_AREAS * PORT_AREA * sizeof(u64) +
 	       (u64)sizes->address_places * sizeof(u64) + (u64)MAX_OUTSIDE * POOL_BUCKETS * sizeof(u64) +
-	       (u64)sizes->cpus * sizeof(struct counters) + NEXT_HOPS * sizeof(struct next_hop) +
-	       HELD_SYNS * sizeof(struct held) + sizeof(struct config);
+	       (u64)sizes->cpus * (sizeof(struct counters) + sizeof(struct drops)) +
+	       NEXT_HOPS * sizeof(struct next_hop) + HELD_SYNS * sizeof(struct held) + sizeof(struct config);
 }

@@ -31,6 +31,7 @@ struct nat_instance {
 	struct next_hop *next_hops;
 	struct held *held;
 	struct counters *counters;
+	struct drops *drops;
 	struct work *work;
 	u32 now; /* the tick; whoever owns the instance sets it */
 	/* Sockets of the router, for env_local_socket(). */
@@ -117,6 +118,11 @@ static __always_inline struct held *env_held(struct nat_instance *nat, u32 i)
 {
 	return native_element(nat, &nat->held[i], sizeof(nat->held[i]));
 }
+static __always_inline struct drops_of *env_drops(struct nat_instance *nat, u32 reason)
+{
+	return reason < REASONS ? &nat->drops->by[reason] : NULL;
+}
+static __always_inline u64 env_clock(struct nat_instance *nat) { return nat->now * 1000000000ull; }
 static __always_inline struct work *env_scratch(struct nat_instance *nat) { return nat->work; }
 static __always_inline u32 env_segments(struct nat_instance *nat)
 {

@@ -47,6 +47,7 @@ struct native_extent native_extent(const struct native_sizes *sizes, enum native
 		[NATIVE_NEXT_HOPS] = { NEXT_HOPS, sizeof(struct next_hop) },
 		[NATIVE_HELD] = { HELD_SYNS, sizeof(struct held) },
 		[NATIVE_COUNTERS] = { s.cpus, sizeof(struct counters) },
+		[NATIVE_DROPS] = { s.cpus, sizeof(struct drops) },
 	};
 	struct native_extent e = all[array];
 
@@ -71,6 +72,8 @@ void *native_array(const struct nat_instance *nat, enum native_array array)
 		return nat->held;
 	case NATIVE_COUNTERS:
 		return nat->counters;
+	case NATIVE_DROPS:
+		return nat->drops;
 	default:
 		return nat->tables[array - NATIVE_FLOWS];
 	}
@@ -99,6 +102,9 @@ void native_array_set(struct nat_instance *nat, enum native_array array, void *m
 		break;
 	case NATIVE_COUNTERS:
 		nat->counters = memory;
+		break;
+	case NATIVE_DROPS:
+		nat->drops = memory;
 		break;
 	default:
 		nat->tables[array - NATIVE_FLOWS] = memory;
@@ -233,6 +239,7 @@ int native_thread(const struct nat_instance *nat, struct nat_instance *thread, u
 {
 	*thread = *nat;
 	thread->counters = nat->counters + cpu;
+	thread->drops = nat->drops + cpu;
 	thread->work = zeroed(sizeof(struct work));
 	return thread->work ? 0 : -ENOMEM;
 }

@@ -28,7 +28,7 @@ struct native_sizes {
 	u32 hosts;
 	u32 fragments;
 	u32 addresses; /* outside addresses that can have port bitmaps */
-	u32 cpus;      /* elements of counters */
+	u32 cpus;      /* elements of counters and drops */
 };
 
 /* Elements and bytes of the arrays that go with these sizes, defaults filled in. */
@@ -48,6 +48,7 @@ enum native_array {
 	NATIVE_NEXT_HOPS,
 	NATIVE_HELD,
 	NATIVE_COUNTERS,
+	NATIVE_DROPS,
 	NATIVE_ARRAYS,
 };
 
@@ -67,7 +68,7 @@ int native_attach(struct nat_instance *nat, const struct native_sizes *sizes, u6
 void native_detach(struct nat_instance *nat);
 
 /*
- * *thread: the same arrays, own scratch, counters of element `cpu`. 0 or -errno. native_thread_end() frees the scratch;
+ * *thread: the same arrays, own scratch, counters and drops of element `cpu`. 0 or -errno. native_thread_end() frees the scratch;
  * sockets stay the first one's.
  */
 int native_thread(const struct nat_instance *nat, struct nat_instance *thread, u32 cpu);

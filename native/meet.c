@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/answer.h"
+#include "core/drop.h"
 #include "core/mss.h"
 #include "core/pptp.h"
 #include "core/translate.h"
@@ -192,6 +193,22 @@ static void syn_hold(struct nat_instance *nat, const struct native_frame *f)
 	held_give(at, work, 1);
 }
 
+/* A packet ends here, or is answered: its headers are kept for people (core/drop.h). */
+static void drop_keep(struct nat_instance *nat, const struct native_frame *f, enum native_hook hook)
+{
+	const struct plan *plan = &nat->work->plan;
+	u32 length = f->length - f->l3, kept = length < DROP_BYTES ? length : DROP_BYTES;
+	struct drop *at = drop_begin(nat, plan->reason, nat->now & TIME);
+
+	if (!at)
+		return;
+	drop_describe(nat, at, plan->interface,
+		      hook == NATIVE_IN || hook == NATIVE_CLIENT ? DIRECTION_IN : DIRECTION_OUT, length,
+		      kept);
+	memcpy(at->packet, f->data + f->l3, kept);
+	drop_end(at);
+}
+
 /* Carry out the plan. Bytes of the frame afterwards. */
 static u32 act(struct nat_instance *nat, struct bytes *b, const struct native_frame *f, enum native_hook hook)
 {
@@ -333,7 +350,11 @@ struct native_result native_meet(struct nat_instance *nat, enum native_hook hook
 			plan_because(&work->plan, reason);
 		else
 			translate(nat, hook);
+		if (work->plan.verdict == VERDICT_ANSWER) /* before it becomes the answer */
+			drop_keep(nat, f, hook);
 		length = act(nat, &b, f, hook);
+		if (work->plan.verdict == VERDICT_DROP)
+			drop_keep(nat, f, hook);
 	}
 	count(nat, work->plan.interface, work->plan.reason, f);
 	if (known && work->plan.reason == REASON_out_session)

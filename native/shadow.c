@@ -26,6 +26,7 @@ struct shadow {
 	u64 spare[ELEMENT_MAX / sizeof(u64)]; /* for what has no room */
 	u64 words[ROOM];
 	struct counters counters;
+	struct drops drops;
 };
 
 /* Whole words as they are at one moment, which the first of them tells: whoever changes others changes that, before and after. */
@@ -79,6 +80,7 @@ int shadow_open(const struct nat_instance *nat, struct nat_instance *shadow)
 	for (size_t i = 0; i < sizeof(*config) / sizeof(u64); i++)
 		((u64 *)config)[i] = LOAD((const u64 *)nat->config + i);
 	shadow->counters = &shadow->shadow->counters;
+	shadow->drops = &shadow->shadow->drops;
 	return 0;
 }
 

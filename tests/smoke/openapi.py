@@ -240,6 +240,12 @@ def check_explanations():
         replies("explain", "/v1/explain?" + words, expect=400)
 
 
+def check_drops():
+    replies("drops")
+    for query in ("reason=bored", "host=x", "protocol=none", "interface=eth9", "limit=0"):
+        replies("drops", "/v1/drops?" + query, expect=400)
+
+
 def check_events():
     value = replies("events")
     result("and there are events", len(value["events"]) > 0)
@@ -321,6 +327,7 @@ check_paths()
 check_crashes()
 check_lists()
 check_explanations()
+check_drops()
 check_events()
 check_general()
 check_control()

@@ -52,7 +52,7 @@ static inline struct bpf_map *kernel_map(const struct kernel *k, int array)
 		k->programs->maps.config,    k->programs->maps.flows,	  k->programs->maps.mappings,
 		k->programs->maps.hosts,     k->programs->maps.fragments, k->programs->maps.ports,
 		k->programs->maps.addresses, k->programs->maps.pools,	  k->programs->maps.next_hops,
-		k->programs->maps.held,	     k->programs->maps.counters,
+		k->programs->maps.held,	     k->programs->maps.counters,  k->programs->maps.drops,
 	};
 
 	return maps[array];

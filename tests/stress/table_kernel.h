@@ -46,6 +46,7 @@ static inline struct bpf_map *table_map(const struct table_kernel *k, int array)
 		[NATIVE_NEXT_HOPS] = k->programs->maps.next_hops,
 		[NATIVE_HELD] = k->programs->maps.held, /* of no table */
 		[NATIVE_COUNTERS] = k->programs->maps.counters,
+		[NATIVE_DROPS] = k->programs->maps.drops,
 	};
 
 	return maps[array];

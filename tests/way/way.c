@@ -9,7 +9,7 @@
 
 static const char *const array_names[NATIVE_ARRAYS] = { "config",    "flows", "mappings",  "hosts",
 							"fragments", "ports", "addresses", "pools",
-							"next_hops", "held",  "counters" };
+							"next_hops", "held",  "counters",  "drops" };
 static const u32 element_bytes[NATIVE_ARRAYS] = { sizeof(struct config),
 						  sizeof(struct flow),
 						  sizeof(struct mapping),
@@ -20,7 +20,8 @@ static const u32 element_bytes[NATIVE_ARRAYS] = { sizeof(struct config),
 						  sizeof(u64),
 						  sizeof(struct next_hop),
 						  sizeof(struct held),
-						  sizeof(struct counters) };
+						  sizeof(struct counters),
+						  sizeof(struct drops) };
 static const struct native_sizes largest = { WAY_FLOWS,	    WAY_MAPPINGS,  WAY_HOSTS,
 					     WAY_FRAGMENTS, WAY_ADDRESSES, 0 };
 
@@ -132,6 +133,29 @@ static int counters_same(const struct way *a, const struct way *b, char *differe
 	return 1;
 }
 
+/*
+ * The last packets that ended badly, but for the time, which is the machine's; and for the bytes of a packet that met the kernel, too,
+ * which has counted its TTL down and left its checksum to the device.
+ */
+static int drops_same(const struct way *a, const struct way *b, char *difference, size_t room)
+{
+	for (u32 r = 0; r < REASONS; r++) {
+		struct drops_of x = a->nat.drops->by[r], y = b->nat.drops->by[r];
+
+		for (u32 i = 0; i < DROP_PLACES; i++) {
+			x.last[i].when = y.last[i].when = 0;
+			if (a->whole || b->whole)
+				memcpy(x.last[i].packet, y.last[i].packet, DROP_BYTES);
+		}
+		if (!memcmp(&x, &y, sizeof(x)))
+			continue;
+		snprintf(difference, room, "drops of reason %u: %llu, the other %llu, or other bytes", r,
+			 x.number, y.number);
+		return 0;
+	}
+	return 1;
+}
+
 static void element_print(char *text, size_t room, const u8 *at, u32 bytes)
 {
 	size_t used = 0;
@@ -168,5 +192,5 @@ int way_same(const struct way *a, const struct way *b, char *difference, size_t 
 	for (int i = 0; i < NATIVE_COUNTERS; i++)
 		if (!array_same(a, b, i, difference, room))
 			return 0;
-	return counters_same(a, b, difference, room);
+	return counters_same(a, b, difference, room) && drops_same(a, b, difference, room);
 }

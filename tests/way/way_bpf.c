@@ -30,7 +30,7 @@ static struct bpf_map *map_of(const struct kernel *k, enum native_array array)
 		k->programs->maps.config,    k->programs->maps.flows,	  k->programs->maps.mappings,
 		k->programs->maps.hosts,     k->programs->maps.fragments, k->programs->maps.ports,
 		k->programs->maps.addresses, k->programs->maps.pools,	  k->programs->maps.next_hops,
-		k->programs->maps.held,	     k->programs->maps.counters,
+		k->programs->maps.held,	     k->programs->maps.counters,  k->programs->maps.drops,
 	};
 
 	return maps[array];
@@ -541,6 +541,7 @@ struct way *way_bpf(const char *name, const struct way_ops *ops, u32 l3, bool al
 	for (int i = 0; i < NATIVE_ARRAYS; i++)
 		native_array_set(&way->nat, i, k->memory[i]);
 	way->nat.counters += k->cpu;
+	way->nat.drops += k->cpu;
 out:
 	if (!rc)
 		return way;
